@@ -1,0 +1,53 @@
+# The GPU plug-in. It links the CUDA run-time library statically and no driver, so that it opens,
+# and says why it cannot work, on any machine.
+
+file(GLOB_RECURSE phintys_cuda_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cuda/*.cu")
+if(PHINTYS_CUDA STREQUAL "OFF" OR NOT phintys_cuda_sources)
+  return()
+endif()
+
+# CMake itself looks in PATH and CUDACXX only.
+if(NOT CMAKE_CUDA_COMPILER)
+  set(phintys_nvcc_hints $ENV{CUDA_HOME} $ENV{CUDA_PATH})
+  if(Python_SITELIB)
+    # Where the compiler's package for pip keeps it.
+    file(GLOB phintys_nvcc_pip "${Python_SITELIB}/nvidia/cu*" "${Python_SITELIB}/nvidia/cuda_nvcc")
+    list(APPEND phintys_nvcc_hints ${phintys_nvcc_pip})
+  endif()
+  list(APPEND phintys_nvcc_hints /usr/local/cuda)
+  find_program(PHINTYS_NVCC nvcc HINTS ${phintys_nvcc_hints} PATH_SUFFIXES bin)
+  if(PHINTYS_NVCC)
+    set(CMAKE_CUDA_COMPILER "${PHINTYS_NVCC}")
+  endif()
+endif()
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+  # The last without -real: its PTX serves later processors.
+  set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100-real 120)
+endif()
+set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
+
+include(CheckLanguage)
+check_language(CUDA)
+if(NOT CMAKE_CUDA_COMPILER)
+  if(PHINTYS_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "PHINTYS_CUDA is ON, but no nvcc was found; set CUDA_HOME")
+  endif()
+  message(STATUS "No nvcc: building without the GPU plug-in")
+  return()
+endif()
+enable_language(CUDA)
+
+add_library(phintys_cuda SHARED ${phintys_cuda_sources})
+target_compile_features(phintys_cuda PRIVATE cuda_std_20)
+target_compile_options(phintys_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-O3>
+                       $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-fvisibility=hidden>)
+if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)
+  target_compile_options(phintys_cuda PRIVATE
+                         $<$<COMPILE_LANGUAGE:CUDA>:--compress-mode=size>)
+endif()
+target_include_directories(phintys_cuda PRIVATE
+  "${PROJECT_SOURCE_DIR}/csrc" "${PROJECT_SOURCE_DIR}/csrc/include" "${PROJECT_SOURCE_DIR}/cuda")
+target_link_libraries(phintys_cuda PRIVATE phintys)
+set_target_properties(phintys_cuda PROPERTIES INSTALL_RPATH "$ORIGIN"
+                      CUDA_SEPARABLE_COMPILATION OFF)
+install(TARGETS phintys_cuda LIBRARY DESTINATION lib COMPONENT runtime)

@@ -1,0 +1,80 @@
+# tests/cpp: one executable for each folder. A file that brings a main() of its own (it defines
+# DOCTEST_CONFIG_IMPLEMENT...) becomes an executable by itself.
+
+find_path(PHINTYS_DOCTEST_DIR doctest/doctest.h)
+if(NOT PHINTYS_DOCTEST_DIR)
+  message(FATAL_ERROR "The C++ tests need doctest's header: apt-get install doctest-dev, or "
+                      "-DPHINTYS_DOCTEST_DIR=<folder that holds doctest/doctest.h>")
+endif()
+
+# Tests look inside, so they link the objects rather than the library.
+add_library(phintys_testing INTERFACE)
+target_include_directories(phintys_testing SYSTEM INTERFACE
+  "${PHINTYS_DOCTEST_DIR}" "${PHINTYS_DOCTEST_DIR}/doctest")
+target_include_directories(phintys_testing INTERFACE "${PROJECT_SOURCE_DIR}/tests/cpp")
+target_compile_options(phintys_testing INTERFACE ${phintys_opt})
+target_compile_definitions(phintys_testing INTERFACE
+  PHINTYS_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data" ${PHINTYS_BLAS_DEFINITIONS})
+target_link_libraries(phintys_testing INTERFACE phintys_flags ${PHINTYS_BLAS_LIBRARIES}
+                      Threads::Threads ${CMAKE_DL_LIBS})
+
+file(WRITE "${PROJECT_BINARY_DIR}/tests/main.cpp.in"
+     "#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN\n#include <doctest/doctest.h>\n")
+configure_file("${PROJECT_BINARY_DIR}/tests/main.cpp.in" "${PROJECT_BINARY_DIR}/tests/main.cpp"
+               COPYONLY)
+
+function(phintys_add_test name)
+  add_executable(${name} ${ARGN})
+  # Directly: object libraries do not pass their objects on.
+  target_link_libraries(${name} PRIVATE phintys_testing phintys_objects ${phintys_isa_objects})
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests"
+    INSTALL_RPATH "${PROJECT_BINARY_DIR}/lib")
+  if(TARGET phintys_openblas_copy)
+    add_dependencies(${name} phintys_openblas_copy)
+  endif()
+  add_test(NAME ${name} COMMAND ${name})
+  # The tests provoke running out of memory, and threads in forked children.
+  set_tests_properties(${name} PROPERTIES TIMEOUT 600 ENVIRONMENT
+    "ASAN_OPTIONS=allocator_may_return_null=1;TSAN_OPTIONS=allocator_may_return_null=1:die_after_fork=0")
+endfunction()
+
+file(GLOB_RECURSE phintys_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/cpp/*.cpp")
+list(FILTER phintys_tests EXCLUDE REGEX "/tests/cpp/(consumer|fuzz)/|/math_probe\\.cpp$")
+set(phintys_groups "")
+foreach(source IN LISTS phintys_tests)
+  file(RELATIVE_PATH relative "${PROJECT_SOURCE_DIR}/tests/cpp" "${source}")
+  file(STRINGS "${source}" own_main REGEX "DOCTEST_CONFIG_IMPLEMENT|^int main\\(" LIMIT_COUNT 1)
+  if(own_main)
+    string(REGEX REPLACE "\\.cpp$" "" name "${relative}")
+    string(MAKE_C_IDENTIFIER "test_${name}" name)
+    phintys_add_test(${name} "${source}")
+  else()
+    get_filename_component(group "${relative}" DIRECTORY)
+    string(MAKE_C_IDENTIFIER "test_${group}" group)
+    list(APPEND phintys_groups ${group})
+    list(APPEND phintys_sources_of_${group} "${source}")
+  endif()
+endforeach()
+list(REMOVE_DUPLICATES phintys_groups)
+foreach(group IN LISTS phintys_groups)
+  phintys_add_test(${group} "${PROJECT_BINARY_DIR}/tests/main.cpp" ${phintys_sources_of_${group}})
+endforeach()
+
+# The math functions of each instruction set behind a C interface, for the accuracy tests.
+set(phintys_probe "${PROJECT_SOURCE_DIR}/tests/cpp/math/math_probe.cpp")
+if(EXISTS "${phintys_probe}")
+  foreach(isa IN LISTS PHINTYS_ISAS)
+    add_library(math_probe_${isa} SHARED "${phintys_probe}")
+    phintys_isa_options(math_probe_${isa} ${isa})
+  endforeach()
+endif()
+
+# Nothing in an instruction set's objects may be shared with another's (see PhintysIsa.cmake).
+foreach(objects IN LISTS phintys_isa_objects)
+  string(REPLACE "phintys_isa_" "" isa "${objects}")
+  add_test(NAME isa_symbols_${isa}
+           COMMAND "${Python_EXECUTABLE}" "${PROJECT_SOURCE_DIR}/cmake/check_isa_objects.py"
+                   --nm "${CMAKE_NM}" --isa ${isa} $<TARGET_OBJECTS:${objects}>
+           COMMAND_EXPAND_LISTS)
+endforeach()

@@ -1,0 +1,8 @@
+#include "base/ref.h"
+
+namespace phintys {
+
+RefCounted::~RefCounted() = default;
+void RefCounted::destroy() noexcept { delete this; }
+
+}  // namespace phintys

@@ -1,0 +1,20 @@
+// What the call path (pyx/) gets from the bindings: a table of functions in the capsule
+// `phintys._core._api`.
+#pragma once
+
+#include <Python.h>
+
+#include "runtime/function.h"
+
+namespace phintys::python {
+
+inline constexpr const char* kApiCapsule = "phintys._core._api";
+
+struct Api {
+  // The function behind a `_core.Function` (borrowed); null with an exception set.
+  runtime::Function* (*function_of)(PyObject* object);
+  // To be called in a catch block: sets the Python exception for the C++ exception in flight.
+  void (*set_current_exception)() noexcept;
+};
+
+}  // namespace phintys::python

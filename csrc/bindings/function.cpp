@@ -1,0 +1,274 @@
+#include "bindings/function.h"
+
+#include <memory>
+#include <set>
+
+
+#include "bindings/api.h"
+#include "bindings/handles.h"
+#include "bindings/types.h"
+#include "graph/traverse.h"
+#include "passes/pass.h"
+
+namespace phintys::python {
+
+namespace {
+
+using runtime::Function;
+
+// A Python callable that C++ code may hold, copy and drop on any thread.
+std::shared_ptr<py::object> callback(py::object callable) {
+  return {new py::object(std::move(callable)), [](py::object* p) {
+            if (!Py_IsInitialized()) return;  // too late to drop a Python reference
+            const py::gil_scoped_acquire gil;
+            delete p;
+          }};
+}
+
+PassOptions pass_options(py::handle excluded, const py::object& on_change, bool verify) {
+  PassOptions options;
+  options.verify = verify;
+  for (py::handle name : excluded) {
+    options.excluded.push_back(py::cast<std::string>(name));
+    if (!is_pass_name(options.excluded.back())) {
+      fail(ErrorKind::value, "there is no pass called '", options.excluded.back(), "'");
+    }
+  }
+  if (on_change.is_none()) return options;
+  options.on_change = [f = callback(on_change)](const char* pass, const Graph& graph) {
+    const py::gil_scoped_acquire gil;
+    try {
+      (*f)(pass, graph.str());
+    } catch (py::error_already_set& e) {
+      throw_as_error(e);
+    }
+  };
+  return options;
+}
+
+void set_monitor(runtime::FunctionSpec* spec, const py::object& monitor) {
+  if (monitor.is_none()) return;
+  spec->fuse = false;
+  spec->monitor = [f = callback(monitor)](const Apply& node, std::span<const TensorView> outputs) {
+    const py::gil_scoped_acquire gil;
+    try {
+      py::list values;
+      for (const TensorView& v : outputs) values.append(numpy_copy(v));
+      (*f)(node.op().str(), to_string(node.loc), values);
+    } catch (py::error_already_set& e) {
+      throw_as_error(e);
+    }
+  };
+}
+
+std::vector<std::pair<Var, Var>> pairs_from(py::handle sequence, const char* what) {
+  std::vector<std::pair<Var, Var>> out;
+  for (py::handle pair : sequence) {
+    const py::tuple items(py::reinterpret_borrow<py::object>(pair));
+    if (items.size() != 2) fail(ErrorKind::value, what, ": a list of pairs is needed");
+    out.emplace_back(Var(node_of(items[0].ptr())), var_from(items[1]));
+  }
+  return out;
+}
+
+FunctionObject compile(py::handle inputs, py::handle outputs, py::handle updates, py::handle givens,
+                       std::string name, std::string pipeline, bool fuse, py::handle excluded,
+                       const py::object& on_change, bool verify, const py::object& monitor,
+                       bool profile) {
+  runtime::FunctionSpec spec;
+  spec.name = std::move(name);
+  spec.inputs = vars_from(inputs);
+  spec.outputs = vars_from(outputs);
+  for (auto& [shared, expression] : pairs_from(updates, "updates")) {
+    spec.updates.push_back({std::move(shared), std::move(expression)});
+  }
+  spec.givens = pairs_from(givens, "givens");
+  spec.pipeline = std::move(pipeline);
+  spec.fuse = fuse;
+  spec.pass_options = pass_options(excluded, on_change, verify);
+  spec.profile = profile;
+  set_monitor(&spec, monitor);
+  return {Function::compile(spec)};
+}
+
+py::tuple describe(const std::string& name, const Type& type) {
+  return py::make_tuple(name.empty() ? py::object(py::none()) : py::str(name),
+                        dtype_str(type.dtype()), type.ndim(), broadcastable(type));
+}
+
+// The user's shared variables of a compiled function; of a loaded one, those that it was read with.
+py::list shared_variables(const Function& f) { return wrapped_list(f.graph().original_shared()); }
+
+py::list updated_variables(const Function& f) {
+  py::list out;
+  for (int i : f.updated()) out.append(wrapped(f.graph().original_shared()[static_cast<size_t>(i)]));
+  return out;
+}
+
+// A copy of the optimised graph: handles on the function's own nodes would let users change them.
+py::tuple graph_copy(const Function& f) {
+  const Graph& graph = f.graph();
+  VarMap map;
+  std::vector<Var> inputs;
+  for (const Var& v : graph.inputs()) {
+    inputs.push_back(Var(make_variable(v->type(), v->name)));
+    map[v.get()] = inputs.back();
+  }
+  for (size_t i = 0; i < graph.shared().size(); ++i) {
+    map[graph.shared()[i].get()] = graph.original_shared()[i];
+  }
+  const std::vector<Var> outputs = clone_graph(graph.outputs(), map);
+  return py::make_tuple(wrapped_list(inputs), wrapped_list(outputs));
+}
+
+py::list pass_reports(const Function& f) {
+  py::list out;
+  for (const PassReport& r : f.pass_reports()) {
+    out.append(py::make_tuple(r.name, r.seconds, r.changed, r.nodes_after));
+  }
+  return out;
+}
+
+py::list profile_of(const Function& f) {
+  py::list out;
+  for (const runtime::InstructionProfile& p : f.profile()) {
+    py::dict d;
+    d["op"] = p.op;
+    d["loc"] = p.loc ? py::object(py::str(to_string(p.loc))) : py::none();
+    d["calls"] = p.calls;
+    d["seconds"] = p.seconds;
+    out.append(d);
+  }
+  return out;
+}
+
+size_t planned_bytes(Function& f, py::handle shapes) {
+  std::vector<Dims> dims;
+  for (py::handle shape : shapes) {
+    Dims d;
+    for (int64_t n : ints_from_python(shape, "a shape")) {
+      if (n < 0) fail(ErrorKind::value, "a dimension cannot be ", n);
+      d.push_back(n);
+    }
+    dims.push_back(std::move(d));
+  }
+  if (dims.size() != f.inputs().size()) {
+    fail(ErrorKind::value, "the function has ", f.inputs().size(), " inputs, ", dims.size(),
+         " shapes were given");
+  }
+  for (size_t i = 0; i < dims.size(); ++i) {
+    const Type& type = f.inputs()[i].type;
+    if (static_cast<int>(dims[i].size()) != type.ndim()) {
+      fail(ErrorKind::value, "input ", i, " is ", type.str(), ", the shape ", to_string(dims[i]),
+           " was given");
+    }
+  }
+  return f.planned_bytes(dims);
+}
+
+std::vector<const char*> pass_names() {
+  std::vector<const char*> names;
+  std::set<std::string_view> seen;
+  const auto add = [&](std::span<const Pass> passes) {
+    for (const Pass& p : passes) {
+      if (seen.insert(p.name).second) names.push_back(p.name);
+    }
+  };
+  add(pipeline("fast_run"));
+  add(pipeline("fast_compile"));
+  add(lowering_pipeline(true));
+  return names;
+}
+
+void bind_function_class(py::module_& m) {
+  py::class_<FunctionObject>(m, "Function", "A compiled function.")
+      .def_property_readonly("name", [](const FunctionObject& o) { return o.function->name(); })
+      .def_property_readonly("inputs",
+                             [](const FunctionObject& o) {
+                               py::list out;
+                               for (const auto& i : o.function->inputs()) {
+                                 out.append(describe(i.name, i.type));
+                               }
+                               return out;
+                             })
+      .def_property_readonly("outputs",
+                             [](const FunctionObject& o) {
+                               py::list out;
+                               for (const auto& i : o.function->outputs()) {
+                                 out.append(describe(i.name, i.type));
+                               }
+                               return out;
+                             })
+      .def_property_readonly("input_shapes",
+                             [](const FunctionObject& o) {
+                               py::list out;
+                               for (const auto& i : o.function->inputs()) {
+                                 out.append(static_shape(i.type));
+                               }
+                               return out;
+                             },
+                             "For each input, its static shape.")
+      .def_property_readonly("shared",
+                             [](const FunctionObject& o) { return shared_variables(*o.function); },
+                             "The shared variables that the function uses.")
+      .def_property_readonly("shared_names",
+                             [](const FunctionObject& o) { return py::cast(o.function->shared_names()); })
+      .def_property_readonly("updated",
+                             [](const FunctionObject& o) { return updated_variables(*o.function); },
+                             "The shared variables that the function updates.")
+      .def_property_readonly("pass_reports",
+                             [](const FunctionObject& o) { return pass_reports(*o.function); },
+                             "For each pass that ran: name, seconds, whether it changed anything, "
+                             "nodes after it.")
+      .def_property_readonly("compile_seconds",
+                             [](const FunctionObject& o) { return o.function->compile_seconds(); })
+      .def("graph_text", [](const FunctionObject& o) { return o.function->graph().str(); },
+           "The optimised graph, one node a line.")
+      .def("program_text", [](const FunctionObject& o) { return o.function->program_text(); },
+           "The lowered program, one instruction a line.")
+      .def("planned_bytes",
+           [](const FunctionObject& o, py::handle shapes) {
+             return planned_bytes(*o.function, shapes);
+           },
+           py::arg("shapes"), "Bytes of arena that a call with these input shapes plans.")
+      .def("release", [](const FunctionObject& o) { o.function->release_contexts(); },
+           "Free the memory kept between calls.")
+      .def("profile", [](const FunctionObject& o) { return profile_of(*o.function); },
+           "For each instruction: op, loc, calls, seconds.")
+      .def("graph_outputs",
+           [](const FunctionObject& o) { return py::object(graph_copy(*o.function)[1]); },
+           "Outputs of a copy of the optimised graph: the function's outputs, then new values of "
+           "`updated`.")
+      .def("graph_copy", [](const FunctionObject& o) { return graph_copy(*o.function); },
+           "(inputs, outputs) of a copy of the optimised graph.");
+}
+
+runtime::Function* function_of(PyObject* object) {
+  return guarded<runtime::Function*>(nullptr, [&] {
+    if (!py::isinstance<FunctionObject>(object)) {
+      fail(ErrorKind::type, "a compiled function is needed, not an object of class ",
+           Py_TYPE(object)->tp_name);
+    }
+    return py::cast<const FunctionObject&>(py::handle(object)).function.get();
+  });
+}
+
+}  // namespace
+
+void bind_function(py::module_& m) {
+  bind_function_class(m);
+  m.def("compile", &compile, py::arg("inputs"), py::arg("outputs"),
+        py::arg("updates") = py::list(), py::arg("givens") = py::list(), py::arg("name") = "",
+        py::arg("pipeline") = "fast_run", py::arg("fuse") = true,
+        py::arg("excluded") = py::list(), py::arg("on_change") = py::none(),
+        py::arg("verify") = false, py::arg("monitor") = py::none(), py::arg("profile") = false,
+        "Compile a function.");
+  m.def("passes", &pass_names, "Names of all passes, in the order in which they run.");
+}
+
+void bind_api(py::module_& m) {
+  static const Api api = {&function_of, &set_current_exception};
+  m.attr("_api") = py::capsule(&api, kApiCapsule);
+}
+
+}  // namespace phintys::python

@@ -1,0 +1,28 @@
+// phintys._core: the graph and its compiler, for the Python layer.
+#include "bindings/common.h"
+#include "bindings/handles.h"
+
+#ifndef PHINTYS_VERSION
+#define PHINTYS_VERSION "0.0.0"
+#endif
+
+PYBIND11_MODULE(_core, m) {
+  using namespace phintys::python;
+  m.doc() = "The graph of Phintys and its compiler. Internal: use the package phintys.";
+  m.attr("version") = PHINTYS_VERSION;
+  bind_errors(m);
+  bind_location(m);
+  bind_types(m);
+  bind_variables(m);
+  bind_applies(m);
+  bind_handles(m);
+  init_operators();
+  bind_ops(m);
+  bind_build(m);
+  bind_graph(m);
+  bind_autodiff(m);
+  bind_function(m);
+  bind_saved(m);
+  bind_settings(m);
+  bind_api(m);
+}

@@ -1,0 +1,60 @@
+// Process-wide settings.
+#include "bindings/common.h"
+#include "kernels/memory.h"
+#include "kernels/parallel.h"
+#include "runtime/settings.h"
+#include "vm/tiles.h"
+
+namespace phintys::python {
+
+namespace {
+
+void set_config(py::handle floatX, py::handle threads, py::handle isa, py::handle limit,
+                py::handle threshold) {
+  if (!floatX.is_none()) {
+    const DType d = dtype_from_python(floatX);
+    if (!is_float(d)) fail(ErrorKind::value, "floatX cannot be ", dtype_name(d));
+    graph_config().floatX = d;
+  }
+  if (!threads.is_none()) {
+    const int n = py::cast<int>(threads);
+    if (n < 0) fail(ErrorKind::value, "num_threads cannot be ", n);
+    set_num_threads(n);
+  }
+  if (!isa.is_none()) vm::cap_isa(py::cast<std::string>(isa).c_str());
+  if (!limit.is_none()) {
+    const int64_t bytes = py::cast<int64_t>(limit);
+    if (bytes < 0) fail(ErrorKind::value, "memory_limit cannot be ", bytes);
+    set_memory_limit(static_cast<size_t>(bytes));
+  }
+  if (!threshold.is_none()) {
+    const long n = py::cast<long>(threshold);
+    if (n < 0) fail(ErrorKind::value, "parallel_threshold cannot be ", n);
+    runtime::settings().parallel_threshold = n;
+  }
+}
+
+py::dict memory() {
+  const MemoryStats stats = memory_stats();
+  py::dict d;
+  d["live_bytes"] = stats.live_bytes;
+  d["cached_bytes"] = stats.cached_bytes;
+  d["allocations"] = stats.allocations;
+  d["system_allocations"] = stats.system_allocations;
+  return d;
+}
+
+}  // namespace
+
+void bind_settings(py::module_& m) {
+  m.def("set_config", &set_config, py::kw_only(), py::arg("floatX") = py::none(),
+        py::arg("num_threads") = py::none(), py::arg("isa") = py::none(),
+        py::arg("memory_limit") = py::none(), py::arg("parallel_threshold") = py::none(),
+        "Change settings of the library; those not given stay as they are.");
+  m.def("isa", [] { return vm::isa_name(vm::current_isa()); }, "The instruction set in use.");
+  m.def("num_threads", [] { return num_threads(); }, "Threads that work at the same time.");
+  m.def("memory_stats", &memory, "Bytes in use and kept for reuse, and numbers of allocations.");
+  m.def("clear_memory_cache", &clear_block_cache, "Give cached memory back to the system.");
+}
+
+}  // namespace phintys::python

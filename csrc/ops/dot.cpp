@@ -1,0 +1,348 @@
+#include "ops/dot.h"
+
+#include <cstring>
+
+#include "kernels/blas.h"
+#include "kernels/parallel.h"
+#include "ops/build.h"
+#include "ops/op_util.h"
+
+namespace phintys {
+
+namespace {
+
+// A matrix as BLAS wants it: rows of unit stride, perhaps of the transposed matrix.
+struct Matrix {
+  const char* data;
+  int64_t rows, cols;          // of the operand
+  int64_t row_stride, col_stride;  // bytes
+  int64_t ld = 0;              // elements, once it is ready
+  bool trans = false;
+
+  static Matrix of(const TensorView& v) {
+    return {v.data, v.shape[0], v.shape[1], v.strides[0], v.strides[1]};
+  }
+  static Matrix transposed(const TensorView& v) {
+    return {v.data, v.shape[1], v.shape[0], v.strides[1], v.strides[0]};
+  }
+  // A vector as a matrix with one row or one column.
+  static Matrix row(const TensorView& v) { return {v.data, 1, v.shape[0], 0, v.strides[0]}; }
+  static Matrix column(const TensorView& v) { return {v.data, v.shape[0], 1, v.strides[0], 0}; }
+
+  // True, with ld and trans set, iff BLAS can read it where it is.
+  bool fits(int64_t item) {
+    const bool row_runs = col_stride == item || cols <= 1;
+    const bool col_runs = row_stride == item || rows <= 1;
+    if (row_runs && (rows <= 1 || (row_stride % item == 0 && row_stride / item >= cols))) {
+      trans = false;
+      ld = rows <= 1 ? std::max<int64_t>(1, cols) : row_stride / item;
+      return true;
+    }
+    if (col_runs && (cols <= 1 || (col_stride % item == 0 && col_stride / item >= rows))) {
+      trans = true;
+      ld = cols <= 1 ? std::max<int64_t>(1, rows) : col_stride / item;
+      return true;
+    }
+    return false;
+  }
+  size_t bytes(int64_t item) const { return static_cast<size_t>(rows * cols * item); }
+  void pack(char* to, DType dtype) {
+    const int64_t item = static_cast<int64_t>(item_size(dtype));
+    const int64_t shape[2] = {rows, cols}, from[2] = {row_stride, col_stride},
+                  into[2] = {cols * item, item};
+    copy_parallel({to, dtype, 2, shape, into},
+                  {const_cast<char*>(data), dtype, 2, shape, from});
+    data = to;
+    ld = std::max<int64_t>(1, cols);
+    trans = false;
+  }
+};
+
+// Makes both operands readable for BLAS, packing into scratch memory what is not.
+void prepare(PerformContext& context, DType dtype, Matrix& a, Matrix& b) {
+  const int64_t item = static_cast<int64_t>(item_size(dtype));
+  const bool a_fits = a.fits(item), b_fits = b.fits(item);
+  if (a_fits && b_fits) return;
+  const size_t a_bytes = a_fits ? 0 : (a.bytes(item) + 63) / 64 * 64;
+  char* block = static_cast<char*>(context.scratch(a_bytes + (b_fits ? 0 : b.bytes(item)) + 1));
+  if (!a_fits) a.pack(block, dtype);
+  if (!b_fits) b.pack(block + a_bytes, dtype);
+}
+
+template <class T>
+void blas_product(double alpha, const Matrix& a, const Matrix& b, double beta, char* c) {
+  const int64_t m = a.rows, k = a.cols, n = b.cols;
+  if (m == 0 || n == 0) return;
+  const T* pa = reinterpret_cast<const T*>(a.data);
+  const T* pb = reinterpret_cast<const T*>(b.data);
+  T* pc = reinterpret_cast<T*>(c);
+  const T al = static_cast<T>(alpha), be = static_cast<T>(beta);
+  bool done;
+  if (n == 1 && (b.trans || b.ld == 1 || b.rows == 1)) {
+    const int64_t rows = a.trans ? k : m, cols = a.trans ? m : k;
+    done = gemv(a.trans, rows, cols, al, pa, a.ld, pb, 1, be, pc, 1);
+  } else if (m == 1 && (!a.trans || a.ld == 1)) {
+    // x @ B is op(B) transposed, times x.
+    const int64_t rows = b.trans ? n : k, cols = b.trans ? k : n;
+    done = gemv(!b.trans, rows, cols, al, pb, b.ld, pa, 1, be, pc, 1);
+  } else {
+    done = gemm(a.trans, b.trans, m, n, k, al, pa, a.ld, pb, b.ld, be, pc, n);
+  }
+  PHINTYS_CHECK(done, "BLAS refused a product of ", m, "x", k, " and ", k, "x", n);
+}
+
+void product(PerformContext& context, DType dtype, double alpha, Matrix a, Matrix b, double beta,
+             char* c) {
+  if (a.cols > 0) {
+    prepare(context, dtype, a, b);
+  } else {
+    a.ld = b.ld = std::max<int64_t>(1, b.cols);
+  }
+  if (dtype == DType::f32) {
+    blas_product<float>(alpha, a, b, beta, c);
+  } else {
+    blas_product<double>(alpha, a, b, beta, c);
+  }
+}
+
+template <class T>
+auto widened(T v) {
+  if constexpr (std::is_same_v<T, Half>) {
+    return half_to_float(v);
+  } else if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+    return static_cast<uint64_t>(v);  // wraps around instead of overflowing
+  } else {
+    return v;
+  }
+}
+
+// Dtypes without BLAS: integers (wrapping), bool (or of ands), float16 (summed in float32), complex.
+template <class T>
+void plain_product(const Matrix& a, const Matrix& b, char* c) {
+  using W = decltype(widened(T{}));
+  T* out = reinterpret_cast<T*>(c);
+  const int64_t grain = std::max<int64_t>(1, 65536 / std::max<int64_t>(1, a.cols * b.cols));
+  parallel_ranges(a.rows, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      for (int64_t j = 0; j < b.cols; ++j) {
+        const char* pa = a.data + i * a.row_stride;
+        const char* pb = b.data + j * b.col_stride;
+        W sum{};
+        for (int64_t k = 0; k < a.cols; ++k, pa += a.col_stride, pb += b.row_stride) {
+          const W x = widened(*reinterpret_cast<const T*>(pa));
+          const W y = widened(*reinterpret_cast<const T*>(pb));
+          if constexpr (std::is_same_v<T, bool>) {
+            sum = sum || (x && y);
+          } else {
+            sum += x * y;
+          }
+        }
+        T& to = out[i * b.cols + j];
+        if constexpr (std::is_same_v<T, Half>) {
+          to = float_to_half(sum);
+        } else {
+          to = static_cast<T>(sum);
+        }
+      }
+    }
+  });
+}
+
+template <class T>
+void vector_dot(const TensorView& a, const TensorView& b, char* c) {
+  const int64_t n = a.shape[0], item = sizeof(T);
+  *reinterpret_cast<T*>(c) =
+      n == 0 ? T{0} : dot(n, a.as<T>(), a.strides[0] / item, b.as<T>(), b.strides[0] / item);
+}
+
+bool blas_dtype(DType d) { return d == DType::f32 || d == DType::f64; }
+
+Matrix oriented(const TensorView& v, bool trans) {
+  return trans ? Matrix::transposed(v) : Matrix::of(v);
+}
+
+int64_t dim_of(const Type& t, int i, bool trans) { return t.dim(trans ? 1 - i : i); }
+
+// Brings C, scaled later by beta, to the output's memory.
+void start_from(const TensorView& c, const TensorView& out, double beta) {
+  if (beta != 0 && out.data != c.data) copy_parallel(out, c);
+}
+
+void check_blas_operands(const Op& op, std::span<const Var> inputs, int rank0, int rank1,
+                         int rank2) {
+  check_inputs(op, inputs, 3);
+  const int ranks[3] = {rank0, rank1, rank2};
+  for (size_t i = 0; i < 3; ++i) {
+    const Type& t = inputs[i].type();
+    if (t.ndim() != ranks[i] || !blas_dtype(t.dtype()) || t.dtype() != inputs[0].dtype()) {
+      fail(ErrorKind::type, op.str(), " takes float32 or float64 arrays of ranks ", rank0, ", ",
+           rank1, ", ", rank2, ", all of one dtype; input ", i, " is ", t.str());
+    }
+  }
+}
+
+Var scaled(const Var& v, double factor) { return factor == 1 ? v : v * factor; }
+
+}  // namespace
+
+// --- Dot ----------------------------------------------------------------------------------------
+
+std::vector<Type> Dot::infer(std::span<const Var> inputs) const {
+  check_inputs(*this, inputs, 2);
+  const Type& a = inputs[0].type();
+  const Type& b = inputs[1].type();
+  if (a.ndim() < 1 || a.ndim() > 2 || b.ndim() < 1 || b.ndim() > 2) {
+    fail(ErrorKind::type, "dot takes vectors and matrices, got ", a.str(), " and ", b.str());
+  }
+  if (a.dtype() != b.dtype()) {
+    fail(ErrorKind::type, "dot takes operands of one dtype, got ", a.str(), " and ", b.str());
+  }
+  int64_t inner;
+  if (!merge_dims(a.dim(a.ndim() - 1), b.dim(0), &inner)) {
+    fail(ErrorKind::value, "dot: the lengths to be summed over differ: ", a.dim(a.ndim() - 1),
+         " in ", a.str(), " and ", b.dim(0), " in ", b.str());
+  }
+  Dims shape;
+  if (a.ndim() == 2) shape.push_back(a.dim(0));
+  if (b.ndim() == 2) shape.push_back(b.dim(1));
+  return {a.with_shape(std::move(shape))};
+}
+
+std::vector<Var> Dot::grad(const GradArgs& args) const {
+  const Var& x = args.inputs[0];
+  const Var& y = args.inputs[1];
+  const Var& g = args.grads[0];
+  if (!g) return {Var(), Var()};
+  if (is_discrete(x.dtype())) return {zero_grad_for(x), zero_grad_for(y)};
+  if (x.ndim() == 1 && y.ndim() == 1) return {g * y, g * x};
+  auto outer = [](const Var& a, const Var& b) {
+    return dimshuffle(a, {0, -1}) * dimshuffle(b, {-1, 0});
+  };
+  if (x.ndim() == 2 && y.ndim() == 1) return {outer(g, y), dot(transpose(x), g)};
+  if (x.ndim() == 1) return {dot(y, g), outer(x, g)};
+  return {dot(g, transpose(y)), dot(transpose(x), g)};
+}
+
+std::vector<std::vector<Var>> Dot::infer_shape(const Apply& node) const {
+  std::vector<Var> dims;
+  if (node.input(0)->ndim() == 2) dims.push_back(shape_i(node.inputs()[0], 0));
+  if (node.input(1)->ndim() == 2) dims.push_back(shape_i(node.inputs()[1], 1));
+  return {dims};
+}
+
+void Dot::layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const {
+  const TensorView& a = inputs[0];
+  const TensorView& b = inputs[1];
+  if (a.shape[a.ndim - 1] != b.shape[0]) {
+    fail(ErrorKind::value, "shapes ", shape_text(a), " and ", shape_text(b), " not aligned: ",
+         a.shape[a.ndim - 1], " (dim ", a.ndim - 1, ") != ", b.shape[0], " (dim 0)");
+  }
+  Dims shape;
+  if (a.ndim == 2) shape.push_back(a.shape[0]);
+  if (b.ndim == 2) shape.push_back(b.shape[1]);
+  own_layout(outputs[0], shape.data(), static_cast<int>(shape.size()));
+}
+
+void Dot::perform(PerformContext& context, std::span<const TensorView> inputs,
+                  std::span<const TensorView> outputs) const {
+  const TensorView& a = inputs[0];
+  const TensorView& b = inputs[1];
+  const DType dtype = a.dtype;
+  char* out = outputs[0].data;
+  if (a.ndim == 1 && b.ndim == 1 && blas_dtype(dtype)) {
+    return dtype == DType::f32 ? vector_dot<float>(a, b, out) : vector_dot<double>(a, b, out);
+  }
+  const Matrix ma = a.ndim == 2 ? Matrix::of(a) : Matrix::row(a);
+  const Matrix mb = b.ndim == 2 ? Matrix::of(b) : Matrix::column(b);
+  if (blas_dtype(dtype)) return product(context, dtype, 1, ma, mb, 0, out);
+  dispatch_dtype(dtype, [&]<class T>() { plain_product<T>(ma, mb, out); });
+}
+
+// --- Gemm ---------------------------------------------------------------------------------------
+
+std::string Gemm::str() const { return kName + attributes_text(*this); }
+
+std::vector<Type> Gemm::infer(std::span<const Var> inputs) const {
+  check_blas_operands(*this, inputs, 2, 2, 2);
+  const Type& c = inputs[0].type();
+  const Type& a = inputs[1].type();
+  const Type& b = inputs[2].type();
+  merge_known(*this, dim_of(a, 1, trans_a), dim_of(b, 0, trans_b), 0);
+  return {c.with_shape(Dims{merge_known(*this, c.dim(0), dim_of(a, 0, trans_a), 0),
+                            merge_known(*this, c.dim(1), dim_of(b, 1, trans_b), 1)})};
+}
+
+std::vector<Var> Gemm::grad(const GradArgs& args) const {
+  const Var& g = args.grads[0];
+  if (!g) return {Var(), Var(), Var()};
+  const Var a = trans_a ? transpose(args.inputs[1]) : args.inputs[1];
+  const Var b = trans_b ? transpose(args.inputs[2]) : args.inputs[2];
+  const Var ga = scaled(dot(g, transpose(b)), alpha);
+  const Var gb = scaled(dot(transpose(a), g), alpha);
+  return {scaled(g, beta), trans_a ? transpose(ga) : ga, trans_b ? transpose(gb) : gb};
+}
+
+std::vector<std::vector<Var>> Gemm::infer_shape(const Apply& node) const {
+  return {shape_list(node.inputs()[0])};
+}
+
+void Gemm::layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const {
+  const Matrix a = oriented(inputs[1], trans_a), b = oriented(inputs[2], trans_b);
+  const TensorView& c = inputs[0];
+  if (a.cols != b.rows || c.shape[0] != a.rows || c.shape[1] != b.cols) {
+    fail(ErrorKind::value, "gemm: shapes ", shape_text(inputs[1]), trans_a ? ".T" : "", " and ",
+         shape_text(inputs[2]), trans_b ? ".T" : "", " give no matrix of shape ", shape_text(c));
+  }
+  own_layout(outputs[0], c.shape, 2);
+}
+
+void Gemm::perform(PerformContext& context, std::span<const TensorView> inputs,
+                   std::span<const TensorView> outputs) const {
+  start_from(inputs[0], outputs[0], beta);
+  product(context, outputs[0].dtype, alpha, oriented(inputs[1], trans_a),
+          oriented(inputs[2], trans_b), beta, outputs[0].data);
+}
+
+// --- Gemv ---------------------------------------------------------------------------------------
+
+std::string Gemv::str() const { return kName + attributes_text(*this); }
+
+std::vector<Type> Gemv::infer(std::span<const Var> inputs) const {
+  check_blas_operands(*this, inputs, 1, 2, 1);
+  const Type& y = inputs[0].type();
+  const Type& a = inputs[1].type();
+  merge_known(*this, dim_of(a, 1, trans_a), inputs[2].type().dim(0), 0);
+  return {y.with_shape(Dims{merge_known(*this, y.dim(0), dim_of(a, 0, trans_a), 0)})};
+}
+
+std::vector<Var> Gemv::grad(const GradArgs& args) const {
+  const Var& g = args.grads[0];
+  if (!g) return {Var(), Var(), Var()};
+  const Var& a = args.inputs[1];
+  const Var& x = args.inputs[2];
+  const Var rows = trans_a ? x : g, cols = trans_a ? g : x;
+  const Var ga = scaled(dimshuffle(rows, {0, -1}) * dimshuffle(cols, {-1, 0}), alpha);
+  return {scaled(g, beta), ga, scaled(dot(trans_a ? a : transpose(a), g), alpha)};
+}
+
+std::vector<std::vector<Var>> Gemv::infer_shape(const Apply& node) const {
+  return {shape_list(node.inputs()[0])};
+}
+
+void Gemv::layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const {
+  const Matrix a = oriented(inputs[1], trans_a);
+  if (a.cols != inputs[2].shape[0] || a.rows != inputs[0].shape[0]) {
+    fail(ErrorKind::value, "gemv: shapes ", shape_text(inputs[1]), trans_a ? ".T" : "", " and ",
+         shape_text(inputs[2]), " give no vector of shape ", shape_text(inputs[0]));
+  }
+  own_layout(outputs[0], inputs[0].shape, 1);
+}
+
+void Gemv::perform(PerformContext& context, std::span<const TensorView> inputs,
+                   std::span<const TensorView> outputs) const {
+  start_from(inputs[0], outputs[0], beta);
+  product(context, outputs[0].dtype, alpha, oriented(inputs[1], trans_a),
+          Matrix::column(inputs[2]), beta, outputs[0].data);
+}
+
+}  // namespace phintys

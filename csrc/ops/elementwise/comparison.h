@@ -1,0 +1,121 @@
+// Comparisons and predicates: their results are bool.
+#pragma once
+
+#include "ops/elementwise/int_value.h"
+#include "ops/elementwise/op_list.h"
+
+namespace phintys::ops {
+
+struct Eq {
+  static constexpr ElementwiseInfo info{.name = "eq",
+                                        .arity = 2,
+                                        .rule = DTypeRule::compare,
+                                        .summary = "True where x equals y.",
+                                        .numpy = "numpy.equal",
+                                        .commutative = true,
+                                        .zero_grad = true};
+  template <class V>
+  PHINTYS_INLINE static typename V::mask body(V x, V y) {
+    return x == y;
+  }
+};
+
+struct Neq {
+  static constexpr ElementwiseInfo info{.name = "neq",
+                                        .arity = 2,
+                                        .rule = DTypeRule::compare,
+                                        .summary = "True where x differs from y.",
+                                        .numpy = "numpy.not_equal",
+                                        .commutative = true,
+                                        .zero_grad = true};
+  template <class V>
+  PHINTYS_INLINE static typename V::mask body(V x, V y) {
+    return x != y;
+  }
+};
+
+struct Lt {
+  static constexpr ElementwiseInfo info{.name = "lt",
+                                        .arity = 2,
+                                        .rule = DTypeRule::compare,
+                                        .summary = "True where x is less than y.",
+                                        .numpy = "numpy.less",
+                                        .zero_grad = true};
+  template <class V>
+  PHINTYS_INLINE static typename V::mask body(V x, V y) {
+    return x < y;
+  }
+};
+
+struct Le {
+  static constexpr ElementwiseInfo info{.name = "le",
+                                        .arity = 2,
+                                        .rule = DTypeRule::compare,
+                                        .summary = "True where x is at most y.",
+                                        .numpy = "numpy.less_equal",
+                                        .zero_grad = true};
+  template <class V>
+  PHINTYS_INLINE static typename V::mask body(V x, V y) {
+    return x <= y;
+  }
+};
+
+struct Gt {
+  static constexpr ElementwiseInfo info{.name = "gt",
+                                        .arity = 2,
+                                        .rule = DTypeRule::compare,
+                                        .summary = "True where x is greater than y.",
+                                        .numpy = "numpy.greater",
+                                        .zero_grad = true};
+  template <class V>
+  PHINTYS_INLINE static typename V::mask body(V x, V y) {
+    return x > y;
+  }
+};
+
+struct Ge {
+  static constexpr ElementwiseInfo info{.name = "ge",
+                                        .arity = 2,
+                                        .rule = DTypeRule::compare,
+                                        .summary = "True where x is at least y.",
+                                        .numpy = "numpy.greater_equal",
+                                        .zero_grad = true};
+  template <class V>
+  PHINTYS_INLINE static typename V::mask body(V x, V y) {
+    return x >= y;
+  }
+};
+
+struct IsNan {
+  static constexpr ElementwiseInfo info{.name = "isnan",
+                                        .arity = 1,
+                                        .rule = DTypeRule::predicate,
+                                        .domain = Domain::floating,
+                                        .summary = "True where x is NaN.",
+                                        .numpy = "numpy.isnan",
+                                        .zero_grad = true};
+  template <class V>
+  PHINTYS_INLINE static typename V::mask body(V x) {
+    return x != x;
+  }
+};
+
+struct IsInf {
+  static constexpr ElementwiseInfo info{.name = "isinf",
+                                        .arity = 1,
+                                        .rule = DTypeRule::predicate,
+                                        .domain = Domain::floating,
+                                        .summary = "True where x is an infinity of either sign.",
+                                        .numpy = "numpy.isinf",
+                                        .zero_grad = true};
+  template <class V>
+  PHINTYS_INLINE static typename V::mask body(V x) {
+    using T = typename V::elem;
+    return abs(x) == V::broadcast(static_cast<T>(__builtin_inff()));
+  }
+};
+
+using ComparisonOps = OpList<Eq, Neq, Lt, Le, Gt, Ge>;
+using PredicateOps = OpList<IsNan, IsInf>;
+
+}  // namespace phintys::ops

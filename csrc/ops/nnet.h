@@ -1,0 +1,42 @@
+// Softmax and its logarithm over the last axis.
+#pragma once
+
+#include "graph/op.h"
+
+namespace phintys {
+
+class Softmax final : public OpBase<Softmax> {
+ public:
+  static constexpr const char* kName = "softmax";
+  template <class Self, class V>
+  static void attributes(Self&, V&&) {}
+  const char* summary() const override { return "exp(x) / sum(exp(x)) over the last axis."; }
+  std::string str() const override { return "Softmax"; }
+  std::vector<Type> infer(std::span<const Var> inputs) const override;
+  std::vector<Var> grad(const GradArgs& args) const override;
+  std::vector<std::vector<Var>> infer_shape(const Apply& node) const override;
+  void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
+  void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  int inplace_input() const override { return 0; }
+  bool infallible() const override { return true; }
+};
+
+class LogSoftmax final : public OpBase<LogSoftmax> {
+ public:
+  static constexpr const char* kName = "log_softmax";
+  template <class Self, class V>
+  static void attributes(Self&, V&&) {}
+  const char* summary() const override { return "x - log(sum(exp(x))) over the last axis."; }
+  std::string str() const override { return "LogSoftmax"; }
+  std::vector<Type> infer(std::span<const Var> inputs) const override;
+  std::vector<Var> grad(const GradArgs& args) const override;
+  std::vector<std::vector<Var>> infer_shape(const Apply& node) const override;
+  void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
+  void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  int inplace_input() const override { return 0; }
+  bool infallible() const override { return true; }
+};
+
+}  // namespace phintys

@@ -1,0 +1,91 @@
+// Fills: second(a, b) is b in the shape that a and b broadcast to; gradients are full of them. They
+// are moved outwards, to where another operand has the shape anyway, so that almost none is left.
+
+#include "ops/elemwise.h"
+#include "ops/shape_ops.h"
+#include "passes/canonicalize.h"
+#include "passes/match.h"
+
+namespace phintys {
+
+namespace {
+
+using Ctx = RuleContext;
+
+// If `v` is a fill: what it is filled with, at v's rank.
+Var filled_with(const Var& v) {
+  const Apply* n = v->owner();
+  if (!n) return {};
+  if (owner_if(v, "second")) return in(*n, 1);
+  if (owner_if(v, Alloc::kName)) return pad_left(in(*n, 0), v.ndim());
+  return {};
+}
+
+// True iff the operands of `n` other than number `skip`, with `r` in its place, have n's pattern.
+bool others_cover(const Apply& n, int skip, const Type& r) {
+  const Type& type = out_type(n);
+  for (int axis = 0; axis < type.ndim(); ++axis) {
+    if (type.broadcastable(axis) || !r.broadcastable(axis)) continue;
+    bool found = false;
+    for (int i = 0; i < n.nin() && !found; ++i) {
+      found = i != skip && !in(n, i).type().broadcastable(axis);
+    }
+    if (!found) return false;
+  }
+  return true;
+}
+
+Var with_input(const Apply& n, int i, const Var& v) {
+  std::vector<Var> inputs = n.inputs();
+  inputs[static_cast<size_t>(i)] = v;
+  return apply(n.op_ref(), std::move(inputs));
+}
+
+Var absorb(const Apply& n, const Ctx&) {
+  if (n.nin() < 2 || !as_elemwise(n.op())) return {};
+  for (int i = 0; i < n.nin(); ++i) {
+    const Var b = filled_with(in(n, i));
+    if (b && others_cover(n, i, b.type())) return with_input(n, i, b);
+  }
+  return {};
+}
+
+// f(second(a, b), constants) -> second(a, f(b, constants)).
+Var sink(const Apply& n, const Ctx&) {
+  if (!as_elemwise(n.op()) || std::strcmp(n.op().name(), "second") == 0) return {};
+  for (int i = 0; i < n.nin(); ++i) {
+    const Apply* fill = owner_if(in(n, i), "second");
+    if (!fill || !covers(in(*fill, 0).type(), out_type(n))) continue;
+    bool constants = true;
+    for (int k = 0; k < n.nin(); ++k) constants = constants && (k == i || in(n, k)->is_constant());
+    if (!constants) continue;
+    return second(in(*fill, 0), with_input(n, i, in(*fill, 1)));
+  }
+  return {};
+}
+
+Var second_needless(const Apply& n, const Ctx&) {
+  return covers(in(n, 1).type(), out_type(n)) ? in(n, 1) : Var();
+}
+// Only the shape of the first operand matters.
+Var second_of_fill(const Apply& n, const Ctx&) {
+  const Apply* fill = owner_if(in(n, 1), "second");
+  return fill && covers(in(n, 0).type(), out_type(n)) ? second(in(n, 0), in(*fill, 1)) : Var();
+}
+Var alloc_needless(const Apply& n, const Ctx&) {
+  return covers(in(n, 0).type(), out_type(n)) ? in(n, 0) : Var();
+}
+
+constexpr Rule kFill[] = {
+    {"second", "second(a, b) -> b if b has the shape already", second_needless},
+    {"second", "second(a, second(c, b)) -> second(a, b)", second_of_fill},
+    {"alloc", "alloc(x, shape of x) -> x", alloc_needless},
+    {"*", "f(second(a, b), c) -> f(b, c) if c has the shape", absorb},
+    {"*", "f(second(a, b), constants) -> second(a, f(b, constants))", sink},
+};
+
+}  // namespace
+
+std::span<const Rule> fill_rules() { return kFill; }
+
+}  // namespace phintys

@@ -1,0 +1,113 @@
+// Ops that move elements without computing: compositions, inverse pairs, those that do nothing.
+
+#include "ops/shape_ops.h"
+#include "ops/subtensor.h"
+#include "passes/canonicalize.h"
+#include "passes/match.h"
+
+namespace phintys {
+
+namespace {
+
+using Ctx = RuleContext;
+
+Var dimshuffle_nothing(const Apply& n, const Ctx&) {
+  const auto& order = op_as<DimShuffle>(n).order;
+  if (static_cast<int>(order.size()) != in(n, 0).ndim()) return {};
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (order[i] != static_cast<int64_t>(i)) return {};
+  }
+  return in(n, 0);
+}
+
+Var dimshuffle_twice(const Apply& n, const Ctx&) {
+  const Apply* inner = owner_if(in(n, 0), DimShuffle::kName);
+  if (!inner) return {};
+  const auto& first = op_as<DimShuffle>(*inner).order;
+  std::vector<int64_t> order = op_as<DimShuffle>(n).order;
+  for (int64_t& axis : order) {
+    if (axis >= 0) axis = first[static_cast<size_t>(axis)];
+  }
+  // A new axis that the outer one moves over stays an ordinary new axis.
+  return dimshuffle(in(*inner, 0), std::move(order));
+}
+
+Var reshape_reshape(const Apply& n, const Ctx&) {
+  const Apply* inner = owner_if(in(n, 0), Reshape::kName);
+  return inner ? reshape(in(*inner, 0), in(n, 1), out_type(n).ndim()) : Var();
+}
+
+// True iff entry `axis` of the shape vector says what x has there.
+bool entry_is_length(const Variable* shape, int axis, const Var& x) {
+  const int64_t known = x.type().dim(axis);
+  int64_t value = 0;
+  if (shape->is_constant()) {
+    value = element_as_int(shape->constant().view(), axis);
+    return known != kUnknownDim && value == known;
+  }
+  const Apply* vector = owner_if(shape, MakeVector::kName);
+  if (!vector || axis >= vector->nin()) return false;
+  const Var& entry = in(*vector, axis);
+  if (constant_int_value(entry.get(), &value)) return known != kUnknownDim && value == known;
+  const Apply* length = owner_if(entry, ShapeI::kName);
+  return length && in(*length, 0).get() == x.get() && op_as<ShapeI>(*length).axis == axis;
+}
+
+Var reshape_nothing(const Apply& n, const Ctx&) {
+  const Var& x = in(n, 0);
+  const int ndim = out_type(n).ndim();
+  if (x.ndim() != ndim) return {};
+  // The number of elements fixes one unknown length.
+  int unknown = 0;
+  for (int i = 0; i < ndim; ++i) unknown += !entry_is_length(in(n, 1).get(), i, x);
+  if (unknown == 0 || (unknown == 1 && ndim == 1)) return x;
+  return {};
+}
+
+Var specify_known(const Apply& n, const Ctx&) {
+  return in(n, 0).type() == out_type(n) ? in(n, 0) : Var();
+}
+
+Var subtensor_all(const Apply& n, const Ctx&) {
+  for (const IndexEntry& entry : decode_index(op_as<Subtensor>(n).index)) {
+    if (!entry.is_full()) return {};
+  }
+  return in(n, 0);
+}
+
+// make_vector(a, b, ...)[i] -> its scalar, for a constant i.
+Var subtensor_of_vector(const Apply& n, const Ctx&) {
+  const Apply* vector = owner_if(in(n, 0), MakeVector::kName);
+  const auto entries = decode_index(op_as<Subtensor>(n).index);
+  if (!vector || entries.size() != 1 || entries[0].is_slice) return {};
+  if (entries[0].start.kind != SlotKind::constant) return {};
+  int64_t i = entries[0].start.value;
+  if (i < 0) i += vector->nin();
+  if (i < 0 || i >= vector->nin()) return {};
+  return cast(in(*vector, static_cast<int>(i)), out_type(n).dtype());
+}
+
+// These matter to grad() alone.
+Var first_input(const Apply& n, const Ctx&) { return in(n, 0); }
+
+constexpr Rule kViews[] = {
+    {"dimshuffle", "dimshuffle that changes nothing -> x", dimshuffle_nothing},
+    {"dimshuffle", "dimshuffle(dimshuffle(x)) -> dimshuffle(x)", dimshuffle_twice},
+    {"reshape", "reshape to the shape that x has -> x", reshape_nothing},
+    {"reshape", "reshape(reshape(x)) -> reshape(x)", reshape_reshape},
+    {"specify_shape", "claims what is known -> x", specify_known},
+    {"subtensor", "x[:] -> x", subtensor_all},
+    {"subtensor", "make_vector(a, b)[1] -> b", subtensor_of_vector},
+    {"grad_clip", "grad_clip(x) -> x", first_input},
+    {"grad_scale", "grad_scale(x) -> x", first_input},
+    {"zero_grad", "zero_grad(x) -> x", first_input},
+    {"disconnected_grad", "disconnected_grad(x) -> x", first_input},
+    {"undefined_grad", "undefined_grad(x) -> x", first_input},
+    {"consider_constant", "consider_constant(x) -> x", first_input},
+};
+
+}  // namespace
+
+std::span<const Rule> view_rules() { return kViews; }
+
+}  // namespace phintys

@@ -1,0 +1,42 @@
+// What a pass is, and the one place through which every pass runs.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace phintys {
+
+struct Pass {
+  const char* name;
+  void (*run)(Graph& graph);
+};
+
+struct PassReport {
+  std::string name;
+  double seconds = 0;
+  bool changed = false;
+  size_t nodes_after = 0;
+};
+
+struct PassOptions {
+  std::vector<std::string> excluded;          // names of passes to skip
+  std::function<void(const char* pass, const Graph&)> on_change;  // dump, DebugMode
+  bool verify = false;                        // check the graph after every pass that changed it
+};
+
+// Runs one pass: skips it if excluded, times it, calls on_change if it changed the graph, verifies.
+void run_pass(const Pass& pass, Graph& graph, const PassOptions& options,
+              std::vector<PassReport>* reports);
+
+// "none", "fast_compile", "fast_run" (pipeline.cpp lists them in order, with reasons). Throws
+// Error(value) naming the known pipelines.
+std::span<const Pass> pipeline(std::string_view name);
+// Passes that lowering needs whatever the mode (explicit casts, shapes), and fusion.
+std::span<const Pass> lowering_pipeline(bool fuse);
+// Every pass, for checking names that a user gives.
+bool is_pass_name(std::string_view name);
+
+}  // namespace phintys

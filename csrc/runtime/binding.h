@@ -1,0 +1,78 @@
+// A program bound to concrete shapes: layouts, memory plan and prepared instructions.
+//
+// A program is cut into segments where shapes depend on computed values. Each segment is bound when
+// the shapes that it depends on are known, and the binding is kept: bindings of the next segment
+// hang below the one they followed. A call whose shapes were seen before looks up one binding for
+// each segment and does no shape arithmetic at all.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "runtime/program.h"
+#include "vm/bound.h"
+
+namespace phintys::runtime {
+
+// Where a buffer's elements are, for the shapes of a binding.
+struct BufferState {
+  Dims shape, strides;
+  int root = -1;           // buffer whose memory this one is (itself, or what it is a view of)
+  int alias_of = -1;       // for views: the buffer viewed, and
+  int64_t offset = 0;      // bytes from its first element
+  int64_t arena_offset = -1;  // temps with memory of their own
+  int level = 0;           // segment whose arena holds it
+  bool defined = false;
+};
+
+enum class RunKind : uint8_t { fused, perform, view };
+
+struct BoundInstruction {
+  const Instruction* instr = nullptr;
+  RunKind kind = RunKind::perform;
+  std::unique_ptr<vm::BoundFused> fused;
+  int64_t workspace = -1;          // arena offset of the region's partial results
+  std::vector<TensorView> inputs, outputs;  // shapes point into the binding's states
+  std::vector<char*> input_ptrs, output_ptrs;
+  std::vector<int> outputs_alias;          // buffer that an output is a view of, or -1
+  std::vector<int64_t> outputs_offset;     // bytes from its first element
+  int segment = 0;
+};
+
+// How output k is delivered.
+enum class OutputPlan : uint8_t {
+  direct,  // computed in fresh memory that the caller gets
+  arena,   // small: computed in the arena, copied by the caller
+  copied,  // memory of an input, constant, shared variable or view: copied after the run
+};
+
+struct Binding {
+  std::vector<int64_t> key;  // what of the shapes this binding holds for
+  int segment = 0;
+  std::vector<BufferState> states;  // of all buffers defined so far
+  std::vector<BoundInstruction> instructions;
+  std::vector<std::pair<int, Array>> known;    // buffers whose value was computed while binding
+  std::vector<int> arena_temps;                // buffers to point into this segment's arena
+  std::vector<int> direct_outputs;             // indices of outputs computed in fresh memory here
+  std::vector<std::pair<int, int>> direct_updates;  // (update, buffer): written into the storage
+  size_t arena_bytes = 0;
+  std::vector<std::unique_ptr<Binding>> children;   // most recently used first
+  std::vector<OutputPlan> output_plans;             // in the last segment's binding
+};
+
+// Binds segment `segment` below `parent` (null for the first). `leaves`: a view for every input,
+// constant and shared buffer, by buffer number; data is read of constants only. `dynamic`: layouts of
+// the outputs of the segment's first instruction, if that is dynamic. Throws Error on shapes that do
+// not fit, with the node that failed.
+std::unique_ptr<Binding> bind_segment(const Program& program, const std::vector<TensorView>& leaves,
+                                      int segment, const Binding* parent,
+                                      const std::vector<Layout>& dynamic);
+
+inline constexpr int64_t kSmallOutput = 2048;  // bytes
+inline constexpr size_t kMaxBindings = 16;     // kept for each segment
+
+// Adds what failed, on which operands, and where the user built it. Rethrows.
+[[noreturn]] void rethrow_with_node(const Error& e, const Instruction& instr, int index,
+                                    const std::vector<TensorView>& inputs);
+
+}  // namespace phintys::runtime

@@ -1,0 +1,344 @@
+#include "runtime/context.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace phintys::runtime {
+
+StorageLocks::StorageLocks(const Program& program) : program_(program) {
+  for (const auto& [storage, writes] : program_.locks) {
+    if (writes) {
+      storage->mutex().lock();
+    } else {
+      storage->mutex().lock_shared();
+    }
+  }
+}
+
+StorageLocks::~StorageLocks() {
+  for (size_t i = program_.locks.size(); i-- > 0;) {
+    const auto& [storage, writes] = program_.locks[i];
+    if (writes) {
+      storage->mutex().unlock();
+    } else {
+      storage->mutex().unlock_shared();
+    }
+  }
+}
+
+Context::Context(const Program& program) : p_(program) {
+  ptr_.resize(p_.buffers.size(), nullptr);
+  leaves_.resize(p_.buffers.size());
+  arenas_.resize(p_.segments.size());
+  output_buffers_.resize(p_.outputs.size());
+  outputs_.resize(p_.outputs.size());
+  copied_.resize(p_.outputs.size());
+  staged_.resize(p_.outputs.size());
+  new_values_.resize(p_.updates.size());
+  for (size_t i = 0; i < p_.buffers.size(); ++i) {
+    if (p_.buffers[i].kind != BufferKind::constant) continue;
+    leaves_[i] = p_.buffers[i].variable->constant().view();
+    ptr_[i] = leaves_[i].data;
+  }
+}
+
+void Context::set_leaves(const TensorView* inputs) {
+  for (size_t i = 0; i < p_.input_buffers.size(); ++i) {
+    size_t b = static_cast<size_t>(p_.input_buffers[i]);
+    leaves_[b] = inputs[i];
+    ptr_[b] = inputs[i].data;
+  }
+  for (size_t i = 0; i < p_.shared.size(); ++i) {
+    if (p_.shared_buffers[i] < 0) continue;
+    size_t b = static_cast<size_t>(p_.shared_buffers[i]);
+    leaves_[b] = p_.shared[i]->value().view();
+    ptr_[b] = leaves_[b].data;
+  }
+}
+
+// Shapes of inputs and shared variables, and strides of those that are not contiguous.
+void Context::make_key() {
+  key_.clear();
+  auto add = [&](const TensorView& v) {
+    if (v.ndim == 0) return;
+    key_.insert(key_.end(), v.shape, v.shape + v.ndim);
+    bool contiguous = v.contiguous();
+    key_.push_back(contiguous);
+    if (!contiguous) key_.insert(key_.end(), v.strides, v.strides + v.ndim);
+  };
+  for (int b : p_.input_buffers) add(leaves_[static_cast<size_t>(b)]);
+  for (int b : p_.shared_buffers)
+    if (b >= 0) add(leaves_[static_cast<size_t>(b)]);
+}
+
+void Context::check_inputs(const TensorView* inputs, const Function& function) const {
+  for (size_t i = 0; i < p_.input_buffers.size(); ++i) {
+    const Type& type = function.inputs()[i].type;
+    for (int d = 0; d < type.ndim(); ++d) {
+      if (type.dim(d) == kUnknownDim || type.dim(d) == inputs[i].shape[d]) continue;
+      fail(ErrorKind::type, "input ", i, function.inputs()[i].name.empty() ? "" : " (",
+           function.inputs()[i].name, function.inputs()[i].name.empty() ? "" : ")",
+           ": dimension ", d, " of ", type.str(), " must be ", type.dim(d), ", got ",
+           inputs[i].shape[d],
+           type.dim(d) == 1 ? ". Non-unit value on shape on a broadcastable dimension." : "");
+    }
+  }
+}
+
+void Context::evict(Binding& binding) {
+  for (Arena& a : arenas_)
+    if (a.entered == &binding) a.entered = nullptr;
+  for (auto& child : binding.children) evict(*child);
+}
+
+Binding& Context::find_binding(std::vector<std::unique_ptr<Binding>>& list, int segment,
+                               const Binding* parent) {
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (list[i]->key != key_) continue;
+    if (i) std::rotate(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(i),
+                       list.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    return *list[0];
+  }
+  std::unique_ptr<Binding> fresh = bind_segment(p_, leaves_, segment, parent, dynamic_);
+  fresh->key = key_;
+  if (list.size() >= kMaxBindings) {
+    evict(*list.back());
+    list.pop_back();
+  }
+  list.insert(list.begin(), std::move(fresh));
+  return *list[0];
+}
+
+// Puts a binding's pointers in place: its arena's, those of known values, fresh outputs.
+void Context::enter(Binding& b) {
+  Arena& arena = arenas_[static_cast<size_t>(b.segment)];
+  if (arena.bytes < b.arena_bytes) {
+    arena.entered = nullptr;
+    arena.bytes = 0;
+    arena.memory.reset();
+    arena.memory.reset(block_alloc(b.arena_bytes));
+    arena.bytes = b.arena_bytes;
+  }
+  if (arena.entered != &b) {
+    char* base = static_cast<char*>(arena.memory.get());
+    for (int t : b.arena_temps)
+      ptr_[static_cast<size_t>(t)] = base + b.states[static_cast<size_t>(t)].arena_offset;
+    for (const auto& [buffer, array] : b.known) ptr_[static_cast<size_t>(buffer)] = array.data();
+    arena.entered = &b;
+  }
+  for (int k : b.direct_outputs) {
+    size_t buffer = static_cast<size_t>(p_.outputs[static_cast<size_t>(k)]);
+    int64_t bytes = product(b.states[buffer].shape) *
+                    static_cast<int64_t>(item_size(p_.buffers[buffer].type.dtype()));
+    output_buffers_[static_cast<size_t>(k)] = Buffer::allocate(static_cast<size_t>(bytes));
+    ptr_[buffer] = static_cast<char*>(output_buffers_[static_cast<size_t>(k)]->data());
+  }
+  for (const auto& [update, buffer] : b.direct_updates)
+    ptr_[static_cast<size_t>(buffer)] =
+        p_.shared[static_cast<size_t>(p_.updates[static_cast<size_t>(update)].shared)]
+            ->value()
+            .data();
+}
+
+void Context::run_instruction(BoundInstruction& bound, bool first_dynamic) {
+  const Instruction& instr = *bound.instr;
+  for (size_t o = 0; o < instr.outputs.size(); ++o) {
+    size_t out = static_cast<size_t>(instr.outputs[o]);
+    // A view's offset may differ from call to call only if it was computed for this call.
+    if (first_dynamic && dynamic_[o].alias >= 0) {
+      ptr_[out] = ptr_[static_cast<size_t>(instr.inputs[static_cast<size_t>(dynamic_[o].alias)])] +
+                  dynamic_[o].offset;
+    } else if (bound.outputs_alias[o] >= 0) {
+      ptr_[out] = ptr_[static_cast<size_t>(bound.outputs_alias[o])] + bound.outputs_offset[o];
+    }
+  }
+  if (bound.kind == RunKind::view) return;
+  size_t n_in = instr.inputs.size(), n_out = instr.outputs.size();
+  if (bound.kind == RunKind::fused) {
+    for (size_t i = 0; i < n_in; ++i)
+      bound.input_ptrs[i] = ptr_[static_cast<size_t>(instr.inputs[i])];
+    for (size_t o = 0; o < n_out; ++o)
+      bound.output_ptrs[o] = ptr_[static_cast<size_t>(instr.outputs[o])];
+    char* workspace = nullptr;
+    if (bound.workspace >= 0)
+      workspace = static_cast<char*>(
+                      arenas_[static_cast<size_t>(bound.segment)].memory.get()) +
+                  bound.workspace;
+    bound.fused->run(bound.input_ptrs.data(), bound.output_ptrs.data(), workspace);
+    return;
+  }
+  for (size_t i = 0; i < n_in; ++i)
+    bound.inputs[i].data = ptr_[static_cast<size_t>(instr.inputs[i])];
+  for (size_t o = 0; o < n_out; ++o)
+    bound.outputs[o].data = ptr_[static_cast<size_t>(instr.outputs[o])];
+  scratch_.reset();
+  try {
+    instr.op->perform(scratch_, bound.inputs, bound.outputs);
+  } catch (const Error& e) {
+    rethrow_with_node(e, instr, static_cast<int>(&instr - p_.instructions.data()), bound.inputs);
+  }
+}
+
+TensorView Context::buffer_view(const Binding& b, int buffer) const {
+  const BufferState& s = b.states[static_cast<size_t>(buffer)];
+  return {ptr_[static_cast<size_t>(buffer)], p_.buffers[static_cast<size_t>(buffer)].type.dtype(),
+          static_cast<int>(s.shape.size()), s.shape.data(), s.strides.data()};
+}
+
+void Context::run_segment(Binding& b, const Function& function) {
+  bool dynamic = b.segment > 0;
+  const auto& monitor = function.options().monitor;
+  bool profiled = function.options().profile;
+  for (BoundInstruction& bound : b.instructions) {
+    std::chrono::steady_clock::time_point start;
+    if (profiled) start = std::chrono::steady_clock::now();
+    run_instruction(bound, dynamic);
+    dynamic = false;
+    if (profiled) {
+      auto& entry = profile[static_cast<size_t>(bound.instr - p_.instructions.data())];
+      entry.seconds +=
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      ++entry.calls;
+    }
+    if (monitor) {
+      std::vector<TensorView> outputs;
+      for (int out : bound.instr->outputs) outputs.push_back(buffer_view(b, out));
+      monitor(*bound.instr->node, outputs);
+    }
+  }
+}
+
+// Computes the layouts of the outputs of the instruction that starts `segment`, from the values that
+// it depends on; they are the key of the segment's binding.
+void Context::resolve_dynamic(int segment, const Binding& parent) {
+  int index = p_.segments[static_cast<size_t>(segment)];
+  const Instruction& instr = p_.instructions[static_cast<size_t>(index)];
+  dynamic_inputs_.clear();
+  for (int in : instr.inputs) dynamic_inputs_.push_back(buffer_view(parent, in));
+  dynamic_.resize(instr.outputs.size());
+  try {
+    for (Layout& l : dynamic_) {
+      l.alias = -1;
+      l.offset = 0;
+    }
+    instr.op->layout(dynamic_inputs_, dynamic_);
+  } catch (const Error& e) {
+    rethrow_with_node(e, instr, index, dynamic_inputs_);
+  }
+  key_.clear();
+  for (const Layout& l : dynamic_) {
+    key_.push_back(l.alias);
+    key_.insert(key_.end(), l.shape.begin(), l.shape.end());
+    if (l.alias >= 0) key_.insert(key_.end(), l.strides.begin(), l.strides.end());
+  }
+}
+
+void Context::run(const TensorView* inputs, const Function& function) {
+  StorageLocks locks(p_);
+  if (function.options().profile && profile.empty()) profile.resize(p_.instructions.size());
+  set_leaves(inputs);
+  make_key();
+  const Binding* parent = nullptr;
+  std::vector<std::unique_ptr<Binding>>* list = &bindings_;
+  Binding* binding = nullptr;
+  for (size_t s = 0; s < p_.segments.size(); ++s) {
+    if (s > 0) resolve_dynamic(static_cast<int>(s), *parent);
+    if (s == 0 && (list->empty() || (*list)[0]->key != key_)) check_inputs(inputs, function);
+    binding = &find_binding(*list, static_cast<int>(s), parent);
+    enter(*binding);
+    if (s + 1 == p_.segments.size()) prepare_outputs(*binding);
+    run_segment(*binding, function);
+    parent = binding;
+    list = &binding->children;
+  }
+  prepare_updates(*binding);
+  deliver(*binding);
+  commit(*binding);
+}
+
+// Memory for outputs that are copied; before the last segment runs, because that may write updates.
+void Context::prepare_outputs(const Binding& last) {
+  for (size_t k = 0; k < p_.outputs.size(); ++k) {
+    if (last.output_plans[k] != OutputPlan::copied) continue;
+    const Dims& shape = last.states[static_cast<size_t>(p_.outputs[k])].shape;
+    DType dtype = p_.buffers[static_cast<size_t>(p_.outputs[k])].type.dtype();
+    bool small = product(shape) * static_cast<int64_t>(item_size(dtype)) <= kSmallOutput;
+    Array& target = small ? staged_[k] : copied_[k];
+    if (!target || target.shape() != shape) target = Array::empty(dtype, shape);
+  }
+}
+
+// Gives every output memory that nothing else will write to.
+void Context::deliver(const Binding& last) {
+  for (size_t k = 0; k < p_.outputs.size(); ++k) {
+    TensorView v = buffer_view(last, p_.outputs[k]);
+    if (last.output_plans[k] == OutputPlan::copied) {
+      const Array& target = copied_[k] ? copied_[k] : staged_[k];
+      copy_elements(target.view(), v);
+      v = target.view();
+    }
+    outputs_[k] = v;
+  }
+}
+
+// All that may fail happens here, before any storage is written (except by instructions that cannot
+// fail, which the binding let write directly).
+void Context::prepare_updates(const Binding& last) {
+  if (!last.direct_updates.empty()) return;  // then all of them are
+  for (size_t u = 0; u < p_.updates.size(); ++u) {
+    const UpdatePlan& update = p_.updates[u];
+    new_values_[u] = Array();
+    TensorView v = buffer_view(last, update.buffer);
+    const Array& old = p_.shared[static_cast<size_t>(update.shared)]->value();
+    // Another update may overwrite what this one reads (a swap): such values are copied first.
+    int root = last.states[static_cast<size_t>(update.buffer)].root;
+    bool shares = p_.buffers[static_cast<size_t>(root)].kind != BufferKind::temp;
+    if (shares || old.shape() != Dims(v.shape, v.shape + v.ndim) || !old.view().contiguous())
+      new_values_[u] = Array::copy_of(v);
+  }
+}
+
+void Context::commit(const Binding& last) {
+  if (!last.direct_updates.empty()) return;
+  for (size_t u = 0; u < p_.updates.size(); ++u) {
+    const UpdatePlan& update = p_.updates[u];
+    SharedStorage& storage = *p_.shared[static_cast<size_t>(update.shared)];
+    Array& fresh = new_values_[u];
+    if (!fresh) {
+      copy_elements(storage.value().view(), buffer_view(last, update.buffer));
+    } else if (fresh.shape() == storage.value().shape()) {
+      copy_elements(storage.value().view(), fresh.view());
+    } else {
+      storage.set_value(std::move(fresh));
+    }
+    fresh = Array();
+  }
+}
+
+Array Context::take_output(int i) {
+  size_t k = static_cast<size_t>(i);
+  const TensorView& v = outputs_[k];
+  if (output_buffers_[k] && output_buffers_[k]->data() == v.data) {
+    Dims shape(v.shape, v.shape + v.ndim), strides(v.strides, v.strides + v.ndim);
+    return Array(std::move(output_buffers_[k]), v.data, v.dtype, shape, strides);
+  }
+  if (copied_[k] && copied_[k].data() == v.data) return std::move(copied_[k]);
+  return Array::copy_of(v);
+}
+
+void Context::end_call() {
+  for (auto& b : output_buffers_) b.reset();
+  for (auto& a : copied_) a = Array();
+}
+
+size_t Context::planned_bytes(const std::vector<TensorView>& inputs) {
+  StorageLocks locks(p_);
+  set_leaves(inputs.data());
+  make_key();
+  return find_binding(bindings_, 0, nullptr).arena_bytes;
+}
+
+}  // namespace phintys::runtime

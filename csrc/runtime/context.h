@@ -1,0 +1,78 @@
+// What one call works in: arenas, bindings to shapes, pointers. Reused by later calls.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "runtime/binding.h"
+#include "runtime/function.h"
+#include "runtime/scratch.h"
+
+namespace phintys::runtime {
+
+class Context {
+ public:
+  explicit Context(const Program& program);
+
+  void run(const TensorView* inputs, const Function& function);
+  TensorView output(int i) const { return outputs_[static_cast<size_t>(i)]; }
+  Array take_output(int i);
+  // Drops what belongs to one call only.
+  void end_call();
+
+  // Binds the first segment to input shapes without running (planned memory).
+  size_t planned_bytes(const std::vector<TensorView>& inputs);
+
+  std::vector<InstructionProfile> profile;
+
+ private:
+  friend class StorageLocks;
+  struct Arena {
+    BlockPtr memory;
+    size_t bytes = 0;
+    const Binding* entered = nullptr;  // whose pointers are in place
+  };
+
+  void set_leaves(const TensorView* inputs);
+  void check_inputs(const TensorView* inputs, const Function& function) const;
+  void make_key();
+  Binding& find_binding(std::vector<std::unique_ptr<Binding>>& list, int segment,
+                        const Binding* parent);
+  void evict(Binding& binding);
+  void enter(Binding& binding);
+  void run_segment(Binding& binding, const Function& function);
+  void run_instruction(BoundInstruction& bound, bool first_dynamic);
+  void resolve_dynamic(int segment, const Binding& parent);
+  void prepare_outputs(const Binding& last);
+  void deliver(const Binding& last);
+  void prepare_updates(const Binding& last);
+  void commit(const Binding& last);
+  TensorView buffer_view(const Binding& binding, int buffer) const;
+
+  const Program& p_;
+  std::vector<char*> ptr_;            // by buffer
+  std::vector<TensorView> leaves_;    // by buffer
+  std::vector<int64_t> key_;
+  std::vector<Layout> dynamic_;
+  std::vector<TensorView> dynamic_inputs_;
+  std::vector<std::unique_ptr<Binding>> bindings_;  // of segment 0
+  std::vector<Arena> arenas_;         // by segment
+  std::vector<Ref<Buffer>> output_buffers_;
+  std::vector<TensorView> outputs_;
+  std::vector<Array> copied_;         // outputs that had to be copied
+  std::vector<Array> staged_;         // small ones: memory reused from call to call
+  std::vector<Array> new_values_;     // updates that replace a storage of another shape
+  ScratchContext scratch_;
+};
+
+// Locks all storages of a program for the time of a run.
+class StorageLocks {
+ public:
+  explicit StorageLocks(const Program& program);
+  ~StorageLocks();
+
+ private:
+  const Program& program_;
+};
+
+}  // namespace phintys::runtime

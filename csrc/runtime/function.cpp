@@ -1,0 +1,179 @@
+#include "runtime/function.h"
+
+#include <chrono>
+#include <mutex>
+
+#include "base/error.h"
+#include "runtime/context.h"
+#include "runtime/evaluate.h"
+#include "runtime/program.h"
+
+namespace phintys::runtime {
+
+namespace {
+
+constexpr size_t kPooledContexts = 64;
+
+// The user's shared variables among `updates`' targets and the graph, as storages in the order of
+// graph.shared(), which the updates' targets follow if the graph does not read them.
+std::vector<Var> update_expressions(const FunctionSpec& spec, VarMap& map) {
+  std::vector<Var> outputs = spec.outputs;
+  for (const Update& u : spec.updates) {
+    PHINTYS_CHECK(u.shared->is_shared(), "update of a variable that is not shared");
+    outputs.push_back(u.expression);
+  }
+  return clone_graph(outputs, map);
+}
+
+}  // namespace
+
+struct Function::ContextPool {
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Context>> free;
+  std::vector<InstructionProfile> profile;  // of contexts that are gone
+};
+
+Function::~Function() = default;
+
+Ref<Function> Function::compile(const FunctionSpec& spec) {
+  install_kernels();
+  auto start = std::chrono::steady_clock::now();
+  VarMap map;
+  for (const auto& [variable, replacement] : spec.givens) map[variable.get()] = replacement;
+  std::vector<Var> expressions = spec.givens.empty() && spec.updates.empty()
+                                     ? spec.outputs
+                                     : update_expressions(spec, map);
+  std::vector<Var> targets;
+  for (const Update& u : spec.updates) targets.push_back(u.shared);
+  auto graph = std::make_unique<Graph>(spec.inputs, expressions, targets);
+  std::vector<PassReport> reports;
+  for (const Pass& pass : pipeline(spec.pipeline))
+    run_pass(pass, *graph, spec.pass_options, &reports);
+
+  std::vector<int> updated;
+  for (const Update& u : spec.updates) {
+    size_t i = 0;
+    while (graph->original_shared()[i].get() != u.shared.get()) ++i;
+    updated.push_back(static_cast<int>(i));
+  }
+  std::vector<std::string> names;
+  for (const Var& v : spec.outputs) names.push_back(v->name);
+  Ref<Function> f = from_graph(std::move(graph), spec.name, std::move(names), std::move(updated), spec);
+  f->reports_.insert(f->reports_.begin(), reports.begin(), reports.end());
+  f->compile_seconds_ =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return f;
+}
+
+Ref<Function> Function::from_graph(std::unique_ptr<Graph> graph, std::string name,
+                                   std::vector<std::string> output_names, std::vector<int> updated,
+                                   const FunctionSpec& options) {
+  install_kernels();
+  auto start = std::chrono::steady_clock::now();
+  Ref<Function> f(new Function);
+  f->name_ = std::move(name);
+  f->options_ = options;
+  // The user's variables are not needed any more; holding them would keep their graphs alive.
+  f->options_.inputs.clear();
+  f->options_.outputs.clear();
+  f->options_.updates.clear();
+  f->options_.givens.clear();
+  f->options_.pass_options.on_change = nullptr;
+  f->updated_ = std::move(updated);
+  PHINTYS_CHECK(graph->outputs().size() == output_names.size() + f->updated_.size(),
+                "graph outputs do not match");
+  for (const Var& v : graph->inputs()) f->inputs_.push_back({v->name, v.type()});
+  for (size_t i = 0; i < output_names.size(); ++i)
+    f->outputs_.push_back({output_names[i], graph->outputs()[i].type()});
+  for (const Var& s : graph->shared()) {
+    f->shared_.push_back(s->storage());
+    f->shared_names_.push_back(s->name);
+  }
+  LowerOptions lower_options;
+  lower_options.fuse = options.fuse && !options.monitor;
+  lower_options.direct_updates = !options.monitor;
+  lower_options.passes = options.pass_options;
+  f->program_ = lower(*graph, static_cast<int>(output_names.size()), f->updated_, f->shared_,
+                      lower_options, &f->reports_);
+  f->graph_ = std::move(graph);
+  f->pool_ = std::make_unique<ContextPool>();
+  f->compile_seconds_ =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return f;
+}
+
+std::unique_ptr<Context> Function::acquire() {
+  {
+    std::lock_guard<std::mutex> lock(pool_->mutex);
+    if (!pool_->free.empty()) {
+      std::unique_ptr<Context> c = std::move(pool_->free.back());
+      pool_->free.pop_back();
+      return c;
+    }
+  }
+  return std::make_unique<Context>(*program_);
+}
+
+void Function::give_back(std::unique_ptr<Context> context) {
+  context->end_call();
+  std::lock_guard<std::mutex> lock(pool_->mutex);
+  if (options_.profile) {
+    auto& sum = pool_->profile;
+    sum.resize(program_->instructions.size());
+    for (size_t i = 0; i < context->profile.size(); ++i) {
+      sum[i].calls += context->profile[i].calls;
+      sum[i].seconds += context->profile[i].seconds;
+    }
+    context->profile.clear();
+  }
+  if (pool_->free.size() < kPooledContexts) pool_->free.push_back(std::move(context));
+}
+
+size_t Function::planned_bytes(std::span<const Dims> input_shapes) {
+  if (input_shapes.size() != inputs_.size())
+    fail(ErrorKind::value, "planned memory of ", inputs_.size(), " inputs asked for with ",
+         input_shapes.size(), " shapes");
+  std::vector<Dims> strides;
+  std::vector<TensorView> views;
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    const Type& t = inputs_[i].type;
+    if (static_cast<int>(input_shapes[i].size()) != t.ndim())
+      fail(ErrorKind::value, "input ", i, " has ", t.ndim(), " dimensions, the shape given ",
+           input_shapes[i].size());
+    strides.push_back(contiguous_strides(input_shapes[i], item_size(t.dtype())));
+  }
+  for (size_t i = 0; i < inputs_.size(); ++i)
+    views.push_back({nullptr, inputs_[i].type.dtype(), inputs_[i].type.ndim(),
+                     input_shapes[i].data(), strides[i].data()});
+  return Context(*program_).planned_bytes(views);
+}
+
+void Function::release_contexts() {
+  std::lock_guard<std::mutex> lock(pool_->mutex);
+  pool_->free.clear();
+}
+
+std::vector<InstructionProfile> Function::profile() const {
+  std::lock_guard<std::mutex> lock(pool_->mutex);
+  std::vector<InstructionProfile> result = pool_->profile;
+  result.resize(program_->instructions.size());
+  for (size_t i = 0; i < result.size(); ++i) {
+    result[i].op = program_->instructions[i].op->str();
+    result[i].loc = program_->instructions[i].node->loc;
+  }
+  return result;
+}
+
+std::string Function::program_text() const { return program_->str(); }
+
+Call::Call(Function& function) : function_(function), context_(function.acquire()) {}
+
+Call::~Call() {
+  if (context_) function_.give_back(std::move(context_));
+}
+
+void Call::run(const TensorView* inputs) { context_->run(inputs, function_); }
+TensorView Call::output(int i) const { return context_->output(i); }
+Array Call::take_output(int i) { return context_->take_output(i); }
+
+}  // namespace phintys::runtime

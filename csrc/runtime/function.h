@@ -1,0 +1,138 @@
+// Compiled functions: what a graph becomes, and how it is called.
+//
+// A Function is immutable once compiled and may be called from any number of threads at once. Each
+// concurrent call works in a context of its own (arena, bindings to shapes), taken from a pool.
+// A call computes everything, then commits updates to shared storages: a call that fails, at
+// whatever point, leaves every shared variable as it was.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "passes/pass.h"
+
+namespace phintys::runtime {
+
+class Program;   // lowered instructions (runtime/program.h)
+class Context;   // per-call state (runtime/executor.h)
+
+struct Update {
+  Var shared;      // a shared variable
+  Var expression;  // its new value
+};
+
+// What to compile, in the user's variables.
+struct FunctionSpec {
+  std::string name;
+  std::vector<Var> inputs;                    // plain variables without owner
+  std::vector<Var> outputs;
+  std::vector<Update> updates;                // at most one for a shared variable
+  std::vector<std::pair<Var, Var>> givens;    // variable -> replacement
+  std::string pipeline = "fast_run";          // passes/pass.h
+  bool fuse = true;
+  PassOptions pass_options;
+  // Called after every instruction with its op and outputs (NanGuardMode, DebugMode); may throw.
+  // Forces fuse = false.
+  std::function<void(const Apply& node, std::span<const TensorView> outputs)> monitor;
+  bool profile = false;
+};
+
+struct InputInfo {
+  std::string name;  // may be empty
+  Type type;
+};
+struct OutputInfo {
+  std::string name;
+  Type type;
+};
+
+// Time and calls of one instruction, summed over all calls of a profiled function.
+struct InstructionProfile {
+  std::string op;
+  SourceLoc loc;
+  uint64_t calls = 0;
+  double seconds = 0;
+};
+
+class Function : public RefCounted {
+ public:
+  // Compiles. Throws Error: missing_input, unused variables are the caller's business.
+  static Ref<Function> compile(const FunctionSpec& spec);
+  // Builds a function from an already optimised graph (loading, copying). The graph's outputs are
+  // the function's outputs followed by one new value for each entry of `updated`, an index into
+  // graph->shared().
+  static Ref<Function> from_graph(std::unique_ptr<Graph> graph, std::string name,
+                                  std::vector<std::string> output_names,
+                                  std::vector<int> updated, const FunctionSpec& options);
+  ~Function() override;
+
+  const std::string& name() const { return name_; }
+  const std::vector<InputInfo>& inputs() const { return inputs_; }
+  const std::vector<OutputInfo>& outputs() const { return outputs_; }
+  // The optimised graph, before lowering and fusion.
+  const Graph& graph() const { return *graph_; }
+  const std::vector<int>& updated() const { return updated_; }
+  // Storage of graph().shared()[i].
+  const std::vector<Ref<SharedStorage>>& shared() const { return shared_; }
+  const std::vector<std::string>& shared_names() const { return shared_names_; }
+  const std::vector<PassReport>& pass_reports() const { return reports_; }
+  double compile_seconds() const { return compile_seconds_; }
+  const Program& program() const { return *program_; }
+  const FunctionSpec& options() const { return options_; }
+
+  // Bytes of arena that a call with these input shapes plans (outputs not counted). Shapes that
+  // depend on data are not known before a call: their part is left out.
+  size_t planned_bytes(std::span<const Dims> input_shapes);
+  // Frees cached contexts (arenas, bindings); the next call makes new ones.
+  void release_contexts();
+  std::vector<InstructionProfile> profile() const;
+  // The lowered program, one instruction a line.
+  std::string program_text() const;
+
+ private:
+  friend class Call;
+  Function() = default;
+  std::unique_ptr<Context> acquire();
+  void give_back(std::unique_ptr<Context> context);
+
+  std::string name_;
+  std::vector<InputInfo> inputs_;
+  std::vector<OutputInfo> outputs_;
+  std::unique_ptr<Graph> graph_;
+  std::vector<int> updated_;
+  std::vector<Ref<SharedStorage>> shared_;
+  std::vector<std::string> shared_names_;
+  std::vector<PassReport> reports_;
+  double compile_seconds_ = 0;
+  std::unique_ptr<Program> program_;
+  FunctionSpec options_;
+  struct ContextPool;
+  std::unique_ptr<ContextPool> pool_;
+};
+
+// One call in progress. The inputs' memory must stay valid and unchanged until run() returns.
+class Call {
+ public:
+  explicit Call(Function& function);
+  ~Call();
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  // Inputs must have the dtype and rank of InputInfo (the caller converts); shapes are checked here.
+  // `wanted`: bit mask of outputs to deliver is not offered; all are computed. Throws Error whose
+  // text names the op, the operand shapes and dtypes, and the user's line.
+  void run(const TensorView* inputs);
+  // Output i, valid until this Call ends. The caller copies it, or:
+  TensorView output(int i) const;
+  // Output i as an array of its own (no copy where the memory is not shared with anything).
+  Array take_output(int i);
+
+ private:
+  Function& function_;
+  std::unique_ptr<Context> context_;
+};
+
+}  // namespace phintys::runtime

@@ -1,0 +1,236 @@
+#include <algorithm>
+#include <sstream>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "runtime/program.h"
+
+namespace phintys::runtime {
+
+namespace {
+
+constexpr int64_t kKnownElements = 1024;  // constants above this are never read for shapes
+
+class Lowering {
+ public:
+  Lowering(Program& program, int n_outputs, const std::vector<int>& updated)
+      : p_(program), n_outputs_(n_outputs), updated_(updated) {}
+
+  void run(bool direct_updates) {
+    order_ = p_.graph->toposort();
+    schedule();
+    number_leaves();
+    for (Apply* node : order_) add_instruction(node);
+    for (int i = 0; i < n_outputs_; ++i)
+      p_.outputs.push_back(buffer_of(p_.graph->outputs()[static_cast<size_t>(i)].get()));
+    for (size_t i = 0; i < updated_.size(); ++i) {
+      const Var& v = p_.graph->outputs()[static_cast<size_t>(n_outputs_) + i];
+      p_.updates.push_back({updated_[i], buffer_of(v.get()), -1});
+    }
+    find_last_uses();
+    if (direct_updates) find_direct_updates();
+    find_segments();
+    collect_locks();
+  }
+
+ private:
+  // Which nodes' values are known from shapes alone.
+  bool known(const Variable* v) const {
+    if (v->is_constant()) return v->constant().size() <= kKnownElements;
+    return v->owner() && known_node_[v->owner()];
+  }
+  bool compute_known(const Apply* node) const {
+    for (int o = 0; o < node->nout(); ++o)
+      if (!node->output(o)->type().is_tensor() || node->output(o)->ndim() > 1) return false;
+    if (node->op().shape_only()) return true;
+    for (const Var& v : node->inputs())
+      if (!known(v.get())) return false;
+    return true;
+  }
+  bool is_dynamic(const Apply* node) const {
+    uint64_t mask = node->op().shape_inputs();
+    for (int i = 0; i < node->nin(); ++i)
+      if ((i < 64 ? mask >> i & 1 : mask >> 63) && !known(node->input(i))) return true;
+    return false;
+  }
+
+  // Shape-deciding nodes and what they need first (the plan then splits early and rarely), nodes
+  // that only updates need last (they may then write into the shared storage itself).
+  void schedule() {
+    for (const Apply* node : order_) known_node_[node] = compute_known(node);
+    std::unordered_map<const Apply*, int> rank;
+    for (const Apply* node : order_) rank[node] = 1;
+    for (size_t i = order_.size(); i-- > 0;) {
+      const Apply* node = order_[i];
+      if (is_dynamic(node)) rank[node] = 0;
+      if (rank[node] != 0) continue;
+      for (const Var& v : node->inputs())
+        if (v->owner()) rank[v->owner()] = 0;
+    }
+    for (size_t i = order_.size(); i-- > 0;) {
+      const Apply* node = order_[i];
+      if (rank[node] == 1 && only_updates(node)) rank[node] = 2;
+    }
+    std::stable_sort(order_.begin(), order_.end(),
+                     [&](const Apply* a, const Apply* b) { return rank[a] < rank[b]; });
+  }
+  bool only_updates(const Apply* node) const {
+    for (int o = 0; o < node->nout(); ++o)
+      for (const Client& c : p_.graph->clients(node->output(o)))
+        if (c.node || c.index < n_outputs_) return false;
+    return true;
+  }
+
+  int buffer_of(const Variable* v) {
+    auto it = ids_.find(v);
+    if (it != ids_.end()) return it->second;
+    PHINTYS_CHECK(v->is_constant(), "a variable that nothing computes: ", v->name);
+    return add_buffer(v, BufferKind::constant, 0, known(v));
+  }
+  int add_buffer(const Variable* v, BufferKind kind, int index, bool known) {
+    int id = static_cast<int>(p_.buffers.size());
+    BufferInfo b;
+    b.type = v->type();
+    b.kind = kind;
+    b.index = index;
+    b.variable = v;
+    b.known = known;
+    p_.buffers.push_back(std::move(b));
+    ids_[v] = id;
+    return id;
+  }
+
+  void number_leaves() {
+    for (size_t i = 0; i < p_.graph->inputs().size(); ++i)
+      p_.input_buffers.push_back(
+          add_buffer(p_.graph->inputs()[i].get(), BufferKind::input, static_cast<int>(i), false));
+    p_.shared_buffers.assign(p_.shared.size(), -1);
+    for (const Var& s : p_.graph->shared()) {
+      size_t i = 0;
+      while (i < p_.shared.size() && p_.shared[i].get() != s->storage().get()) ++i;
+      PHINTYS_CHECK(i < p_.shared.size(), "shared variable without storage");
+      if (p_.shared_buffers[i] >= 0) {
+        ids_[s.get()] = p_.shared_buffers[i];
+      } else {
+        p_.shared_buffers[i] = add_buffer(s.get(), BufferKind::shared, static_cast<int>(i), false);
+      }
+    }
+  }
+
+  void add_instruction(const Apply* node) {
+    Instruction instr;
+    instr.node = node;
+    instr.op = &node->op();
+    instr.fused = dynamic_cast<const FusedOp*>(&node->op());
+    for (const Var& v : node->inputs()) instr.inputs.push_back(buffer_of(v.get()));
+    instr.at_bind = known_node_[node];
+    instr.dynamic = !instr.at_bind && is_dynamic(node);
+    for (int o = 0; o < node->nout(); ++o)
+      instr.outputs.push_back(add_buffer(node->output(o), BufferKind::temp, 0, instr.at_bind));
+    p_.instructions.push_back(std::move(instr));
+  }
+
+  void find_last_uses() {
+    for (size_t i = 0; i < p_.instructions.size(); ++i)
+      for (int b : p_.instructions[i].inputs)
+        p_.buffers[static_cast<size_t>(b)].last_use = static_cast<int>(i);
+    for (int b : p_.outputs) p_.buffers[static_cast<size_t>(b)].last_use = kForever;
+    for (const UpdatePlan& u : p_.updates)
+      p_.buffers[static_cast<size_t>(u.buffer)].last_use = kForever;
+  }
+
+  // An update's producer may write into the shared storage if it and everything after it cannot
+  // fail. Whether other readers of the storage are done is decided for concrete aliases (binding).
+  void find_direct_updates() {
+    size_t first = p_.instructions.size();
+    while (first > 0) {
+      const Instruction& instr = p_.instructions[first - 1];
+      if (instr.at_bind || instr.dynamic || !instr.op->infallible()) break;
+      --first;
+    }
+    for (size_t u = 0; u < p_.updates.size(); ++u) {
+      int buffer = p_.updates[u].buffer;
+      if (std::count(p_.outputs.begin(), p_.outputs.end(), buffer)) continue;
+      bool repeated = false;
+      for (size_t v = 0; v < p_.updates.size(); ++v)
+        repeated |= v != u && p_.updates[v].buffer == buffer;
+      if (repeated) continue;
+      for (size_t i = first; i < p_.instructions.size(); ++i) {
+        const std::vector<int>& outs = p_.instructions[i].outputs;
+        if (std::count(outs.begin(), outs.end(), buffer))
+          p_.updates[u].direct_from = static_cast<int>(i);
+      }
+    }
+  }
+
+  void find_segments() {
+    p_.segments.push_back(0);
+    // If the very first instruction is dynamic, the segment before it is empty.
+    for (size_t i = 0; i < p_.instructions.size(); ++i)
+      if (p_.instructions[i].dynamic) p_.segments.push_back(static_cast<int>(i));
+  }
+
+  void collect_locks() {
+    for (size_t i = 0; i < p_.shared.size(); ++i) {
+      bool writes = false;
+      for (const UpdatePlan& u : p_.updates) writes |= u.shared == static_cast<int>(i);
+      p_.locks.emplace_back(p_.shared[i].get(), writes);
+    }
+    std::sort(p_.locks.begin(), p_.locks.end(),
+              [](const auto& a, const auto& b) { return a.first->id() < b.first->id(); });
+    // One storage may stand behind two shared variables: locked once, for writing if either is.
+    size_t kept = 0;
+    for (size_t i = 0; i < p_.locks.size(); ++i) {
+      if (kept && p_.locks[kept - 1].first == p_.locks[i].first) {
+        p_.locks[kept - 1].second |= p_.locks[i].second;
+      } else {
+        p_.locks[kept++] = p_.locks[i];
+      }
+    }
+    p_.locks.resize(kept);
+  }
+
+  Program& p_;
+  int n_outputs_;
+  const std::vector<int>& updated_;
+  std::vector<Apply*> order_;
+  mutable std::unordered_map<const Apply*, bool> known_node_;
+  std::unordered_map<const Variable*, int> ids_;
+};
+
+}  // namespace
+
+std::unique_ptr<Program> lower(const Graph& graph, int n_outputs, const std::vector<int>& updated,
+                               const std::vector<Ref<SharedStorage>>& shared,
+                               const LowerOptions& options, std::vector<PassReport>* reports) {
+  auto program = std::make_unique<Program>();
+  program->graph = std::make_unique<Graph>(graph.inputs(), graph.outputs());
+  program->shared = shared;
+  for (const Pass& pass : lowering_pipeline(options.fuse))
+    run_pass(pass, *program->graph, options.passes, reports);
+  Lowering(*program, n_outputs, updated).run(options.direct_updates);
+  return program;
+}
+
+std::string Program::str() const {
+  std::ostringstream out;
+  for (size_t i = 0; i < instructions.size(); ++i) {
+    const Instruction& instr = instructions[i];
+    out << i << ": ";
+    for (size_t k = 0; k < instr.outputs.size(); ++k)
+      out << (k ? ", " : "") << "%" << instr.outputs[k];
+    out << " = " << instr.op->str() << "(";
+    for (size_t k = 0; k < instr.inputs.size(); ++k)
+      out << (k ? ", " : "") << "%" << instr.inputs[k];
+    out << ")" << (instr.at_bind ? "  [at bind]" : instr.dynamic ? "  [dynamic]" : "");
+    if (instr.node->loc) out << "  # " << to_string(instr.node->loc);
+    out << "\n";
+  }
+  out << "outputs:";
+  for (int b : outputs) out << " %" << b;
+  for (const UpdatePlan& u : updates) out << "\nupdate: shared " << u.shared << " <- %" << u.buffer;
+  out << "\n";
+  return out.str();
+}
+
+}  // namespace phintys::runtime

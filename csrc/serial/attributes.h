@@ -1,0 +1,32 @@
+// Attributes of operators as tagged values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "graph/op.h"
+#include "serial/bytes.h"
+
+namespace phintys::serial {
+
+using AttrValue =
+    std::variant<bool, int64_t, double, std::string, std::vector<int64_t>, DType>;
+
+struct Attr {
+  std::string name;
+  AttrValue value;
+};
+using AttrList = std::vector<Attr>;
+
+AttrList attributes_of(const Op& op);
+void write_attributes(ByteWriter& out, const AttrList& attrs);
+AttrList read_attributes(ByteReader& in);
+
+// Makes an op from a list. Throws Error(bad_file) if an attribute is missing, has the wrong type
+// or is left over.
+Ref<const Op> make_op(std::string_view name, int version, const AttrList& attrs);
+
+}  // namespace phintys::serial

@@ -1,0 +1,35 @@
+// Tables of ahead-of-time compiled tile kernels: the instructions of the fused VM.
+//
+// A tile is a short run of contiguous elements (at most kMaxTile). Kernels never read or write
+// past n elements; every element gets the same bits whatever its position in the tile and
+// whatever n is, so splitting work differently never changes a result. (The sign and payload of a
+// NaN alone are left open.)
+#pragma once
+
+#include <cstdint>
+
+#include "array/dtype.h"
+#include "base/export.h"
+#include "vm/tiles_types.h"
+
+namespace phintys::vm {
+
+// The instruction set in use: the best that the CPU has, at most `cap_isa`'s argument. Chosen once,
+// at the first use of a kernel.
+PHINTYS_PUBLIC Isa current_isa();
+PHINTYS_PUBLIC const char* isa_name(Isa isa);
+// Limits the choice ("baseline", "avx2", "avx512", "neon", "auto"); throws Error(value) for an
+// unknown name and Error(runtime) once a kernel has been used with another instruction set.
+PHINTYS_PUBLIC void cap_isa(const char* name);
+
+// Kernels of elementwise op number `op` (its index in the registry) computing in dtype `compute`.
+PHINTYS_PUBLIC const TileKernels& elementwise_kernels(int op, DType compute);
+PHINTYS_PUBLIC const TileKernels& cast_kernels(DType from, DType to);
+// Kernels that reduce values of dtype `d` (max and min propagate NaN; all and any take bool).
+PHINTYS_PUBLIC const ReduceKernels& reduce_kernels(ReduceKind kind, DType d);
+// The value that a reduction of nothing has, written to `out`; false if there is none (max, min).
+PHINTYS_PUBLIC bool reduce_identity(ReduceKind kind, DType d, void* out);
+
+inline constexpr int64_t kMaxTile = 4096;
+
+}  // namespace phintys::vm

@@ -1,0 +1,287 @@
+// Reductions of contiguous rows, for one instruction set.
+#include "vm/tiles_kernels.h"
+
+PHINTYS_DECLARE_TILE_PARTS(PHINTYS_ISA)
+
+namespace phintys::vm::PHINTYS_ISA {
+namespace {
+
+// `neutral` leaves every x as it is, bit for bit: -0 for sums (0 would turn -0 into 0).
+struct Sum {
+  template <class T>
+  static constexpr T neutral = static_cast<T>(-0.0);
+  template <class V>
+  static PHINTYS_INLINE V combine(V a, V b) {
+    return a + b;
+  }
+};
+struct Prod {
+  template <class T>
+  static constexpr T neutral = 1;
+  template <class V>
+  static PHINTYS_INLINE V combine(V a, V b) {
+    return a * b;
+  }
+};
+struct Max {
+  template <class T>
+  static constexpr T neutral = static_cast<T>(-__builtin_inf());
+  template <class V>
+  static PHINTYS_INLINE V combine(V a, V b) {
+    return ops::maximum_of(a, b);
+  }
+};
+struct Min {
+  template <class T>
+  static constexpr T neutral = static_cast<T>(__builtin_inf());
+  template <class V>
+  static PHINTYS_INLINE V combine(V a, V b) {
+    return ops::minimum_of(a, b);
+  }
+};
+
+// ---- Floating point -----------------------------------------------------------------------------
+
+template <int... kIndex>
+struct Indices {};
+template <int kSize, int... kIndex>
+struct MakeIndices {
+  using type = typename MakeIndices<kSize - 1, kSize - 1, kIndex...>::type;
+};
+template <int... kIndex>
+struct MakeIndices<0, kIndex...> {
+  using type = Indices<kIndex...>;
+};
+
+template <int kBy, class V, int... kIndex>
+PHINTYS_INLINE V rotate(V x, Indices<kIndex...>) {
+  return V{__builtin_shufflevector(x.v, x.v, ((kIndex + kBy) % V::lanes)...)};
+}
+
+// Lane 0 joined with lane lanes/2 and so on down to neighbours.
+template <class R, int kBy, class V>
+PHINTYS_INLINE V join_lanes(V x) {
+  if constexpr (kBy == 0) {
+    return x;
+  } else {
+    const V y = R::combine(x, rotate<kBy>(x, typename MakeIndices<V::lanes>::type{}));
+    return join_lanes<R, kBy / 2>(y);
+  }
+}
+
+template <class R, class V>
+PHINTYS_INLINE typename V::elem fold_vector(V x) {
+  return get_lane(join_lanes<R, V::lanes / 2>(x), 0);
+}
+
+constexpr int kAccumulators = 8;
+constexpr int kSteps = 16;
+
+template <class R, class V>
+PHINTYS_INLINE V join_accumulators(const V (&a)[kAccumulators]) {
+  return R::combine(R::combine(R::combine(a[0], a[1]), R::combine(a[2], a[3])),
+                    R::combine(R::combine(a[4], a[5]), R::combine(a[6], a[7])));
+}
+
+// Blocks of kAccumulators * kSteps vectors; their results are joined pairwise, as a binary counter
+// carries, so that the rounding error grows with the logarithm of n.
+template <class R, class V>
+typename V::elem fold_row(const typename V::elem* row, int64_t n) {
+  constexpr int kLanes = V::lanes;
+  constexpr int64_t kGroup = int64_t{kAccumulators} * kLanes;
+  const V neutral = V::broadcast(R::template neutral<typename V::elem>);
+  if (n < kLanes) return fold_vector<R>(load_part<V>(row, static_cast<int>(n), neutral));
+
+  V levels[48];
+  uint64_t n_blocks = 0;
+  int64_t i = 0;
+  V a[kAccumulators];
+  for (; i + kGroup * kSteps <= n; ++n_blocks) {
+    for (int k = 0; k < kAccumulators; ++k) a[k] = V::load(row + i + k * kLanes);
+    i += kGroup;
+    for (int step = 1; step < kSteps; ++step, i += kGroup) {
+      for (int k = 0; k < kAccumulators; ++k) {
+        a[k] = R::combine(a[k], V::load(row + i + k * kLanes));
+      }
+    }
+    V block = join_accumulators<R>(a);
+    int level = 0;
+    for (uint64_t c = n_blocks; c & 1; c >>= 1) block = R::combine(levels[level++], block);
+    levels[level] = block;
+  }
+  for (int k = 0; k < kAccumulators; ++k) a[k] = neutral;
+  for (; i + kGroup <= n; i += kGroup) {
+    for (int k = 0; k < kAccumulators; ++k) {
+      a[k] = R::combine(a[k], V::load(row + i + k * kLanes));
+    }
+  }
+  for (; i + kLanes <= n; i += kLanes) a[0] = R::combine(a[0], V::load(row + i));
+  if (i < n) a[1] = R::combine(a[1], load_part<V>(row + i, static_cast<int>(n - i), neutral));
+  V total = join_accumulators<R>(a);
+  int level = 0;
+  for (uint64_t c = n_blocks; c != 0; c >>= 1, ++level) {
+    if (c & 1) total = R::combine(levels[level], total);
+  }
+  return fold_vector<R>(total);
+}
+
+template <class R, class V>
+void fold_float(void* out, const void* row, int64_t n) {
+  using T = typename V::elem;
+  *static_cast<T*>(out) = fold_row<R, V>(static_cast<const T*>(row), n);
+}
+
+// Rows of kLen <= lanes values, one row per lane: the same tree as fold_vector's over the columns.
+// Columns beyond the row are neutral, so joining with them is left out.
+template <class R, class V, int kLen>
+PHINTYS_INLINE V fold_columns(const typename V::elem* rows) {
+  V column[kLen];
+  for (int j = 0; j < kLen; ++j) {
+    typename V::elem values[V::lanes];
+    for (int r = 0; r < V::lanes; ++r) values[r] = rows[r * kLen + j];
+    column[j] = V::load(values);
+  }
+  constexpr int kHalf = kLen > 8 ? 8 : kLen > 4 ? 4 : kLen > 2 ? 2 : kLen > 1 ? 1 : 0;
+  for (int half = kHalf; half > 0; half /= 2) {
+    for (int j = 0; j < half && j + half < kLen; ++j) {
+      column[j] = R::combine(column[j], column[j + half]);
+    }
+  }
+  return column[0];
+}
+
+template <class R, class V, int kLen>
+PHINTYS_INLINE int64_t fold_short_rows(typename V::elem* out, const typename V::elem* rows,
+                                       int64_t n_rows) {
+  int64_t r = 0;
+  if constexpr (kLen < V::lanes) {
+    for (; r + V::lanes <= n_rows; r += V::lanes) {
+      fold_columns<R, V, kLen>(rows + r * kLen).store(out + r);
+    }
+  }
+  return r;
+}
+
+template <class R, class V>
+void fold_float_rows(void* out, const void* rows, int64_t n_rows, int64_t len) {
+  using T = typename V::elem;
+  T* const o = static_cast<T*>(out);
+  const T* const x = static_cast<const T*>(rows);
+  int64_t r = 0;
+  switch (len) {
+    case 1:
+      r = fold_short_rows<R, V, 1>(o, x, n_rows);
+      break;
+    case 2:
+      r = fold_short_rows<R, V, 2>(o, x, n_rows);
+      break;
+    case 3:
+      r = fold_short_rows<R, V, 3>(o, x, n_rows);
+      break;
+    case 4:
+      r = fold_short_rows<R, V, 4>(o, x, n_rows);
+      break;
+    case 5:
+      r = fold_short_rows<R, V, 5>(o, x, n_rows);
+      break;
+    case 6:
+      r = fold_short_rows<R, V, 6>(o, x, n_rows);
+      break;
+    case 7:
+      r = fold_short_rows<R, V, 7>(o, x, n_rows);
+      break;
+    default:
+      break;
+  }
+  for (; r < n_rows; ++r) o[r] = fold_row<R, V>(x + r * len, len);
+}
+
+// float16: in float32, rounded once at the end.
+template <class R>
+void fold_half(void* out, const void* row, int64_t n) {
+  constexpr int kChunk = 1024;
+  float values[kChunk];
+  float total = R::template neutral<float>;
+  for (int64_t i = 0; i < n; i += kChunk) {
+    const int64_t m = n - i < kChunk ? n - i : kChunk;
+    halves_to_singles(values, static_cast<const uint16_t*>(row) + i, m);
+    const SF32 part{fold_row<R, VF32>(values, m)};
+    total = R::combine(SF32{total}, part).v;
+  }
+  *static_cast<uint16_t*>(out) = single_to_half(total);
+}
+
+template <class R>
+void fold_half_rows(void* out, const void* rows, int64_t n_rows, int64_t len) {
+  for (int64_t r = 0; r < n_rows; ++r) {
+    fold_half<R>(static_cast<uint16_t*>(out) + r, static_cast<const uint16_t*>(rows) + r * len,
+                 len);
+  }
+}
+
+// ---- Integers and bool: the order does not matter, the compiler vectorises ----------------------
+
+template <class R, class V>
+PHINTYS_INLINE typename V::elem fold_int_row(const typename V::elem* row, int64_t n) {
+  V total{row[0]};
+  for (int64_t i = 1; i < n; ++i) total = R::combine(total, V{row[i]});
+  return total.v;
+}
+
+template <class R, class V>
+void fold_int(void* out, const void* row, int64_t n) {
+  using T = typename V::elem;
+  *static_cast<T*>(out) = fold_int_row<R, V>(static_cast<const T*>(row), n);
+}
+
+template <class R, class V>
+void fold_int_rows(void* out, const void* rows, int64_t n_rows, int64_t len) {
+  using T = typename V::elem;
+  for (int64_t r = 0; r < n_rows; ++r) {
+    static_cast<T*>(out)[r] = fold_int_row<R, V>(static_cast<const T*>(rows) + r * len, len);
+  }
+}
+
+// ---- Filling tables -----------------------------------------------------------------------------
+
+template <class R>
+void fill_floats(KernelTables* t, ReduceKind kind) {
+  ReduceKernels* const k = t->reduce[static_cast<int>(kind)];
+  k[static_cast<int>(DType::f16)] = {fold_half<R>, fold_half_rows<R>};
+  k[static_cast<int>(DType::f32)] = {fold_float<R, VF32>, fold_float_rows<R, VF32>};
+  k[static_cast<int>(DType::f64)] = {fold_float<R, VF64>, fold_float_rows<R, VF64>};
+}
+
+template <class R, class V>
+void fill_one(KernelTables* t, ReduceKind kind, DType d) {
+  t->reduce[static_cast<int>(kind)][static_cast<int>(d)] = {fold_int<R, V>, fold_int_rows<R, V>};
+}
+
+template <class R>
+void fill_numbers(KernelTables* t, ReduceKind kind) {
+  fill_floats<R>(t, kind);
+  fill_one<R, IntV<int8_t>>(t, kind, DType::i8);
+  fill_one<R, IntV<int16_t>>(t, kind, DType::i16);
+  fill_one<R, IntV<int32_t>>(t, kind, DType::i32);
+  fill_one<R, IntV<int64_t>>(t, kind, DType::i64);
+  fill_one<R, IntV<uint8_t>>(t, kind, DType::u8);
+  fill_one<R, IntV<uint16_t>>(t, kind, DType::u16);
+  fill_one<R, IntV<uint32_t>>(t, kind, DType::u32);
+  fill_one<R, IntV<uint64_t>>(t, kind, DType::u64);
+}
+
+}  // namespace
+
+void fill_reduce(KernelTables* tables) {
+  fill_numbers<Sum>(tables, ReduceKind::sum);
+  fill_numbers<Prod>(tables, ReduceKind::prod);
+  fill_numbers<Max>(tables, ReduceKind::max);
+  fill_numbers<Min>(tables, ReduceKind::min);
+  // On bool, + is or and * is and.
+  fill_one<Sum, BoolV>(tables, ReduceKind::max, DType::b8);
+  fill_one<Prod, BoolV>(tables, ReduceKind::min, DType::b8);
+  fill_one<Sum, BoolV>(tables, ReduceKind::any, DType::b8);
+  fill_one<Prod, BoolV>(tables, ReduceKind::all, DType::b8);
+}
+
+}  // namespace phintys::vm::PHINTYS_ISA

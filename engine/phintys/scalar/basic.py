@@ -1,0 +1,3 @@
+"""``theano.scalar.basic``: the dtype rules."""
+
+from phintys.scalar import *  # noqa: F403

@@ -1,0 +1,138 @@
+"""Putting tensors together and taking them apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from phintys import _core
+from phintys.errors import PhintysTypeError, PhintysValueError
+from phintys.scalar.dtypes import upcast
+from phintys.tensor.conversion import as_tensor_variable, get_scalar_constant_value
+from phintys.tensor.shape import as_length, expand_dims, normalize_axis
+
+__all__ = [
+    "concatenate",
+    "horizontal_stack",
+    "join",
+    "split",
+    "stack",
+    "stacklists",
+    "vertical_stack",
+]
+
+
+def join(axis: Any, *tensors_list: Any) -> Any:
+    """The tensors one after another along `axis`, which is a constant integer.
+
+    All need the same rank; the dtype is their promotion. The joined dimension never broadcasts;
+    another one does if it does in any operand.
+
+    Raises TypeError for scalars or different ranks, ValueError at run time for lengths that differ.
+    """
+    tensors = [as_tensor_variable(t) for t in tensors_list]
+    if not tensors:
+        raise PhintysValueError("Cannot join an empty list of tensors")
+    ndim = tensors[0].ndim
+    if any(t.ndim != ndim for t in tensors):
+        shown = ", ".join(f"{t} ({t.ndim}-d)" for t in tensors)
+        raise PhintysTypeError(f"Join() can only join tensors with the same number of dimensions: {shown}")
+    if not ndim:
+        raise PhintysTypeError("Join cannot handle arguments of dimension 0. Use stack")
+    axis = normalize_axis(get_scalar_constant_value(axis), ndim, "join")
+    dtype = upcast(*[t.dtype for t in tensors])
+    return _core.join(axis, [_core.cast(t, dtype) for t in tensors])
+
+
+def concatenate(tensor_list: Any, axis: Any = 0) -> Any:
+    """The tensors of a list one after another along `axis`; see :func:`join`."""
+    if not isinstance(tensor_list, (tuple, list)):
+        raise PhintysTypeError(
+            "The 'tensors' argument must be either a tuple or a list, make sure you did not forget "
+            "() or [] around arguments of concatenate.",
+            tensor_list,
+        )
+    return join(axis, *tensor_list)
+
+
+def stack(*tensors: Any, **kwargs: Any) -> Any:
+    """The tensors along a new dimension `axis`: ``stack([a, b], axis=0)``.
+
+    Theano's older form ``stack(a, b)`` is accepted too.
+    """
+    axis = kwargs.pop("axis", 0)
+    given = kwargs.pop("tensors", None)
+    if kwargs:
+        raise PhintysTypeError(f"stack() got unexpected keyword arguments {sorted(kwargs)}")
+    if given is not None:
+        tensors = (given, *tensors)
+    if not tensors:
+        raise PhintysTypeError("stack: no tensors given")
+    parts: Any = tensors
+    if isinstance(tensors[0], (list, tuple)):
+        if len(tensors) > 2:
+            raise PhintysTypeError("stack: a list of tensors may only be followed by the axis")
+        parts = tensors[0]
+        axis = tensors[1] if len(tensors) == 2 else axis
+    if not len(parts):
+        raise PhintysValueError("Cannot stack an empty list of tensors")
+    variables = [as_tensor_variable(t) for t in parts]
+    ndim = variables[0].ndim
+    if any(v.ndim != ndim for v in variables):
+        shown = ", ".join(f"{v} ({v.ndim}-d)" for v in variables)
+        raise PhintysTypeError(f"stack: the tensors must have the same rank: {shown}")
+    axis = normalize_axis(axis, ndim + 1, "stack")
+    dtype = upcast(*[v.dtype for v in variables])
+    variables = [_core.cast(v, dtype) for v in variables]
+    if not ndim:
+        return _core.apply("make_vector", variables, dtype=dtype)
+    return _core.join(axis, [expand_dims(v, axis) for v in variables])
+
+
+def stacklists(arg: Any) -> Any:
+    """A tensor from (nested) lists of tensors of one shape."""
+    if isinstance(arg, (list, tuple)):
+        return stack([stacklists(item) for item in arg])
+    return as_tensor_variable(arg)
+
+
+def vertical_stack(*args: Any) -> Any:
+    """Matrices one below another."""
+    if len(args) < 2 or any(as_tensor_variable(a).ndim != 2 for a in args):
+        raise PhintysTypeError("vertical_stack needs at least two matrices")
+    return concatenate(list(args), axis=0)
+
+
+def horizontal_stack(*args: Any) -> Any:
+    """Matrices side by side."""
+    if len(args) < 2 or any(as_tensor_variable(a).ndim != 2 for a in args):
+        raise PhintysTypeError("horizontal_stack needs at least two matrices")
+    return concatenate(list(args), axis=1)
+
+
+def split(x: Any, splits_size: Any, n_splits: int | None = None, axis: Any = 0) -> list[Any]:
+    """`x` in pieces of the given sizes along `axis`: the opposite of :func:`join`.
+
+    `splits_size` is a list of lengths (numbers or variables), or a vector of `n_splits` elements.
+    """
+    from phintys.tensor.subtensor import slice_at_axis
+
+    x = as_tensor_variable(x)
+    axis = normalize_axis(axis, x.ndim, "split")
+    if isinstance(splits_size, (list, tuple, np.ndarray)):
+        sizes = [as_length(s, "split") for s in splits_size]
+    else:
+        vector = as_tensor_variable(splits_size)
+        count = vector.static_shape[0] if n_splits is None else n_splits
+        if count is None:
+            raise PhintysValueError("split: n_splits is needed, as the number of sizes is unknown")
+        sizes = [as_length(vector[i], "split") for i in range(count)]
+    if n_splits is not None and n_splits != len(sizes):
+        raise PhintysValueError(f"split: {len(sizes)} sizes for n_splits={n_splits}")
+    pieces, start = [], as_length(0, "split")
+    for size in sizes:
+        stop = start + size
+        pieces.append(slice_at_axis(x, slice(start, stop), axis))
+        start = stop
+    return pieces

@@ -1,0 +1,272 @@
+"""Shared variables: values that live between calls of functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from phintys import _core
+from phintys.errors import PhintysError, PhintysTypeError
+from phintys.scalar.dtypes import DTYPES
+from phintys.tensor.conversion import as_tensor_variable
+from phintys.tensor.type import TensorType
+from phintys.tensor.var import TensorConstant, TensorVariable, _tensor_py_operators
+
+__all__ = [
+    "ScalarSharedVariable",
+    "SharedVariable",
+    "TensorSharedVariable",
+    "shared",
+    "shared_constructor",
+    "tensor_constructor",
+]
+
+
+class _ContainerView:
+    """``shared.container``: the value as Theano's container shows it."""
+
+    def __init__(self, variable: Any) -> None:
+        self._variable = variable
+        self.name = variable.name
+        self.type = variable.type
+        self.strict = False
+        self.allow_downcast = None
+
+    @property
+    def data(self) -> Any:
+        """The value itself."""
+        return self._variable.get_value(borrow=True)
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self._variable.set_value(value)
+
+    value = data
+
+    @property
+    def storage(self) -> list[Any]:
+        """A list with the value."""
+        return [self.data]
+
+
+class TensorSharedVariable(_tensor_py_operators, _core.Variable):
+    """A tensor with a value that functions read, and write through ``updates``.
+
+    Made by :func:`phintys.shared`. ``default_update``, if set, is the expression of the value
+    after each call of a function that uses the variable.
+    """
+
+    default_update: Any
+
+    def __new__(cls, name: Any = None, type: Any = None, value: Any = None, *args: Any) -> Any:
+        return _core.shared(type.filter(value), type, name)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # The object was made complete by __new__.
+        pass
+
+    def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> Any:
+        """The value: a copy, or (`borrow`) the live array, which functions change in place."""
+        return _core.shared_get(self, borrow)
+
+    def set_value(self, new_value: Any, borrow: bool = False) -> None:
+        """Replaces the value; with `borrow` the array itself may be used instead of a copy.
+
+        The shape may change, unless the type knows it. TypeError if rank or dtype do not fit.
+        """
+        strict, downcast = self.__dict__.get("_filter", (False, None))
+        try:
+            value = self.type.filter(new_value, strict=strict, allow_downcast=downcast)
+        except (TypeError, ValueError) as error:
+            name = self.name
+            raise type(error)(*error.args, f'Container name "{name}"') from error
+        if borrow and not (isinstance(value, np.ndarray) and value.flags.writeable):
+            borrow = False
+        _core.shared_set(self, value, borrow)
+
+    def zero(self, borrow: bool = False) -> None:
+        """Sets all elements to 0."""
+        value = self.get_value(borrow=True)
+        _core.shared_set(self, np.zeros_like(value), True)
+
+    @property
+    def value(self) -> Any:
+        """Gone since Theano 0.6: always raises."""
+        raise PhintysError(
+            "sharedvar.value does not exist anymore. Use sharedvar.get_value() or "
+            "sharedvar.set_value() instead."
+        )
+
+    @value.setter
+    def value(self, new_value: Any) -> None:
+        raise PhintysError(
+            "sharedvar.value does not exist anymore. Use sharedvar.get_value() or "
+            "sharedvar.set_value() instead."
+        )
+
+    @property
+    def container(self) -> _ContainerView:
+        """Theano's view of the value."""
+        return _ContainerView(self)
+
+    def clone(self, name: str | None = None) -> Any:
+        """A shared variable of its own with a copy of the value."""
+        result = _core.shared(self.get_value(), self.type, self.name if name is None else name)
+        return result
+
+    def filter_update(self, update: Any) -> Any:
+        """`update` as a variable that may become the new value."""
+        return self.type.filter_variable(update)
+
+    def __copy__(self) -> Any:
+        return self.clone()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        result = self.clone()
+        memo[id(self)] = result
+        return result
+
+    def __reduce__(self) -> Any:
+        state = {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
+        return _rebuild_shared, (self.get_value(), self.type, self.name, state)
+
+
+def _rebuild_shared(value: Any, type: Any, name: str | None, state: dict[str, Any]) -> Any:
+    variable = _core.shared(value, type, name)
+    variable.__dict__.update(state)
+    return variable
+
+
+SharedVariable = TensorSharedVariable
+ScalarSharedVariable = TensorSharedVariable
+TensorType.SharedVariable = TensorSharedVariable
+
+_core.set_classes(
+    plain=TensorVariable,
+    constant=TensorConstant,
+    shared=TensorSharedVariable,
+)
+
+
+def tensor_constructor(
+    value: Any,
+    name: str | None = None,
+    strict: bool = False,
+    allow_downcast: bool | None = None,
+    borrow: bool = False,
+    broadcastable: Sequence[Any] | None = None,
+    shape: Sequence[int | None] | None = None,
+    target: str = "cpu",
+) -> Any:
+    """A shared variable for an ndarray, a NumPy scalar or a Python number."""
+    if isinstance(value, (bool, int, float, complex)):
+        value = np.asarray(value)
+    elif isinstance(value, np.generic):
+        value = np.asarray(value)
+    if not isinstance(value, np.ndarray) or value.dtype.name not in DTYPES:
+        raise TypeError()
+    if isinstance(value, np.matrix):
+        value = np.asarray(value)
+    if shape is None:
+        flags = (False,) * value.ndim if broadcastable is None else tuple(broadcastable)
+        variable_type = TensorType(value.dtype, flags)
+    else:
+        variable_type = TensorType(value.dtype, shape=shape)
+    if borrow and not value.flags.writeable:
+        borrow = False
+    variable = _core.shared(variable_type.filter(value), variable_type, name, borrow)
+    if strict or allow_downcast is not None:
+        variable.__dict__["_filter"] = (strict, allow_downcast)
+    return variable
+
+
+_constructors: list[Callable[..., Any]] = [tensor_constructor]
+
+
+def shared_constructor(constructor: Callable[..., Any], remove: bool = False) -> Callable[..., Any]:
+    """Registers a constructor that :func:`shared` tries; the last one registered comes first.
+
+    It raises TypeError for values that are none of its business.
+    """
+    if remove:
+        _constructors.remove(constructor)
+    else:
+        _constructors.append(constructor)
+    return constructor
+
+
+def shared(
+    value: Any,
+    name: str | None = None,
+    strict: bool = False,
+    allow_downcast: bool | None = None,
+    **kwargs: Any,
+) -> Any:
+    """A variable with a value that stays between calls of functions.
+
+    Parameters
+    ----------
+    value
+        An ndarray or number. Its dtype is kept: ``shared(1)`` is int64, ``shared(1.)`` float64.
+    name
+        Name of the variable.
+    strict, allow_downcast
+        How :meth:`set_value` converts, as in :meth:`TensorType.filter`.
+    borrow
+        Use the array itself instead of a copy; functions then change it in place.
+    broadcastable
+        Flags of dimensions that have length 1 for good; by default none.
+    shape
+        Known lengths, None for unknown ones, instead of `broadcastable`.
+
+    Raises
+    ------
+    TypeError
+        `value` is symbolic or not numeric.
+
+    >>> import phintys
+    >>> state = phintys.shared(0, name='state')
+    >>> int(state.get_value())
+    0
+    """
+    if isinstance(value, _core.Variable):
+        raise PhintysTypeError(
+            "Shared variable constructor needs numeric values and not symbolic variables."
+        )
+    if name is not None and not isinstance(name, str):
+        raise PhintysTypeError(f"The name of a shared variable is a string, not {name!r}")
+    for constructor in reversed(_constructors):
+        try:
+            return constructor(
+                value, name=name, strict=strict, allow_downcast=allow_downcast, **kwargs
+            )
+        except TypeError as error:
+            if error.args:
+                raise
+    raise PhintysTypeError(
+        "No suitable SharedVariable constructor could be found. Are you sure all kwargs are "
+        f"supported? We do not support the parameter dtype or type. value={value!r}. "
+        f"parameters={kwargs}"
+    )
+
+
+def update_expression(variable: Any, expression: Any) -> Any:
+    """`expression` converted for an update of `variable`, else TypeError with an explanation."""
+    expression = as_tensor_variable(expression)
+    try:
+        return variable.type.filter_variable(expression, allow_convert=False)
+    except TypeError:
+        hint = (
+            "If the difference is related to the broadcast pattern, you can call the "
+            "tensor.unbroadcast(var, axis1[, axis2, ...]) function to remove broadcastable "
+            "dimensions."
+            if expression.dtype == variable.dtype and expression.ndim == variable.ndim
+            else f"You can cast the update: cast(update, '{variable.dtype}')."
+        )
+        raise PhintysTypeError(
+            "An update must have the same type as the original shared variable "
+            f"(shared_var={variable}, shared_var.type={variable.type}, update_val={expression}, "
+            f"update_val.type={expression.type}). {hint}"
+        ) from None

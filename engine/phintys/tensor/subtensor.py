@@ -1,0 +1,430 @@
+"""Indexing, and tensors with a part replaced.
+
+An index is taken apart into three steps: basic slices and integers (one Subtensor node, a view), a
+reordering of dimensions, and integer arrays (one AdvancedSubtensor node). ``set_subtensor`` and
+``inc_subtensor`` run the same steps backwards.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from phintys import _core
+from phintys.errors import (
+    AdvancedIndexingError,
+    NotScalarConstantError,
+    PhintysIndexError,
+    PhintysTypeError,
+    PhintysValueError,
+)
+from phintys.scalar.dtypes import integer_dtypes
+from phintys.tensor.conversion import as_tensor_variable, get_scalar_constant_value
+from phintys.tensor.shape import normalize_axis
+
+__all__ = [
+    "advanced_inc_subtensor",
+    "advanced_inc_subtensor1",
+    "advanced_set_subtensor",
+    "advanced_set_subtensor1",
+    "advanced_subtensor",
+    "advanced_subtensor1",
+    "as_index_variable",
+    "inc_subtensor",
+    "set_subtensor",
+    "slice_at_axis",
+    "take",
+]
+
+# Kinds of a slot of an index, as ops/subtensor.h numbers them.
+_ABSENT, _CONSTANT, _INPUT = 0, 1, 2
+_FULL = slice(None)
+
+Variable = _core.Variable
+
+
+def as_index_variable(index: Any) -> Any:
+    """`index` as a variable of an integer dtype; TypeError for any other dtype."""
+    var = as_tensor_variable(index)
+    if var.dtype not in integer_dtypes:
+        raise PhintysTypeError("index must be integers or a boolean mask", str(var), str(var.type))
+    return var
+
+
+class _Plan:
+    """How ``x[index]`` is computed.
+
+    basic: code of the Subtensor node (None if it would do nothing) and its scalars.
+    order: DimShuffle after it, or None.
+    arrays: integer arrays that index dimensions from `axis` on, after the reordering.
+    """
+
+    __slots__ = ("arrays", "axis", "code", "order", "rank", "scalars")
+
+    def __init__(self) -> None:
+        self.code: list[int] | None = None
+        self.scalars: list[Any] = []
+        self.order: list[int] | None = None
+        self.arrays: list[Any] = []
+        self.axis = 0
+        self.rank = 0  # after the basic step
+
+
+def _slot(value: Any, scalars: list[Any]) -> list[int]:
+    if value is None:
+        return [_ABSENT, 0]
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return [_CONSTANT, int(value)]
+    var = as_tensor_variable(value)
+    if var.ndim or var.dtype not in integer_dtypes:
+        raise AdvancedIndexingError(
+            f"the parts of a slice must be integer scalars, got {value} ({var.type})"
+        )
+    if var.is_constant:
+        return [_CONSTANT, int(var.constant_data)]
+    scalars.append(var)
+    return [_INPUT, 0]
+
+
+def _entry(entry: Any, scalars: list[Any]) -> list[int]:
+    if isinstance(entry, slice):
+        code = [1]
+        for part in (entry.start, entry.stop, entry.step):
+            code += _slot(part, scalars)
+        return code
+    return [0, *_slot(entry, scalars), _ABSENT, 0, _ABSENT, 0]
+
+
+def _as_array(entry: Any) -> Any:
+    """An index that is neither slice, None nor Ellipsis, as an integer variable or Python int.
+
+    A constant mask gives a tuple of integer vectors.
+    """
+    if isinstance(entry, (bool, np.bool_)):
+        raise PhintysTypeError("index must be integers or a boolean mask, not True or False")
+    if isinstance(entry, (int, np.integer)):
+        return int(entry)
+    if isinstance(entry, list) and not entry:
+        entry = np.zeros(0, "int64")
+    if isinstance(entry, Variable) and not isinstance(entry.type, _core.TensorType):
+        raise PhintysTypeError(f"{entry} of {entry.type} cannot be an index")
+    try:
+        var = as_tensor_variable(entry)
+    except TypeError as error:
+        raise AdvancedIndexingError(
+            f"index must be integers, slices, None, Ellipsis or a boolean mask, got {entry!r}"
+        ) from error
+    if var.dtype == "bool":
+        if var.is_constant and var.ndim:
+            return np.nonzero(var.constant_data)
+        raise AdvancedIndexingError(
+            f"{var} is a symbolic boolean mask: the shape of the result would depend on its "
+            "values. Supported as an index are integers, slices, None, Ellipsis, integer arrays "
+            "and masks that are constant; switch(mask, x, other) selects elementwise"
+        )
+    return as_index_variable(var)
+
+
+def _expand(x: Any, index: Any) -> list[Any]:
+    """One entry per dimension (None entries stay): Ellipsis and omitted dimensions filled in."""
+    given = index if isinstance(index, tuple) else (index,)
+    entries: list[Any] = []
+    for entry in given:
+        if entry is None or entry is Ellipsis or isinstance(entry, slice):
+            entries.append(entry)
+            continue
+        converted = _as_array(entry)
+        if isinstance(converted, tuple):
+            entries.extend(as_tensor_variable(part) for part in converted)
+        else:
+            entries.append(converted)
+    used = sum(1 for e in entries if e is not None and e is not Ellipsis)
+    if used > x.ndim:
+        raise PhintysIndexError(f"too many indices for {x}: {used} for {x.ndim} dimensions")
+    fill = [_FULL] * (x.ndim - used)
+    places = [i for i, e in enumerate(entries) if e is Ellipsis]
+    if len(places) > 1:
+        raise PhintysIndexError("an index can only have a single Ellipsis")
+    if places:
+        return entries[: places[0]] + fill + entries[places[0] + 1 :]
+    return entries + fill
+
+
+def _is_array(entry: Any) -> bool:
+    return isinstance(entry, Variable) and entry.ndim > 0
+
+
+def _plan(x: Any, index: Any) -> _Plan:
+    entries = _expand(x, index)
+    plan = _Plan()
+    advanced = any(_is_array(e) for e in entries)
+    code: list[int] = []
+    trivial = True
+    layout: list[Any] = []  # dimensions before the array step: source dimension, -1, or an array
+    rank = 0
+    for entry in entries:
+        if entry is None:
+            layout.append((-1, None))
+            continue
+        if isinstance(entry, slice):
+            code += _entry(entry, plan.scalars)
+            trivial = trivial and entry == _FULL
+            layout.append((rank, None))
+            rank += 1
+        elif advanced:
+            # Integers among arrays are arrays of rank 0, as in NumPy.
+            code += _entry(_FULL, plan.scalars)
+            layout.append((rank, as_tensor_variable(entry)))
+            rank += 1
+        else:
+            code += _entry(entry, plan.scalars)
+            trivial = False
+    plan.code = None if trivial else code
+    plan.rank = rank
+    places = [i for i, (_, array) in enumerate(layout) if array is not None]
+    if places and places != list(range(places[0], places[0] + len(places))):
+        # Separated arrays: the indexed dimensions come first.
+        layout = [layout[i] for i in places] + [e for e in layout if e[1] is None]
+        places = list(range(len(places)))
+    order = [source for source, _ in layout]
+    plan.order = None if order == list(range(rank)) else order
+    plan.arrays = [layout[i][1] for i in places]
+    plan.axis = places[0] if places else 0
+    if plan.arrays:
+        ndim = max(a.ndim for a in plan.arrays)
+        plan.arrays = [
+            a if a.ndim == ndim else _core.dimshuffle(a, [-1] * (ndim - a.ndim) + [*range(a.ndim)])
+            for a in plan.arrays
+        ]
+    return plan
+
+
+def _vector_item(x: Any, index: Any) -> Any:
+    """``x[index]`` of a vector of known scalars (a shape): the scalars themselves, or None."""
+    if x.ndim != 1 or not isinstance(index, (int, np.integer, slice)) or isinstance(index, bool):
+        return None
+    owner = x.owner
+    if owner is None or owner.op.name != "make_vector":
+        return None
+    inputs = owner.inputs
+    if isinstance(index, slice):
+        parts = (index.start, index.stop, index.step)
+        if any(p is not None and not isinstance(p, (int, np.integer)) for p in parts):
+            return None
+        chosen = inputs[index]
+        return _core.apply("make_vector", chosen, dtype=x.dtype) if chosen else None
+    if not -len(inputs) <= index < len(inputs):
+        raise PhintysIndexError(f"index {index} is out of range for {x}, of length {len(inputs)}")
+    return _core.cast(inputs[index], x.dtype)
+
+
+def getitem(x: Any, index: Any) -> Any:
+    """``x[index]``; see :class:`phintys.tensor.TensorVariable`."""
+    item = _vector_item(x, index)
+    if item is not None:
+        return item
+    plan = _plan(x, index)
+    result = _apply_plan(x, plan)
+    if result is not x:
+        result.__dict__["_indexed"] = (x, plan)
+    return result
+
+
+def _apply_basic(x: Any, plan: _Plan) -> Any:
+    result = x
+    if plan.code is not None:
+        result = _core.apply("subtensor", [x, *plan.scalars], index=plan.code)
+    if plan.order is not None:
+        result = _core.dimshuffle(result, plan.order)
+    return result
+
+
+def _apply_plan(x: Any, plan: _Plan) -> Any:
+    result = _apply_basic(x, plan)
+    if plan.arrays:
+        result = _gather(result, plan.arrays, plan.axis)
+    elif result is x:
+        result = _core.elemwise("identity", x) if x.ndim == 0 else _full_view(x)
+    return result
+
+
+def _full_view(x: Any) -> Any:
+    # A node of its own, so that set_subtensor(x[:], y) knows x.
+    return _core.apply("subtensor", [x], index=_entry(_FULL, []) * x.ndim)
+
+
+def _gather(x: Any, arrays: list[Any], axis: int) -> Any:
+    if len(arrays) == 1 and axis == 0 and arrays[0].ndim == 1:
+        return _core.apply("advanced_subtensor1", [x, arrays[0]])
+    return _core.apply("advanced_subtensor", [x, *arrays], axis=axis)
+
+
+def _scatter(x: Any, y: Any, arrays: list[Any], axis: int, assign: bool) -> Any:
+    if len(arrays) == 1 and axis == 0 and arrays[0].ndim == 1:
+        return _core.apply("advanced_inc_subtensor1", [x, y, arrays[0]], set_instead_of_inc=assign)
+    return _core.apply(
+        "advanced_inc_subtensor", [x, y, *arrays], axis=axis, set_instead_of_inc=assign
+    )
+
+
+def _scatter_basic(x: Any, y: Any, plan: _Plan, assign: bool) -> Any:
+    code = _entry(_FULL, []) * x.ndim if plan.code is None else plan.code
+    return _core.apply(
+        "inc_subtensor", [x, y, *plan.scalars], index=code, set_instead_of_inc=assign
+    )
+
+
+def _undo_order(y: Any, order: list[int], rank: int) -> Any:
+    return _core.dimshuffle(y, [order.index(i) for i in range(rank)])
+
+
+def _update(z: Any, y: Any, assign: bool, what: str) -> Any:
+    if not isinstance(z, Variable):
+        raise PhintysTypeError("x must be the result of a subtensor operation", type(z))
+    found = z.__dict__.get("_indexed")
+    if found is None:
+        found = _from_owner(z)
+    x, plan = found
+    y = as_tensor_variable(y)
+    if y.ndim > z.ndim:
+        raise PhintysValueError(
+            f"{what}: trying to store a {y.ndim}-dimensional value in a {z.ndim}-dimensional part "
+            f"of {x}"
+        )
+    for i in range(y.ndim):
+        target = z.ndim - y.ndim + i
+        if z.broadcastable[target] and not y.broadcastable[i]:
+            raise PhintysValueError(
+                f"{what}: trying to store y of {y.type} in a part of {z.type}: dimension {target} "
+                "of the part has length 1, that of y may be longer"
+            )
+    y = _core.cast(y, x.dtype)
+    if not plan.arrays:
+        if plan.order is not None:
+            missing = len(plan.order) - y.ndim
+            y = _core.dimshuffle(y, [-1] * missing + [*range(y.ndim)]) if missing else y
+            y = _undo_order(y, plan.order, plan.rank)
+        return _scatter_basic(x, y, plan, assign)
+    part = _apply_basic(x, plan)
+    part = _scatter(part, y, plan.arrays, plan.axis, assign)
+    if plan.order is not None:
+        part = _undo_order(part, plan.order, plan.rank)
+    return part if plan.code is None else _scatter_basic(x, part, plan, True)
+
+
+def _from_owner(z: Any) -> tuple[Any, _Plan]:
+    """The indexed variable and the plan of a Subtensor node that was not made by ``x[index]``."""
+    owner = z.owner
+    name = owner.op.name if owner is not None else ""
+    plan = _Plan()
+    if name == "subtensor":
+        x, *plan.scalars = owner.inputs
+        plan.code = list(owner.op.attrs["index"])
+    elif name == "advanced_subtensor1":
+        x, *plan.arrays = owner.inputs
+    elif name == "advanced_subtensor":
+        x, *plan.arrays = owner.inputs
+        plan.axis = owner.op.attrs["axis"]
+    else:
+        raise PhintysTypeError("x must be the result of a subtensor operation", str(z))
+    return x, plan
+
+
+def set_subtensor(
+    x: Any, y: Any, inplace: bool = False, tolerate_inplace_aliasing: bool = False
+) -> Any:
+    """For ``x = a[index]``: `a` with `y` stored at `index`.
+
+    `y` must broadcast to ``a[index]`` and is cast to the dtype of `a`. Where an index array names
+    an element twice, the last value stays. `a` itself does not change; `inplace` and
+    `tolerate_inplace_aliasing` are Theano's and have no effect, as memory is planned.
+
+    Raises TypeError if `x` is no indexing expression, ValueError if `y` cannot broadcast.
+
+    >>> import numpy as np, phintys.tensor as T
+    >>> a = T.dvector('a')
+    >>> T.set_subtensor(a[1:], 0).eval({a: np.array([1., 2., 3.])}).tolist()
+    [1.0, 0.0, 0.0]
+    """
+    return _update(x, y, True, "set_subtensor")
+
+
+def inc_subtensor(
+    x: Any,
+    y: Any,
+    inplace: bool = False,
+    set_instead_of_inc: bool = False,
+    tolerate_inplace_aliasing: bool = False,
+) -> Any:
+    """For ``x = a[index]``: `a` with `y` added at `index`.
+
+    As :func:`set_subtensor`; elements that an index array names twice are increased twice.
+    """
+    what = "set_subtensor" if set_instead_of_inc else "inc_subtensor"
+    return _update(x, y, set_instead_of_inc, what)
+
+
+def slice_at_axis(x: Any, where: slice, axis: int) -> Any:
+    """``x[..., where, ...]`` with the slice at `axis`."""
+    return getitem(x, (_FULL,) * axis + (where,))
+
+
+def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
+    """The elements of `a` at `indices` along `axis`, by default of the flattened `a`.
+
+    `mode` says what happens to indices out of range: ``'raise'`` an IndexError, ``'clip'`` the
+    nearest element, ``'wrap'`` they count around.
+    """
+    a = as_tensor_variable(a)
+    index = as_index_variable(indices)
+    if axis is None:
+        a, axis = a.flatten(), 0
+    axis = normalize_axis(axis, a.ndim, "take")
+    if mode in ("clip", "wrap"):
+        length = _core.shape_i(a, axis)
+        index = _core.cast(index, "int64")
+        if mode == "clip":
+            index = _core.elemwise("clip", index, as_tensor_variable(0), length - 1)
+        else:
+            index = _core.elemwise("mod", index, length)
+    elif mode != "raise":
+        raise PhintysValueError(f"take: mode {mode!r} is not one of 'raise', 'clip', 'wrap'")
+    try:
+        where: Any = int(get_scalar_constant_value(index)) if index.ndim == 0 else index
+    except NotScalarConstantError:
+        where = index
+    return getitem(a, (_FULL,) * axis + (where,))
+
+
+# --- Theano's names of single ops ------------------------------------------------------------
+
+
+def advanced_subtensor(x: Any, *index: Any) -> Any:
+    """``x[index]``."""
+    return getitem(as_tensor_variable(x), tuple(index))
+
+
+def advanced_subtensor1(x: Any, index: Any) -> Any:
+    """``x[index]`` for an integer vector."""
+    return getitem(as_tensor_variable(x), (index,))
+
+
+def advanced_inc_subtensor(x: Any, y: Any, *index: Any) -> Any:
+    """`x` with `y` added at `index`."""
+    return inc_subtensor(advanced_subtensor(x, *index), y)
+
+
+def advanced_set_subtensor(x: Any, y: Any, *index: Any) -> Any:
+    """`x` with `y` stored at `index`."""
+    return set_subtensor(advanced_subtensor(x, *index), y)
+
+
+def advanced_inc_subtensor1(x: Any, y: Any, index: Any) -> Any:
+    """`x` with `y` added to the rows `index`."""
+    return inc_subtensor(advanced_subtensor1(x, index), y)
+
+
+def advanced_set_subtensor1(x: Any, y: Any, index: Any) -> Any:
+    """`x` with `y` stored in the rows `index`."""
+    return set_subtensor(advanced_subtensor1(x, index), y)

@@ -1,0 +1,14 @@
+#!/bin/sh
+# All checks that need no build: layers, formatting, lint, types. Runs each, fails if any fails.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+status=0
+run() {
+  echo "== $*"
+  "$@" || status=1
+}
+run python3 tools/check_layers.py
+run sh tools/format.sh --check
+run ruff check .
+run mypy
+exit $status
