@@ -2,7 +2,7 @@
 #include "bindings/common.h"
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
-#include "runtime/settings.h"
+#include "vm/vm_settings.h"
 #include "vm/tiles.h"
 
 namespace phintys::python {

@@ -78,13 +78,13 @@ void blas_product(double alpha, const Matrix& a, const Matrix& b, double beta, c
   T* pc = reinterpret_cast<T*>(c);
   const T al = static_cast<T>(alpha), be = static_cast<T>(beta);
   bool done;
-  if (n == 1 && (b.trans || b.ld == 1 || b.rows == 1)) {
+  if (n == 1 && k > 0) {
     const int64_t rows = a.trans ? k : m, cols = a.trans ? m : k;
-    done = gemv(a.trans, rows, cols, al, pa, a.ld, pb, 1, be, pc, 1);
-  } else if (m == 1 && (!a.trans || a.ld == 1)) {
+    done = gemv(a.trans, rows, cols, al, pa, a.ld, pb, b.trans ? 1 : b.ld, be, pc, 1);
+  } else if (m == 1 && k > 0) {
     // x @ B is op(B) transposed, times x.
     const int64_t rows = b.trans ? n : k, cols = b.trans ? k : n;
-    done = gemv(!b.trans, rows, cols, al, pb, b.ld, pa, 1, be, pc, 1);
+    done = gemv(!b.trans, rows, cols, al, pb, b.ld, pa, a.trans ? a.ld : 1, be, pc, 1);
   } else {
     done = gemm(a.trans, b.trans, m, n, k, al, pa, a.ld, pb, b.ld, be, pc, n);
   }

@@ -76,7 +76,7 @@ Ref<const Elemwise> Elemwise::get(int index) {
 }
 
 Ref<const Elemwise> Elemwise::get(std::string_view name) {
-  const int index = elementwise_index(name);
+  const int index = ops::elementwise_index(name);
   if (index < 0) fail(ErrorKind::key, "there is no elementwise op \"", name, "\"");
   return get(index);
 }
@@ -93,7 +93,7 @@ Ref<const Elemwise> Elemwise::cast(DType to) {
 }
 
 const ElementwiseInfo& Elemwise::info() const {
-  return is_cast() ? kCastInfo : elementwise_info(index_);
+  return is_cast() ? kCastInfo : ops::elementwise_info(index_);
 }
 
 const char* Elemwise::name() const { return info().name; }
@@ -160,7 +160,13 @@ std::vector<Type> Elemwise::infer(std::span<const Var> inputs) const {
            dtype_name(cast_to_), ") is ambiguous: use real, imag, angle or abs first");
     }
   } else {
-    result = resolve_dtypes(info(), dtypes.data(), static_cast<int>(dtypes.size())).result;
+    ops::ResolvedDTypes resolved;
+    std::string why;
+    if (!ops::resolve_dtypes(index_, {dtypes.data(), dtypes.size()}, graph_config().floatX,
+                             &resolved, &why)) {
+      fail(ErrorKind::type, why);
+    }
+    result = resolved.result;
   }
   Dims shape(static_cast<size_t>(ndim), kUnknownDim);
   for (int i = 0; i < ndim; ++i) shape[static_cast<size_t>(i)] = result_dim(*this, inputs, i);

@@ -107,6 +107,7 @@ Ref<runtime::Function> with_state_of(const runtime::Function& function,
   }
   std::vector<Var> outputs = clone_graph(graph.outputs(), map);
   spec.name = function.name();
+  spec.options = function.options();
   spec.inputs = graph.inputs();
   const size_t n = function.outputs().size();
   spec.outputs.assign(outputs.begin(), outputs.begin() + static_cast<std::ptrdiff_t>(n));

@@ -353,6 +353,25 @@ PHINTYS_INLINE mask_of<V> isnan(V x) {
   return x != x;
 }
 
+/// True where some bit of `bits` is set in x.
+template <Int V>
+PHINTYS_INLINE mask_of<V> test_bits(V x, elem_of<V> bits) {
+#ifdef PHINTYS_SIMD_AVX512
+  if constexpr (__is_same(V, VI32)) {
+    using T = int __attribute__((vector_size(64)));
+    return VM32{
+        static_cast<uint16_t>(__builtin_ia32_ptestmd512((T)x.v, (T)V::broadcast(bits).v, -1))};
+  } else if constexpr (__is_same(V, VI64)) {
+    using T = long long __attribute__((vector_size(64)));
+    return VM64{
+        static_cast<uint8_t>(__builtin_ia32_ptestmq512((T)x.v, (T)V::broadcast(bits).v, -1))};
+  } else  // NOLINT
+#endif
+  {
+    return (x & bits) != V::broadcast(0);
+  }
+}
+
 // ---- Sign bit -----------------------------------------------------------------------------------
 
 /// Only the sign bit set, as integer bits.

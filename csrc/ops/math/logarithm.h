@@ -67,11 +67,20 @@ PHINTYS_INLINE V log_specials(V x, V y) {
   return select(x < zero, quiet_nan<V>(), y);
 }
 
+/// f(split x) for normal x; the few instructions for all others are skipped where no lane asks.
+template <class V, class F>
+PHINTYS_INLINE V log_of(V x, F f) {
+  const V smallest = splat<V>(1.17549435e-38, 2.2250738585072014e-308);
+  const auto normal = (x >= smallest) & (x < infinity<V>());
+  if (__builtin_expect(all(normal), 1)) return f(split_normal(x, splat<V>(0.0)));
+  return log_specials(x, f(split_log(x)));
+}
+
 /// Natural logarithm. All x; NaN below 0. 1 ULP.
 template <class V>
 PHINTYS_INLINE V log(V x) {
-  const auto a = split_log(x);
-  return log_specials(x, log_sum(a.k, a.f));
+  return log_of(x,
+                [](LogArgument<V> a) __attribute__((always_inline)) { return log_sum(a.k, a.f); });
 }
 
 /// log(1 + f) as a sum, exact enough for other bases: hi has zeros in its lower half.
@@ -97,12 +106,13 @@ template <class V>
 PHINTYS_INLINE V log2(V x) {
   const V inv_hi = splat<V>(1.4428710938e+00, 1.44269504072144627571e+00);
   const V inv_lo = splat<V>(-1.7605285393e-04, 1.67517131648865118353e-10);
-  const auto a = split_log(x);
-  const auto l = log_split(a.f);
-  const V hi = l.hi * inv_hi;
-  const V lo = fma(l.lo + l.hi, inv_lo, l.lo * inv_hi);
-  const V w = a.k + hi;
-  return log_specials(x, w + (((a.k - w) + hi) + lo));
+  return log_of(x, [=](LogArgument<V> a) __attribute__((always_inline)) {
+    const auto l = log_split(a.f);
+    const V hi = l.hi * inv_hi;
+    const V lo = fma(l.lo + l.hi, inv_lo, l.lo * inv_hi);
+    const V w = a.k + hi;
+    return w + (((a.k - w) + hi) + lo);
+  });
 }
 
 /// log10 x. All x; exact at powers of ten. 2 ULP. fdlibm's e_log10.c.
@@ -112,13 +122,14 @@ PHINTYS_INLINE V log10(V x) {
   const V inv_lo = splat<V>(-3.1689971365e-05, 2.50829467116452752298e-11);
   const V two_hi = splat<V>(3.0102920532e-01, 3.01029995663611771306e-01);
   const V two_lo = splat<V>(7.9034151668e-07, 3.69423907715893078616e-13);
-  const auto a = split_log(x);
-  const auto l = log_split(a.f);
-  const V hi = l.hi * inv_hi;
-  const V y = a.k * two_hi;
-  const V lo = fma(a.k, two_lo, fma(l.lo + l.hi, inv_lo, l.lo * inv_hi));
-  const V w = y + hi;
-  return log_specials(x, w + (((y - w) + hi) + lo));
+  return log_of(x, [=](LogArgument<V> a) __attribute__((always_inline)) {
+    const auto l = log_split(a.f);
+    const V hi = l.hi * inv_hi;
+    const V y = a.k * two_hi;
+    const V lo = fma(a.k, two_lo, fma(l.lo + l.hi, inv_lo, l.lo * inv_hi));
+    const V w = y + hi;
+    return w + (((y - w) + hi) + lo);
+  });
 }
 
 /// log(u.hi + u.lo) for u.hi > 0 normal, u.lo small beside it; twice as large where `doubled`.

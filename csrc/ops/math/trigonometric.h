@@ -102,10 +102,51 @@ PHINTYS_INLINE DoubleWord<V> subtract_quarter_turns(V x, V n) {
   }
 }
 
+/// The same rounded to one value, at most 1 ULP from it. With FMA the second product rounds only
+/// relative to its own sum, and the third is too small to cancel against that.
+template <class V>
+PHINTYS_INLINE V reduced_quarter_turns(V x, V n) {
+  if constexpr (V::has_fma) {
+    const V a = fma(n, splat<V>(-0x1.921fb4p+0, -0x1.921fb54442d18p+0), x);
+    const V b = fma(n, splat<V>(-0x1.4442d2p-24, -0x1.1a62633145c07p-54), a);
+    return fma(n, splat<V>(0x1.ee59dap-50, 0x1.f1976b7ed8fbcp-110), b);
+  } else {
+    const auto d = subtract_quarter_turns(x, n);
+    return d.hi + d.lo;
+  }
+}
+
 /// Below this the fast reduction holds.
 template <class V>
 PHINTYS_INLINE V fast_turns_limit() {
   return splat<V>(800.0, 1600000.0);
+}
+
+/// Redoes the reduction of the huge lanes. Through memory, but only here: indexing the vectors
+/// themselves would keep them out of registers on the fast path too.
+template <class V>
+PHINTYS_INLINE void reduce_huge_lanes(V x, mask_t<V> huge, V& r, V& r_lo, int_t<V>& quadrant) {
+  using E = elem_t<V>;
+  using I = elem_t<int_t<V>>;
+  E xs[V::lanes];
+  E hi[V::lanes];
+  E lo[V::lanes];
+  I quadrants[V::lanes];
+  const V marked = select(huge, x, splat<V>(0.0));
+  marked.store(xs);
+  r.store(hi);
+  r_lo.store(lo);
+  quadrant.store(quadrants);
+  for (int i = 0; i < V::lanes; ++i) {
+    if (xs[i] == 0) continue;
+    const HugeReduction h = reduce_huge(static_cast<double>(xs[i]));
+    hi[i] = static_cast<E>(h.hi + h.lo);
+    lo[i] = static_cast<E>((h.hi - static_cast<double>(hi[i])) + h.lo);
+    quadrants[i] = static_cast<I>(h.n);
+  }
+  r = V::load(hi);
+  r_lo = V::load(lo);
+  quadrant = int_t<V>::load(quadrants);
 }
 
 /// Two polynomials on |r| <= pi/4: one alone, up to pi/2, is a little faster, but neither stays
@@ -113,32 +154,25 @@ PHINTYS_INLINE V fast_turns_limit() {
 template <bool Cosine, class V>
 PHINTYS_INLINE V sine_or_cosine(V x) {
   using I = elem_t<int_t<V>>;
-  using E = elem_t<V>;
   constexpr int kSignShift = is_f32<V> ? 30 : 62;
   const V magic = splat<V>(12582912.0, 6755399441055744.0);
   const V ax = abs(x);
   const V t = fma(x, splat<V>(0.63661977236758134308), magic);
   const V n = t - magic;
-  const auto d = subtract_quarter_turns(x, n);
-  V r = d.hi + d.lo;
+  V r = reduced_quarter_turns(x, n);
   int_t<V> quadrant = bitcast_int(t);
   const auto huge = ax >= fast_turns_limit<V>();
   if (__builtin_expect(any(huge), 0)) {
-    for (int i = 0; i < V::lanes; ++i) {
-      if (!get_lane(huge, i)) continue;
-      const HugeReduction h = reduce_huge(static_cast<double>(get_lane(x, i)));
-      r = set_lane(r, i, static_cast<E>(h.hi + h.lo));
-      quadrant = set_lane(quadrant, i, static_cast<I>(h.n));
-    }
+    V unused = r;
+    reduce_huge_lanes(x, huge, r, unused, quadrant);
   }
   if constexpr (Cosine) quadrant = quadrant + I{1};
   const V u = r * r;
-  const V s = fma(r * u, poly_sin(u), r);
-  const V c = splat<V>(1.0) - fma(-(u * u), poly_cos(u), splat<V>(0.5) * u);
-  V y = select((quadrant & I{1}) != I{0}, c, s);
-  y = bitcast_float(bitcast_int(y) ^ shl(quadrant & I{2}, kSignShift));
-  if constexpr (!Cosine) y = select(ax < splat<V>(1e-12, 1e-150), x, y);
-  return y;
+  // A product with r, not a sum: keeps -0 and the denormals.
+  const V s = r * fma(u, poly_sin(u), splat<V>(1.0));
+  const V c = fma(u, fma(u, poly_cos(u), splat<V>(-0.5)), splat<V>(1.0));
+  const V y = select(test_bits(quadrant, I{1}), c, s);
+  return bitcast_float(bitcast_int(y) ^ shl(quadrant & I{2}, kSignShift));
 }
 
 /// sin x. All x, NaN at infinities; -0 stays -0. 2 ULP.
@@ -160,25 +194,16 @@ PHINTYS_INLINE V tan(V x) {
   const V magic = splat<V>(12582912.0, 6755399441055744.0);
   const V one = splat<V>(1.0);
   const V t = fma(x, splat<V>(0.63661977236758134308), magic);
-  auto odd = (bitcast_int(t) & elem_t<int_t<V>>{1}) != elem_t<int_t<V>>{0};
+  int_t<V> quadrant = bitcast_int(t);
   auto d = subtract_quarter_turns(x, t - magic);
   V r = d.hi + d.lo;
   V r_lo = (d.hi - r) + d.lo;
   const V ax = abs(x);
   const auto huge = ax >= fast_turns_limit<V>();
   if (__builtin_expect(any(huge), 0)) {
-    V parity = splat<V>(0.0);
-    for (int i = 0; i < V::lanes; ++i) {
-      if (!get_lane(huge, i)) continue;
-      using E = elem_t<V>;
-      const HugeReduction h = reduce_huge(static_cast<double>(get_lane(x, i)));
-      const E top = static_cast<E>(h.hi + h.lo);
-      r = set_lane(r, i, top);
-      r_lo = set_lane(r_lo, i, static_cast<E>((h.hi - static_cast<double>(top)) + h.lo));
-      parity = set_lane(parity, i, static_cast<E>(h.n & 1));
-    }
-    odd = (odd & !huge) | (parity != splat<V>(0.0));
+    reduce_huge_lanes(x, huge, r, r_lo, quadrant);
   }
+  const auto odd = test_bits(quadrant, elem_t<int_t<V>>{1});
   const V u = r * r;
   // First-order corrections for r_lo: sin' = cos, cos' = -sin.
   const V h = splat<V>(0.5) * u;

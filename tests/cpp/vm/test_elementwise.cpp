@@ -189,7 +189,7 @@ TEST_CASE("dtype rules") {
       const DType in[3] = {dtype, dtype, dtype};
       const size_t arity = static_cast<size_t>(ops::elementwise_info(op).arity);
       if (!ops::resolve_dtypes(op, {in, arity}, DType::f32, &r, nullptr)) continue;
-      CHECK(vm::elementwise_kernels(op, r.compute).tile[0] != nullptr);
+      CHECK((vm::elementwise_kernels(op, r.compute).tile[0] != nullptr));
     }
   }
 }

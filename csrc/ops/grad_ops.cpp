@@ -1,0 +1,97 @@
+#include "ops/grad_ops.h"
+
+#include "ops/build.h"
+#include "ops/op_util.h"
+
+namespace phintys {
+
+template <class D>
+std::vector<Type> ViewOp<D>::infer(std::span<const Var> inputs) const {
+  check_inputs(*this, inputs, 1);
+  return {inputs[0].type()};
+}
+template <class D>
+std::vector<std::vector<Var>> ViewOp<D>::infer_shape(const Apply& node) const {
+  return {shape_list(node.inputs()[0])};
+}
+template <class D>
+void ViewOp<D>::layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const {
+  same_layout(outputs[0], inputs[0]);
+}
+
+template class ViewOp<DisconnectedGrad>;
+template class ViewOp<ZeroGrad>;
+template class ViewOp<ConsiderConstant>;
+template class ViewOp<GradClip>;
+template class ViewOp<GradScale>;
+
+std::vector<Var> ZeroGrad::grad(const GradArgs& args) const {
+  return {zero_grad_for(args.inputs[0])};
+}
+std::vector<Var> ConsiderConstant::grad(const GradArgs& args) const {
+  return {zero_grad_for(args.inputs[0])};
+}
+
+std::vector<Var> GradClip::grad(const GradArgs& args) const {
+  const Var& g = args.grads[0];
+  if (!g) return {Var()};
+  return {elemwise("clip", {g, constant(low, g.dtype()), constant(high, g.dtype())})};
+}
+
+std::vector<Var> GradScale::grad(const GradArgs& args) const {
+  const Var& g = args.grads[0];
+  return {g ? g * factor : Var()};
+}
+
+// --- DeepCopy -----------------------------------------------------------------------------------
+
+std::vector<Type> DeepCopy::infer(std::span<const Var> inputs) const {
+  check_inputs(*this, inputs, 1);
+  return {inputs[0].type()};
+}
+std::vector<Var> DeepCopy::grad(const GradArgs& args) const { return {args.grads[0]}; }
+std::vector<std::vector<Var>> DeepCopy::infer_shape(const Apply& node) const {
+  return {shape_list(node.inputs()[0])};
+}
+void DeepCopy::layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const {
+  own_layout(outputs[0], inputs[0].shape, inputs[0].ndim);
+}
+void DeepCopy::perform(PerformContext&, std::span<const TensorView> inputs,
+                       std::span<const TensorView> outputs) const {
+  copy_parallel(outputs[0], inputs[0]);
+}
+
+// --- Assert -------------------------------------------------------------------------------------
+
+std::vector<Type> Assert::infer(std::span<const Var> inputs) const {
+  check_inputs(*this, inputs, 1, true);
+  return {inputs[0].type()};
+}
+std::vector<Var> Assert::grad(const GradArgs& args) const {
+  std::vector<Var> result(args.inputs.size());
+  result[0] = args.grads[0];
+  return result;
+}
+std::vector<std::vector<Var>> Assert::infer_shape(const Apply& node) const {
+  return {shape_list(node.inputs()[0])};
+}
+void Assert::layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const {
+  own_layout(outputs[0], inputs[0].shape, inputs[0].ndim);
+}
+
+void Assert::perform(PerformContext&, std::span<const TensorView> inputs,
+                     std::span<const TensorView> outputs) const {
+  for (const TensorView& condition : inputs.subspan(1)) {
+    for_each_row<1>(condition.ndim, condition.shape, {condition.data}, {condition.strides},
+                    [&](const auto& p, int64_t n, const auto& step) {
+                      for (int64_t i = 0; i < n; ++i) {
+                        const TensorView element{p[0] + i * step[0], condition.dtype, 0, nullptr,
+                                                 nullptr};
+                        if (element_as_double(element) == 0) fail(ErrorKind::assertion, message);
+                      }
+                    });
+  }
+  if (outputs[0].data != inputs[0].data) copy_parallel(outputs[0], inputs[0]);
+}
+
+}  // namespace phintys

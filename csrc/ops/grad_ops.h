@@ -1,0 +1,115 @@
+// Ops that pass a value on and change what happens to its gradient, copies, and assertions.
+#pragma once
+
+#include "graph/op.h"
+
+namespace phintys {
+
+// What the ops whose output is the very memory of input 0 have in common.
+template <class D>
+class ViewOp : public OpBase<D> {
+ public:
+  std::vector<Type> infer(std::span<const Var> inputs) const override;
+  std::vector<std::vector<Var>> infer_shape(const Apply& node) const override;
+  void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
+  bool infallible() const override { return true; }
+  template <class Self, class V>
+  static void attributes(Self&, V&&) {}
+};
+
+// x, of which the cost does not depend on anything behind it.
+class DisconnectedGrad final : public ViewOp<DisconnectedGrad> {
+ public:
+  static constexpr const char* kName = "disconnected_grad";
+  const char* summary() const override { return "x, disconnected from gradients."; }
+  std::string str() const override { return "disconnected_grad"; }
+  std::vector<Var> grad(const GradArgs& args) const override { return {Var()}; }
+  bool connected(int, int) const override { return false; }
+};
+
+// x with a gradient of zeros.
+class ZeroGrad final : public ViewOp<ZeroGrad> {
+ public:
+  static constexpr const char* kName = "zero_grad";
+  const char* summary() const override { return "x, whose gradient is zero."; }
+  std::string str() const override { return "zero_grad"; }
+  std::vector<Var> grad(const GradArgs& args) const override;
+};
+
+// x as a constant: Theano's old name for a gradient of zeros.
+class ConsiderConstant final : public ViewOp<ConsiderConstant> {
+ public:
+  static constexpr const char* kName = "consider_constant";
+  const char* summary() const override { return "x, treated as a constant by gradients."; }
+  std::string str() const override { return "consider_constant"; }
+  std::vector<Var> grad(const GradArgs& args) const override;
+};
+
+// x; the gradient that comes in is limited to a range.
+class GradClip final : public ViewOp<GradClip> {
+ public:
+  static constexpr const char* kName = "grad_clip";
+  double low = -1, high = 1;
+  template <class Self, class V>
+  static void attributes(Self& s, V&& field) {
+    field("low", s.low);
+    field("high", s.high);
+  }
+  const char* summary() const override { return "x, whose gradient is limited to a range."; }
+  std::vector<Var> grad(const GradArgs& args) const override;
+};
+
+// x; the gradient that comes in is multiplied by a number.
+class GradScale final : public ViewOp<GradScale> {
+ public:
+  static constexpr const char* kName = "grad_scale";
+  double factor = 1;
+  template <class Self, class V>
+  static void attributes(Self& s, V&& field) {
+    field("factor", s.factor);
+  }
+  const char* summary() const override { return "x, whose gradient is scaled."; }
+  std::vector<Var> grad(const GradArgs& args) const override;
+};
+
+// A copy of x in memory of its own.
+class DeepCopy final : public OpBase<DeepCopy> {
+ public:
+  static constexpr const char* kName = "deep_copy";
+  template <class Self, class V>
+  static void attributes(Self&, V&&) {}
+  const char* summary() const override { return "A copy of x."; }
+  std::string str() const override { return "DeepCopyOp"; }
+  std::vector<Type> infer(std::span<const Var> inputs) const override;
+  std::vector<Var> grad(const GradArgs& args) const override;
+  std::vector<std::vector<Var>> infer_shape(const Apply& node) const override;
+  void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
+  void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  bool infallible() const override { return true; }
+};
+
+// (value, conditions...): value; an AssertionError with the message where a condition has an
+// element that is 0. Memory of its own, so that perform() runs: it checks, and copies unless the
+// value's memory was handed over.
+class Assert final : public OpBase<Assert> {
+ public:
+  static constexpr const char* kName = "assert";
+  std::string message = "assertion failed";
+  template <class Self, class V>
+  static void attributes(Self& s, V&& field) {
+    field("msg", s.message);
+  }
+  const char* summary() const override { return "The first input, if all conditions hold."; }
+  std::string str() const override { return "Assert{msg='" + message + "'}"; }
+  std::vector<Type> infer(std::span<const Var> inputs) const override;
+  std::vector<Var> grad(const GradArgs& args) const override;
+  bool connected(int in, int) const override { return in == 0; }
+  std::vector<std::vector<Var>> infer_shape(const Apply& node) const override;
+  void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
+  void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  int inplace_input() const override { return 0; }
+};
+
+}  // namespace phintys

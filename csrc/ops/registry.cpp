@@ -1,0 +1,72 @@
+#include "ops/registry.h"
+
+#include <algorithm>
+#include <array>
+
+#include "ops/advanced_subtensor.h"
+#include "ops/argreduce.h"
+#include "ops/dot.h"
+#include "ops/elementwise/table.h"
+#include "ops/elemwise.h"
+#include "ops/grad_ops.h"
+#include "ops/join.h"
+#include "ops/nnet.h"
+#include "ops/reduce.h"
+#include "ops/shape_ops.h"
+#include "ops/subtensor.h"
+
+namespace phintys {
+
+namespace {
+
+template <class... D>
+constexpr auto entries() {
+  std::array<OpEntry, sizeof...(D)> list = {OpEntry{D::kName, &D::from_attributes}...};
+  std::sort(list.begin(), list.end(), [](const OpEntry& a, const OpEntry& b) {
+    return std::string_view(a.name) < std::string_view(b.name);
+  });
+  return list;
+}
+
+constexpr auto kEntries =
+    entries<DimShuffle, Reshape, ShapeI, MakeVector, SpecifyShape, Alloc, ARange, Reduce, ArgReduce,
+            Subtensor, IncSubtensor, AdvancedSubtensor1, AdvancedIncSubtensor1, AdvancedSubtensor,
+            AdvancedIncSubtensor, Join, Dot, Gemm, Gemv, Softmax, LogSoftmax, DisconnectedGrad,
+            ZeroGrad, ConsiderConstant, GradClip, GradScale, DeepCopy, Assert>();
+
+static_assert(std::adjacent_find(kEntries.begin(), kEntries.end(),
+                                 [](const OpEntry& a, const OpEntry& b) {
+                                   return std::string_view(a.name) == std::string_view(b.name);
+                                 }) == kEntries.end(),
+              "two ops have one name");
+
+Ref<const Op> make(std::string_view name, AttrReader& reader) {
+  if (name == "cast") {
+    DType to;
+    reader.read("dtype", &to);
+    if (static_cast<int>(to) >= kNumDTypes) fail(ErrorKind::value, "cast: unknown dtype");
+    return Elemwise::cast(to);
+  }
+  const auto at = std::lower_bound(
+      kEntries.begin(), kEntries.end(), name,
+      [](const OpEntry& e, std::string_view n) { return std::string_view(e.name) < n; });
+  if (at != kEntries.end() && name == at->name) return at->make(reader);
+  const int index = ops::elementwise_index(name);
+  if (index < 0) fail(ErrorKind::key, "there is no op \"", name, "\"");
+  return Elemwise::get(index);
+}
+
+}  // namespace
+
+std::span<const OpEntry> structural_ops() { return kEntries; }
+
+Ref<const Op> make_op(std::string_view name, int version, AttrReader& reader) {
+  Ref<const Op> op = make(name, reader);
+  if (version < 1 || version > op->version()) {
+    fail(ErrorKind::value, "op \"", name, "\" has version ", version,
+         "; this library knows versions up to ", op->version());
+  }
+  return op;
+}
+
+}  // namespace phintys

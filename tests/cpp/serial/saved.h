@@ -1,0 +1,124 @@
+// Functions to save, and surgery on saved ones.
+#pragma once
+
+#include <cstring>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ops/build.h"
+#include "ops/build_elementwise.h"
+#include "serial/checksum.h"
+#include "serial/format.h"
+#include "serial/phy.h"
+
+namespace saved {
+
+using namespace phintys;
+
+inline std::span<const std::byte> bytes_of(const std::string& s) {
+  return {reinterpret_cast<const std::byte*>(s.data()), s.size()};
+}
+
+inline Array matrix(std::vector<double> values, int64_t rows) {
+  const int64_t n = static_cast<int64_t>(values.size());
+  Array a = Array::empty(DType::f64, {rows, n / rows});
+  std::memcpy(a.data(), values.data(), values.size() * sizeof(double));
+  return a;
+}
+
+inline Array vector(std::vector<double> values) {
+  Array a = Array::empty(DType::f64, {static_cast<int64_t>(values.size())});
+  std::memcpy(a.data(), values.data(), values.size() * sizeof(double));
+  return a;
+}
+
+inline Var shared(const std::string& name, Array value) {
+  const Type type = Type::tensor(value.dtype(), value.ndim());
+  return make_shared_variable(type, make_ref<SharedStorage>(std::move(value), name), name);
+}
+
+// The weights of an affine model.
+struct Model {
+  Var w = shared("w", matrix({1, 2, 3, 4, 5, 6}, 3));
+  Var b = shared("b", vector({0.5, -0.5}));
+};
+
+// scores = tanh(x w + b), count; w <- w - rate * x' scores (rate has a default), b <- b + 1.
+inline Ref<runtime::Function> train_function(const Model& m = {}) {
+  const LocationScope here({intern_file("/home/user/project/model.py"), 42});
+  Var x = make_variable(Type::tensor(DType::f64, 2), "x");
+  Var rate = make_variable(Type::scalar(DType::f64), "rate");
+  Var scores = tanh(dot(x, m.w) + dimshuffle(m.b, {-1, 0}));
+  scores->name = "scores";
+  Var total = sum_all(scores * scores) + 1.25;
+  runtime::FunctionSpec spec;
+  spec.name = "train";
+  spec.inputs = {x, rate};
+  spec.outputs = {scores, total};
+  spec.updates = {{m.w, m.w - dimshuffle(rate, {-1, -1}) * dot(transpose(x), scores)},
+                  {m.b, m.b + constant(1, DType::f64)}};
+  return runtime::Function::compile(spec);
+}
+
+inline serial::Metadata train_metadata() {
+  serial::Metadata meta;
+  meta.entries = {{"made_by", "a test"}, {"note", "\xc3\xbc"}};
+  meta.inputs.resize(2);
+  meta.inputs[1].default_value = Array::scalar(DType::f64, 0.125);
+  meta.inputs[0].allow_downcast = 1;
+  meta.inputs[0].strict = true;
+  meta.output_mode = serial::OutputMode::dict;
+  return meta;
+}
+
+inline std::vector<Array> call(runtime::Function& f, const std::vector<Array>& inputs) {
+  std::vector<TensorView> views;
+  for (const Array& a : inputs) views.push_back(a.view());
+  runtime::Call c(f);
+  c.run(views.data());
+  std::vector<Array> out;
+  for (size_t i = 0; i < f.outputs().size(); ++i) out.push_back(c.take_output(static_cast<int>(i)));
+  return out;
+}
+
+template <class T>
+T read(const std::string& s, size_t at) {
+  T v;
+  std::memcpy(&v, s.data() + at, sizeof v);
+  return v;
+}
+template <class T>
+void write(std::string& s, size_t at, T v) {
+  std::memcpy(s.data() + at, &v, sizeof v);
+}
+
+struct SectionAt {
+  size_t offset, length, entry;
+};
+inline SectionAt section(const std::string& s, uint32_t kind) {
+  const uint32_t n = read<uint32_t>(s, 12);
+  for (uint32_t i = 0; i < n; ++i) {
+    const size_t entry = serial::kHeaderBytes + i * serial::kSectionEntryBytes;
+    if (read<uint32_t>(s, entry) == kind) {
+      return {read<uint64_t>(s, entry + 8), read<uint64_t>(s, entry + 16), entry};
+    }
+  }
+  return {0, 0, 0};
+}
+
+// Makes the checksums of header, table and sections fit what the file says now, as a forger would.
+inline void forge(std::string& s) {
+  const uint32_t n = read<uint32_t>(s, 12);
+  for (uint32_t i = 0; i < n; ++i) {
+    const size_t entry = serial::kHeaderBytes + i * serial::kSectionEntryBytes;
+    if (read<uint32_t>(s, entry) == serial::kSectionData) continue;
+    const uint64_t offset = read<uint64_t>(s, entry + 8), length = read<uint64_t>(s, entry + 16);
+    write(s, entry + 24, serial::checksum(s.data() + offset, length));
+  }
+  write(s, 24, serial::checksum(s.data() + serial::kHeaderBytes, n * serial::kSectionEntryBytes));
+  write(s, 56, serial::checksum(s.data(), serial::kHeaderBytes - 8));
+}
+
+}  // namespace saved
