@@ -13,8 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = [
     "base",
-    "array",
     "kernels",
+    "array",
     "graph",
     "ops",
     "autodiff",

@@ -1,7 +1,6 @@
 #include "autodiff/backward.h"
 
 #include <unordered_map>
-#include <unordered_set>
 
 #include "graph/op.h"
 #include "graph/print.h"
@@ -16,16 +15,16 @@ namespace {
 class Sweep {
  public:
   Sweep(std::span<const Seed> seeds, std::span<const Var> wrt, std::span<const Var> constants) {
-    for (const Var& v : constants) constants_.insert(v.get());
     std::vector<Var> roots;
     for (const Seed& s : seeds) roots.push_back(s.variable);
     order_ = toposort(roots, constants);
-    mark_dependents(wrt);
+    number_variables(seeds, wrt, constants);
+    mark_dependents();
     // Fixed seeds first: they shut out whatever else would be added to the same variable.
     for (const Seed& s : seeds) {
       if (!s.fixed) continue;
       plant(s);
-      states_[s.variable.get()].fixed = true;
+      state_of(s.variable).fixed = true;
     }
     for (const Seed& s : seeds) {
       if (!s.fixed) plant(s);
@@ -33,52 +32,73 @@ class Sweep {
   }
 
   void run() {
-    for (auto it = order_.rbegin(); it != order_.rend(); ++it) visit(**it);
+    for (size_t n = order_.size(); n-- > 0;) visit(*order_[n], first_[n]);
   }
 
   Slope slope(const Var& v) {
-    if (constants_.contains(v.get())) return {};
-    const auto at = states_.find(v.get());
-    return at == states_.end() ? Slope{} : at->second.slope;
+    const State& state = state_of(v);
+    return state.constant ? Slope{} : state.slope;
   }
 
  private:
   struct State {
     Slope slope;
-    bool depends = false;  // on a variable of wrt, differentiably
+    bool constant = false;  // gradients do not pass
+    bool depends = false;   // on a variable of wrt, differentiably
     bool fixed = false;
   };
 
-  // From the leaves up: which variables have one of wrt behind them.
-  void mark_dependents(std::span<const Var> wrt) {
-    for (const Var& v : wrt) states_[v.get()].depends = true;
+  // Gives every variable a number, so that the sweep itself looks nothing up: numbers_ holds, from
+  // first_[n] on, those of the inputs and then of the outputs of node n.
+  void number_variables(std::span<const Seed> seeds, std::span<const Var> wrt,
+                        std::span<const Var> constants) {
+    index_.reserve(order_.size() + order_.size() / 2 + 16);
+    for (const Seed& s : seeds) number(s.variable.get());
+    for (const Var& v : wrt) states_[number(v.get())].depends = true;
+    for (const Var& v : constants) states_[number(v.get())].constant = true;
     for (const Apply* node : order_) {
-      for (int o = 0; o < node->nout(); ++o) {
-        if (constants_.contains(node->output(o))) continue;
-        for (int i = 0; i < node->nin(); ++i) {
-          if (!depends(node->input(i)) || !node->op().connected(i, o)) continue;
-          states_[node->output(o)].depends = true;
-          break;
+      first_.push_back(numbers_.size());
+      for (int i = 0; i < node->nin(); ++i) numbers_.push_back(number(node->input(i)));
+      for (int o = 0; o < node->nout(); ++o) numbers_.push_back(number(node->output(o)));
+    }
+  }
+
+  uint32_t number(const Variable* v) {
+    const auto [at, fresh] = index_.try_emplace(v, static_cast<uint32_t>(states_.size()));
+    if (fresh) states_.emplace_back();
+    return at->second;
+  }
+
+  State& state_of(const Var& v) { return states_[index_.at(v.get())]; }
+
+  // From the leaves up: which variables have one of wrt behind them.
+  void mark_dependents() {
+    for (size_t n = 0; n < order_.size(); ++n) {
+      const Apply& node = *order_[n];
+      const uint32_t* in = &numbers_[first_[n]];
+      const uint32_t* out = in + node.nin();
+      for (int i = 0; i < node.nin(); ++i) {
+        if (!depends(in[i])) continue;
+        for (int o = 0; o < node.nout(); ++o) {
+          State& state = states_[out[o]];
+          if (!state.depends && node.op().connected(i, o)) state.depends = true;
         }
       }
     }
   }
 
-  bool depends(const Variable* v) const {
-    if (constants_.contains(v)) return false;
-    const auto at = states_.find(v);
-    return at != states_.end() && at->second.depends;
-  }
+  bool depends(uint32_t k) const { return states_[k].depends && !states_[k].constant; }
 
   void plant(const Seed& seed) {
     const Var& v = seed.variable;
+    State& state = state_of(v);
     if (!v.type().is_tensor()) fail(ErrorKind::type, "grad: ", to_string(*v), " is no tensor");
-    if (!seed.slope || is_zero(seed.slope)) return add(v, {SlopeKind::zero, Var()});
+    if (!seed.slope || is_zero(seed.slope)) return add(state, {SlopeKind::zero, Var()});
     if (seed.slope.type().is_tensor() && seed.slope.ndim() != v.ndim()) {
-      fail(ErrorKind::value, "the gradient given for ", to_string(*v), " has ",
-           seed.slope.ndim(), " dimensions, the variable has ", v.ndim());
+      fail(ErrorKind::value, "the gradient given for ", to_string(*v), " has ", seed.slope.ndim(),
+           " dimensions, the variable has ", v.ndim());
     }
-    add(v, classify(seed.slope, v));
+    add(state, classify(seed.slope, v));
   }
 
   // What a gradient that an op or the user gave for `v` is, made to fit v's type.
@@ -99,8 +119,7 @@ class Sweep {
     return specify_shape(result, dims);
   }
 
-  void add(const Var& v, Slope term) {
-    State& state = states_[v.get()];
+  static void add(State& state, Slope term) {
     if (state.fixed || term.kind == SlopeKind::none) return;
     Slope& sum = state.slope;
     if (sum.kind == SlopeKind::undefined || term.kind == SlopeKind::zero) {
@@ -114,18 +133,19 @@ class Sweep {
     }
   }
 
-  void visit(const Apply& node) {
-    const size_t n_in = static_cast<size_t>(node.nin());
+  void visit(const Apply& node, size_t first) {
+    const size_t n_in = static_cast<size_t>(node.nin()), n_out = static_cast<size_t>(node.nout());
     bool wanted = false;
-    for (int i = 0; i < node.nin(); ++i) wanted = wanted || depends(node.input(i));
+    for (size_t i = 0; i < n_in; ++i) wanted = wanted || depends(numbers_[first + i]);
     if (!wanted) return;
     std::vector<Slope> slopes;
     bool reached = false, all_zero = true;
     const Var* undefined = nullptr;
-    for (int o = 0; o < node.nout(); ++o) {
-      slopes.push_back(slope(node.out(o)));
+    for (size_t o = 0; o < n_out; ++o) {
+      const State& state = states_[numbers_[first + n_in + o]];
+      slopes.push_back(state.constant ? Slope{} : state.slope);
       Slope& s = slopes.back();
-      if (s.kind == SlopeKind::value && is_discrete(node.output(o)->dtype())) {
+      if (s.kind == SlopeKind::value && is_discrete(node.output(static_cast<int>(o))->dtype())) {
         s = {SlopeKind::zero, Var()};  // nothing flows through a discrete value
       }
       reached = reached || s.kind != SlopeKind::none;
@@ -135,19 +155,20 @@ class Sweep {
     for (const Slope& s : slopes) {
       if (s.kind == SlopeKind::undefined) undefined = &s.value;
     }
+    const LocationScope scope(node.loc);
     std::vector<Slope> terms(n_in);
-    if (undefined || all_zero) {
-      const Slope same = undefined ? Slope{SlopeKind::undefined, *undefined}
-                                   : Slope{SlopeKind::zero, Var()};
-      terms.assign(n_in, same);
+    if (undefined) {
+      terms.assign(n_in, {SlopeKind::undefined, *undefined});
+    } else if (all_zero) {
+      terms.assign(n_in, {SlopeKind::zero, Var()});
     } else {
-      const LocationScope scope(node.loc);
-      terms = call_op(node, slopes);
+      terms = call_op(node, first, slopes);
     }
-    for (int i = 0; i < node.nin(); ++i) {
-      if (!depends(node.input(i)) || !touches(node, i, slopes)) continue;
-      const LocationScope scope(node.loc);
-      add(node.inputs()[static_cast<size_t>(i)], std::move(terms[static_cast<size_t>(i)]));
+    for (size_t i = 0; i < n_in; ++i) {
+      const uint32_t k = numbers_[first + i];
+      if (depends(k) && touches(node, static_cast<int>(i), slopes)) {
+        add(states_[k], std::move(terms[i]));
+      }
     }
   }
 
@@ -161,7 +182,8 @@ class Sweep {
     return false;
   }
 
-  std::vector<Slope> call_op(const Apply& node, const std::vector<Slope>& slopes) const {
+  std::vector<Slope> call_op(const Apply& node, size_t first,
+                             const std::vector<Slope>& slopes) const {
     std::vector<Var> outputs, grads;
     for (int o = 0; o < node.nout(); ++o) {
       outputs.push_back(node.out(o));
@@ -177,7 +199,7 @@ class Sweep {
     std::vector<Slope> terms(n_in);
     for (size_t i = 0; i < n_in; ++i) {
       const Var& input = node.inputs()[i];
-      if (!depends(input.get())) continue;
+      if (!depends(numbers_[first + i])) continue;
       if (given[i] && given[i].type().is_tensor() && given[i].ndim() != input.ndim()) {
         fail(ErrorKind::value, node.op().str(), ".grad returned a term with ", given[i].ndim(),
              " dimensions for input ", i, ", which has ", input.ndim());
@@ -188,8 +210,10 @@ class Sweep {
   }
 
   std::vector<Apply*> order_;
-  std::unordered_map<const Variable*, State> states_;  // looked up, never walked
-  std::unordered_set<const Variable*> constants_;
+  std::vector<size_t> first_;
+  std::vector<uint32_t> numbers_;
+  std::vector<State> states_;                            // by number
+  std::unordered_map<const Variable*, uint32_t> index_;  // looked up, never walked
 };
 
 }  // namespace

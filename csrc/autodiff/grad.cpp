@@ -78,8 +78,7 @@ GradResult gradients(std::span<const autodiff::Seed> seeds, std::span<const Var>
         break;
       case autodiff::SlopeKind::undefined:
         if (!options.null_gradients_return) {
-          fail(ErrorKind::null_type_grad, "tensor.grad encountered a NaN. ",
-               s.value.type().why());
+          fail(ErrorKind::null_type_grad, "tensor.grad encountered a NaN. ", s.value.type().why());
         }
         result.grads.push_back(s.value);
         break;

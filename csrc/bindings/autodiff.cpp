@@ -11,7 +11,8 @@ Missing missing_from(const std::string& text) {
   if (text == "raise") return Missing::raise;
   if (text == "warn") return Missing::warn;
   if (text == "ignore") return Missing::ignore;
-  fail(ErrorKind::value, "Invalid value for keyword 'disconnected_inputs', valid values are "
+  fail(ErrorKind::value,
+       "Invalid value for keyword 'disconnected_inputs', valid values are "
        "'ignore', 'warn' and 'raise'.");
 }
 
@@ -19,13 +20,15 @@ ReturnDisconnected return_disconnected_from(const std::string& text) {
   if (text == "zero" || text == "Zero") return ReturnDisconnected::zero;
   if (text == "None" || text == "none") return ReturnDisconnected::none;
   if (text == "Disconnected" || text == "disconnected") return ReturnDisconnected::disconnected;
-  fail(ErrorKind::value, "Invalid value for keyword 'return_disconnected', valid values are "
+  fail(ErrorKind::value,
+       "Invalid value for keyword 'return_disconnected', valid values are "
        "'zero', 'None' and 'Disconnected'.");
 }
 
 bool null_gradients_return(const std::string& text) {
   if (text != "raise" && text != "return") {
-    fail(ErrorKind::value, "Invalid value for keyword 'null_gradients', valid values are 'raise' "
+    fail(ErrorKind::value,
+         "Invalid value for keyword 'null_gradients', valid values are 'raise' "
          "and 'return'.");
   }
   return text == "return";
@@ -84,25 +87,27 @@ void bind_autodiff(py::module_& m) {
         py::arg("disconnected_inputs") = "raise", py::arg("return_disconnected") = "zero",
         py::arg("null_gradients") = "raise", py::arg("add_names") = true,
         "(gradients, indices of wrt that the cost does not depend on).");
-  m.def("Lop",
-        [](py::handle f, py::handle wrt, py::handle eval_points, py::handle consider_constant,
-           const std::string& disconnected_inputs) {
-          const UserLocation here;
-          return wrapped_list(Lop(vars_from(f), vars_from(wrt), eval_points_from(eval_points),
-                                  vjp_options(consider_constant, disconnected_inputs)));
-        },
-        py::arg("f"), py::arg("wrt"), py::arg("eval_points"),
-        py::arg("consider_constant") = py::none(), py::arg("disconnected_inputs") = "raise",
-        "Products of eval_points with the Jacobian of f.");
-  m.def("Rop",
-        [](py::handle f, py::handle wrt, py::handle eval_points,
-           const std::string& disconnected_inputs) {
-          const UserLocation here;
-          return wrapped_list(Rop(vars_from(f), vars_from(wrt), eval_points_from(eval_points),
-                                  vjp_options(py::none(), disconnected_inputs)));
-        },
-        py::arg("f"), py::arg("wrt"), py::arg("eval_points"),
-        py::arg("disconnected_inputs") = "raise", "Products of the Jacobian of f with eval_points.");
+  m.def(
+      "Lop",
+      [](py::handle f, py::handle wrt, py::handle eval_points, py::handle consider_constant,
+         const std::string& disconnected_inputs) {
+        const UserLocation here;
+        return wrapped_list(Lop(vars_from(f), vars_from(wrt), eval_points_from(eval_points),
+                                vjp_options(consider_constant, disconnected_inputs)));
+      },
+      py::arg("f"), py::arg("wrt"), py::arg("eval_points"),
+      py::arg("consider_constant") = py::none(), py::arg("disconnected_inputs") = "raise",
+      "Products of eval_points with the Jacobian of f.");
+  m.def(
+      "Rop",
+      [](py::handle f, py::handle wrt, py::handle eval_points,
+         const std::string& disconnected_inputs) {
+        const UserLocation here;
+        return wrapped_list(Rop(vars_from(f), vars_from(wrt), eval_points_from(eval_points),
+                                vjp_options(py::none(), disconnected_inputs)));
+      },
+      py::arg("f"), py::arg("wrt"), py::arg("eval_points"),
+      py::arg("disconnected_inputs") = "raise", "Products of the Jacobian of f with eval_points.");
 }
 
 }  // namespace phintys::python

@@ -16,7 +16,8 @@ namespace {
 py::object make_constant_variable(py::handle data, const py::object& name) {
   const UserLocation here;
   Array value = array_from_numpy(data, false);
-  return wrapped(make_constant(std::move(value), name.is_none() ? "" : py::cast<std::string>(name)));
+  return wrapped(
+      make_constant(std::move(value), name.is_none() ? "" : py::cast<std::string>(name)));
 }
 
 void check_value(const Type& type, const Array& value, const char* what) {
@@ -113,9 +114,11 @@ py::object reduce_variable(const std::string& kind, py::handle x, py::handle axe
   if (dtype.is_none() && acc_dtype.is_none()) return wrapped(reduce(kind, v, dims, keepdims));
   // Both dtypes as the plain reduction would choose them, then those that were given.
   const Var plain = reduce(kind, v, dims, false);
-  const Reduce* chosen = plain->owner() ? dynamic_cast<const Reduce*>(&plain->owner()->op()) : nullptr;
-  if (!chosen) return wrapped(cast(reduce(kind, v, dims, keepdims),
-                                   dtype.is_none() ? plain.dtype() : dtype_from_python(dtype)));
+  const Reduce* chosen =
+      plain->owner() ? dynamic_cast<const Reduce*>(&plain->owner()->op()) : nullptr;
+  if (!chosen)
+    return wrapped(cast(reduce(kind, v, dims, keepdims),
+                        dtype.is_none() ? plain.dtype() : dtype_from_python(dtype)));
   Ref<Reduce> op = make_ref<Reduce>(*chosen);
   if (!dtype.is_none()) op->dtype = dtype_from_python(dtype);
   if (!acc_dtype.is_none()) op->acc_dtype = dtype_from_python(acc_dtype);
@@ -151,31 +154,49 @@ std::vector<int64_t> pattern(py::handle order) {
 }
 
 void bind_shapes(py::module_& m) {
-  m.def("shape_i", [](py::handle v, int i) {
-    const UserLocation here;
-    return wrapped(shape_i(var_from(v), i));
-  }, py::arg("var"), py::arg("i"), "Length of dimension i, an int64 scalar.");
-  m.def("dimshuffle", [](py::handle v, py::handle order) {
-    const UserLocation here;
-    return wrapped(dimshuffle(var_from(v), pattern(order)));
-  }, py::arg("var"), py::arg("order"), "Permute axes; 'x' or -1 adds one of length 1.");
-  m.def("alloc", [](py::handle value, py::handle dims) {
-    const UserLocation here;
-    return wrapped(alloc(var_from(value), vars_from(dims)));
-  }, py::arg("value"), py::arg("dims"), "Repeat a value to a shape.");
-  m.def("reshape", [](py::handle v, py::handle shape, int ndim) {
-    const UserLocation here;
-    return wrapped(reshape(var_from(v), var_from(shape), ndim));
-  }, py::arg("var"), py::arg("shape"), py::arg("ndim"),
-        "The same elements with another shape, an int64 vector.");
-  m.def("make_vector", [](py::handle scalars) {
-    const UserLocation here;
-    return wrapped(make_vector(vars_from(scalars)));
-  }, py::arg("scalars"), "An int64 vector of scalars.");
-  m.def("join", [](int axis, py::handle parts) {
-    const UserLocation here;
-    return wrapped(join(axis, vars_from(parts)));
-  }, py::arg("axis"), py::arg("parts"), "Join variables along an axis.");
+  m.def(
+      "shape_i",
+      [](py::handle v, int i) {
+        const UserLocation here;
+        return wrapped(shape_i(var_from(v), i));
+      },
+      py::arg("var"), py::arg("i"), "Length of dimension i, an int64 scalar.");
+  m.def(
+      "dimshuffle",
+      [](py::handle v, py::handle order) {
+        const UserLocation here;
+        return wrapped(dimshuffle(var_from(v), pattern(order)));
+      },
+      py::arg("var"), py::arg("order"), "Permute axes; 'x' or -1 adds one of length 1.");
+  m.def(
+      "alloc",
+      [](py::handle value, py::handle dims) {
+        const UserLocation here;
+        return wrapped(alloc(var_from(value), vars_from(dims)));
+      },
+      py::arg("value"), py::arg("dims"), "Repeat a value to a shape.");
+  m.def(
+      "reshape",
+      [](py::handle v, py::handle shape, int ndim) {
+        const UserLocation here;
+        return wrapped(reshape(var_from(v), var_from(shape), ndim));
+      },
+      py::arg("var"), py::arg("shape"), py::arg("ndim"),
+      "The same elements with another shape, an int64 vector.");
+  m.def(
+      "make_vector",
+      [](py::handle scalars) {
+        const UserLocation here;
+        return wrapped(make_vector(vars_from(scalars)));
+      },
+      py::arg("scalars"), "An int64 vector of scalars.");
+  m.def(
+      "join",
+      [](int axis, py::handle parts) {
+        const UserLocation here;
+        return wrapped(join(axis, vars_from(parts)));
+      },
+      py::arg("axis"), py::arg("parts"), "Join variables along an axis.");
 }
 
 }  // namespace
@@ -190,23 +211,32 @@ void bind_build(py::module_& m) {
         "Value of a shared variable: a copy, or (borrow) an array on its memory.");
   m.def("shared_set", &shared_set, py::arg("var"), py::arg("data"), py::arg("borrow") = false,
         "Replace the value of a shared variable.");
-  m.def("cast", [](py::handle v, py::handle dtype) {
-    const UserLocation here;
-    return wrapped(cast(var_from(v), dtype_from_python(dtype)));
-  }, py::arg("var"), py::arg("dtype"), "The variable converted to a dtype.");
-  m.def("dot", [](py::handle a, py::handle b) {
-    const UserLocation here;
-    return wrapped(dot(var_from(a), var_from(b)));
-  }, py::arg("a"), py::arg("b"), "Product of vectors and matrices.");
+  m.def(
+      "cast",
+      [](py::handle v, py::handle dtype) {
+        const UserLocation here;
+        return wrapped(cast(var_from(v), dtype_from_python(dtype)));
+      },
+      py::arg("var"), py::arg("dtype"), "The variable converted to a dtype.");
+  m.def(
+      "dot",
+      [](py::handle a, py::handle b) {
+        const UserLocation here;
+        return wrapped(dot(var_from(a), var_from(b)));
+      },
+      py::arg("a"), py::arg("b"), "Product of vectors and matrices.");
   m.def("reduce", &reduce_variable, py::arg("kind"), py::arg("var"), py::arg("axes"),
         py::arg("dtype") = py::none(), py::arg("acc_dtype") = py::none(),
         py::arg("keepdims") = false,
         "Reduce over axes: \"sum\", \"prod\", \"max\", \"min\", \"all\" or \"any\".");
-  m.def("uniform_constant", [](py::handle v) -> py::object {
-    double value = 0;
-    if (!uniform_constant(node_of(v.ptr()), &value)) return py::none();
-    return py::float_(value);
-  }, py::arg("var"), "The value of a constant all of whose elements are equal, or None.");
+  m.def(
+      "uniform_constant",
+      [](py::handle v) -> py::object {
+        double value = 0;
+        if (!uniform_constant(node_of(v.ptr()), &value)) return py::none();
+        return py::float_(value);
+      },
+      py::arg("var"), "The value of a constant all of whose elements are equal, or None.");
   bind_shapes(m);
 }
 

@@ -41,7 +41,7 @@ R guarded(R on_error, F&& f) noexcept {
 }
 
 // --- values ------------------------------------------------------------------------------------
-DType dtype_from_python(py::handle dtype);    // a name, a NumPy dtype or a NumPy scalar class
+DType dtype_from_python(py::handle dtype);  // a name, a NumPy dtype or a NumPy scalar class
 DType dtype_from_name(std::string_view name);
 py::dtype numpy_dtype(DType dtype);
 py::str dtype_str(DType dtype);

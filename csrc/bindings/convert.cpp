@@ -17,8 +17,7 @@ void release_ndarray(void*, void* context) {
 
 bool usable_in_place(const py::array& a) {
   const char order = a.dtype().byteorder();
-  return (a.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) &&
-         (order == '=' || order == '|');
+  return (a.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) && (order == '=' || order == '|');
 }
 
 }  // namespace
@@ -88,7 +87,8 @@ Array array_from_numpy(py::handle object, bool borrow) {
   }
   char* data = static_cast<char*>(const_cast<void*>(a.data()));
   if (!borrow) {
-    return Array::copy_of({data, dtype, static_cast<int>(shape.size()), shape.data(), strides.data()});
+    return Array::copy_of(
+        {data, dtype, static_cast<int>(shape.size()), shape.data(), strides.data()});
   }
   const size_t bytes = static_cast<size_t>(a.nbytes());
   Ref<Buffer> buffer = make_ref<Buffer>(data, bytes, &release_ndarray, a.release().ptr());
@@ -118,9 +118,9 @@ py::array numpy_copy(const TensorView& view) {
   py::array out(numpy_dtype(view.dtype), std::move(shape));
   Dims strides;
   for (py::ssize_t i = 0; i < out.ndim(); ++i) strides.push_back(out.strides(i));
-  copy_elements({static_cast<char*>(out.mutable_data()), view.dtype, view.ndim, view.shape,
-                 strides.data()},
-                view);
+  copy_elements(
+      {static_cast<char*>(out.mutable_data()), view.dtype, view.ndim, view.shape, strides.data()},
+      view);
   return out;
 }
 

@@ -87,7 +87,8 @@ void set_python_error(ErrorKind kind, const char* message) {
   }
   PyObject* cls = g_classes[static_cast<size_t>(kind)];
   // Messages may quote names from files: never fail over bytes that are not UTF-8.
-  PyObject* text = PyUnicode_DecodeUTF8(message, static_cast<Py_ssize_t>(strlen(message)), "replace");
+  PyObject* text =
+      PyUnicode_DecodeUTF8(message, static_cast<Py_ssize_t>(strlen(message)), "replace");
   if (!text) return;
   PyErr_SetObject(cls ? cls : builtin_class(kind), text);
   Py_DECREF(text);

@@ -1,8 +1,11 @@
 #include "bindings/function.h"
 
+#include <pybind11/stl.h>
+
 #include <memory>
 #include <set>
 
+#include <pybind11/stl.h>
 
 #include "bindings/api.h"
 #include "bindings/handles.h"
@@ -101,7 +104,8 @@ py::list shared_variables(const Function& f) { return wrapped_list(f.graph().ori
 
 py::list updated_variables(const Function& f) {
   py::list out;
-  for (int i : f.updated()) out.append(wrapped(f.graph().original_shared()[static_cast<size_t>(i)]));
+  for (int i : f.updated())
+    out.append(wrapped(f.graph().original_shared()[static_cast<size_t>(i)]));
   return out;
 }
 
@@ -199,48 +203,57 @@ void bind_function_class(py::module_& m) {
                                }
                                return out;
                              })
-      .def_property_readonly("input_shapes",
-                             [](const FunctionObject& o) {
-                               py::list out;
-                               for (const auto& i : o.function->inputs()) {
-                                 out.append(static_shape(i.type));
-                               }
-                               return out;
-                             },
-                             "For each input, its static shape.")
-      .def_property_readonly("shared",
-                             [](const FunctionObject& o) { return shared_variables(*o.function); },
-                             "The shared variables that the function uses.")
-      .def_property_readonly("shared_names",
-                             [](const FunctionObject& o) { return py::cast(o.function->shared_names()); })
-      .def_property_readonly("updated",
-                             [](const FunctionObject& o) { return updated_variables(*o.function); },
-                             "The shared variables that the function updates.")
-      .def_property_readonly("pass_reports",
-                             [](const FunctionObject& o) { return pass_reports(*o.function); },
-                             "For each pass that ran: name, seconds, whether it changed anything, "
-                             "nodes after it.")
+      .def_property_readonly(
+          "input_shapes",
+          [](const FunctionObject& o) {
+            py::list out;
+            for (const auto& i : o.function->inputs()) {
+              out.append(static_shape(i.type));
+            }
+            return out;
+          },
+          "For each input, its static shape.")
+      .def_property_readonly(
+          "shared", [](const FunctionObject& o) { return shared_variables(*o.function); },
+          "The shared variables that the function uses.")
+      .def_property_readonly(
+          "shared_names",
+          [](const FunctionObject& o) { return py::cast(o.function->shared_names()); })
+      .def_property_readonly(
+          "updated", [](const FunctionObject& o) { return updated_variables(*o.function); },
+          "The shared variables that the function updates.")
+      .def_property_readonly(
+          "pass_reports", [](const FunctionObject& o) { return pass_reports(*o.function); },
+          "For each pass that ran: name, seconds, whether it changed anything, "
+          "nodes after it.")
       .def_property_readonly("compile_seconds",
                              [](const FunctionObject& o) { return o.function->compile_seconds(); })
-      .def("graph_text", [](const FunctionObject& o) { return o.function->graph().str(); },
-           "The optimised graph, one node a line.")
-      .def("program_text", [](const FunctionObject& o) { return o.function->program_text(); },
-           "The lowered program, one instruction a line.")
-      .def("planned_bytes",
-           [](const FunctionObject& o, py::handle shapes) {
-             return planned_bytes(*o.function, shapes);
-           },
-           py::arg("shapes"), "Bytes of arena that a call with these input shapes plans.")
-      .def("release", [](const FunctionObject& o) { o.function->release_contexts(); },
-           "Free the memory kept between calls.")
-      .def("profile", [](const FunctionObject& o) { return profile_of(*o.function); },
-           "For each instruction: op, loc, calls, seconds.")
-      .def("graph_outputs",
-           [](const FunctionObject& o) { return py::object(graph_copy(*o.function)[1]); },
-           "Outputs of a copy of the optimised graph: the function's outputs, then new values of "
-           "`updated`.")
-      .def("graph_copy", [](const FunctionObject& o) { return graph_copy(*o.function); },
-           "(inputs, outputs) of a copy of the optimised graph.");
+      .def(
+          "graph_text", [](const FunctionObject& o) { return o.function->graph().str(); },
+          "The optimised graph, one node a line.")
+      .def(
+          "program_text", [](const FunctionObject& o) { return o.function->program_text(); },
+          "The lowered program, one instruction a line.")
+      .def(
+          "planned_bytes",
+          [](const FunctionObject& o, py::handle shapes) {
+            return planned_bytes(*o.function, shapes);
+          },
+          py::arg("shapes"), "Bytes of arena that a call with these input shapes plans.")
+      .def(
+          "release", [](const FunctionObject& o) { o.function->release_contexts(); },
+          "Free the memory kept between calls.")
+      .def(
+          "profile", [](const FunctionObject& o) { return profile_of(*o.function); },
+          "For each instruction: op, loc, calls, seconds.")
+      .def(
+          "graph_outputs",
+          [](const FunctionObject& o) { return py::object(graph_copy(*o.function)[1]); },
+          "Outputs of a copy of the optimised graph: the function's outputs, then new values of "
+          "`updated`.")
+      .def(
+          "graph_copy", [](const FunctionObject& o) { return graph_copy(*o.function); },
+          "(inputs, outputs) of a copy of the optimised graph.");
 }
 
 runtime::Function* function_of(PyObject* object) {
@@ -257,10 +270,9 @@ runtime::Function* function_of(PyObject* object) {
 
 void bind_function(py::module_& m) {
   bind_function_class(m);
-  m.def("compile", &compile, py::arg("inputs"), py::arg("outputs"),
-        py::arg("updates") = py::list(), py::arg("givens") = py::list(), py::arg("name") = "",
-        py::arg("pipeline") = "fast_run", py::arg("fuse") = true,
-        py::arg("excluded") = py::list(), py::arg("on_change") = py::none(),
+  m.def("compile", &compile, py::arg("inputs"), py::arg("outputs"), py::arg("updates") = py::list(),
+        py::arg("givens") = py::list(), py::arg("name") = "", py::arg("pipeline") = "fast_run",
+        py::arg("fuse") = true, py::arg("excluded") = py::list(), py::arg("on_change") = py::none(),
         py::arg("verify") = false, py::arg("monitor") = py::none(), py::arg("profile") = false,
         "Compile a function.");
   m.def("passes", &pass_names, "Names of all passes, in the order in which they run.");

@@ -40,21 +40,28 @@ void bind_graph(py::module_& m) {
   m.def("clone", &clone, py::arg("outputs"), py::arg("replace") = py::list(),
         py::arg("reinfer") = false,
         "Copies of the outputs with some variables replaced, given as pairs (old, new).");
-  m.def("ancestors", [](py::handle v, py::handle blockers) {
-    return wrapped_list(ancestors(vars_from(v), optional_vars(blockers)));
-  }, py::arg("variables"), py::arg("blockers") = py::none(),
-        "All variables that the given ones depend on, themselves included.");
-  m.def("graph_inputs", [](py::handle v, py::handle blockers) {
-    return wrapped_list(graph_inputs(vars_from(v), optional_vars(blockers)));
-  }, py::arg("variables"), py::arg("blockers") = py::none(), "Ancestors without owner.");
+  m.def(
+      "ancestors",
+      [](py::handle v, py::handle blockers) {
+        return wrapped_list(ancestors(vars_from(v), optional_vars(blockers)));
+      },
+      py::arg("variables"), py::arg("blockers") = py::none(),
+      "All variables that the given ones depend on, themselves included.");
+  m.def(
+      "graph_inputs",
+      [](py::handle v, py::handle blockers) {
+        return wrapped_list(graph_inputs(vars_from(v), optional_vars(blockers)));
+      },
+      py::arg("variables"), py::arg("blockers") = py::none(), "Ancestors without owner.");
   m.def("toposort", &toposort_nodes, py::arg("variables"), py::arg("blockers") = py::none(),
         "The apply nodes that the variables depend on, inputs before users.");
-  m.def("debugprint",
-        [](py::handle v, int depth, bool print_type, bool stop_on_name, std::string ids) {
-          return debugprint(vars_from(v), {depth, print_type, stop_on_name, std::move(ids)});
-        },
-        py::arg("variables"), py::arg("depth") = -1, py::arg("print_type") = false,
-        py::arg("stop_on_name") = false, py::arg("ids") = "CHAR", "The graph as a tree of text.");
+  m.def(
+      "debugprint",
+      [](py::handle v, int depth, bool print_type, bool stop_on_name, std::string ids) {
+        return debugprint(vars_from(v), {depth, print_type, stop_on_name, std::move(ids)});
+      },
+      py::arg("variables"), py::arg("depth") = -1, py::arg("print_type") = false,
+      py::arg("stop_on_name") = false, py::arg("ids") = "CHAR", "The graph as a tree of text.");
 }
 
 }  // namespace phintys::python

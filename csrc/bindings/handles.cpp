@@ -6,7 +6,7 @@ namespace phintys::python {
 
 namespace {
 
-PyTypeObject* g_classes[4] = {};   // by HandleClass; owned
+PyTypeObject* g_classes[4] = {};  // by HandleClass; owned
 PyObject* g_converter = nullptr;
 
 // References waiting to be dropped. Dropping one may end a handle, whose references are then added
@@ -23,7 +23,8 @@ PyObject* new_handle(HandleClass which) {
 
 HandleClass class_for(const Variable& v) {
   return v.is_constant() ? HandleClass::constant
-                         : v.is_shared() ? HandleClass::shared : HandleClass::plain;
+         : v.is_shared() ? HandleClass::shared
+                         : HandleClass::plain;
 }
 
 VariableObject* handle_of(const Variable* v) { return static_cast<VariableObject*>(v->handle); }
@@ -229,8 +230,8 @@ PyObject* wrap(Variable* node) {
 
 PyObject* wrap(Apply* node) {
   if (!node->handle) {
-    py::object output = node->nout() ? py::reinterpret_steal<py::object>(wrap(node->output(0)))
-                                     : py::object();
+    py::object output =
+        node->nout() ? py::reinterpret_steal<py::object>(wrap(node->output(0))) : py::object();
     if (!node->handle) {
       py::object inputs = wrapped_list(node->inputs());
       py::object self =
@@ -295,13 +296,15 @@ void bind_handles(py::module_& m) {
   m.def(
       "set_classes",
       [](py::object plain, py::object constant, py::object shared, py::object apply) {
-        set_class(HandleClass::plain, plain);
-        set_class(HandleClass::constant, constant);
-        set_class(HandleClass::shared, shared);
-        set_class(HandleClass::apply, apply);
+        if (!plain.is_none()) set_class(HandleClass::plain, plain);
+        if (!constant.is_none()) set_class(HandleClass::constant, constant);
+        if (!shared.is_none()) set_class(HandleClass::shared, shared);
+        if (!apply.is_none()) set_class(HandleClass::apply, apply);
       },
-      py::kw_only(), py::arg("plain"), py::arg("constant"), py::arg("shared"), py::arg("apply"),
-      "Register the classes of the handles that the library makes; their __init__ is not called.");
+      py::kw_only(), py::arg("plain") = py::none(), py::arg("constant") = py::none(),
+      py::arg("shared") = py::none(), py::arg("apply") = py::none(),
+      "Register the classes of the handles that the library makes; their __init__ is not called. "
+      "Those not given stay as they are.");
   m.def(
       "set_converter",
       [](py::object converter) {

@@ -31,22 +31,20 @@ struct Edges {
 };
 
 struct VariableObject {
-  PyObject_HEAD
-  Variable* node;   // owned; null before __init__ has run
-  PyObject* type;   // the Python type object, once known
-  PyObject* owner;  // handle of the owner, or null
-  Edges inputs;     // handles of the owner's inputs, if it has one output
+  PyObject_HEAD Variable* node;  // owned; null before __init__ has run
+  PyObject* type;                // the Python type object, once known
+  PyObject* owner;               // handle of the owner, or null
+  Edges inputs;                  // handles of the owner's inputs, if it has one output
   PyObject* dict;
   PyObject* weakrefs;
-  bool used;        // some handle has an edge to this one
+  bool used;  // some handle has an edge to this one
 };
 
 struct ApplyObject {
-  PyObject_HEAD
-  Apply* node;     // owned; null before __init__ has run
-  PyObject* op;    // the Python op object, once known
+  PyObject_HEAD Apply* node;  // owned; null before __init__ has run
+  PyObject* op;               // the Python op object, once known
   Edges outputs;
-  Edges inputs;    // only if there are several outputs
+  Edges inputs;  // only if there are several outputs
   PyObject* dict;
   PyObject* weakrefs;
 };

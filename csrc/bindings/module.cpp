@@ -2,14 +2,14 @@
 #include "bindings/common.h"
 #include "bindings/handles.h"
 
-#ifndef PHINTYS_VERSION
-#define PHINTYS_VERSION "0.0.0"
+#ifndef PHINTYS_BUILD_VERSION
+#define PHINTYS_BUILD_VERSION "0.0.0"
 #endif
 
 PYBIND11_MODULE(_core, m) {
   using namespace phintys::python;
   m.doc() = "The graph of Phintys and its compiler. Internal: use the package phintys.";
-  m.attr("version") = PHINTYS_VERSION;
+  m.attr("version") = PHINTYS_BUILD_VERSION;
   bind_errors(m);
   bind_location(m);
   bind_types(m);

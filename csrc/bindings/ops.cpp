@@ -204,7 +204,8 @@ void bind_op_class(py::module_& m) {
            [](const OpObject& a, py::handle b) {
              return !py::isinstance<OpObject>(b) || !a.op->equal(*py::cast<const OpObject&>(b).op);
            })
-      .def("__call__", [](const OpObject& o, const py::args& inputs) { return call_op(o.op, inputs); });
+      .def("__call__",
+           [](const OpObject& o, const py::args& inputs) { return call_op(o.op, inputs); });
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 #include "bindings/common.h"
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
-#include "vm/vm_settings.h"
 #include "vm/tiles.h"
+#include "vm/vm_settings.h"
 
 namespace phintys::python {
 
@@ -30,7 +30,7 @@ void set_config(py::handle floatX, py::handle threads, py::handle isa, py::handl
   if (!threshold.is_none()) {
     const long n = py::cast<long>(threshold);
     if (n < 0) fail(ErrorKind::value, "parallel_threshold cannot be ", n);
-    runtime::settings().parallel_threshold = n;
+    vm::vm_settings().parallel_threshold = n;
   }
 }
 

@@ -62,7 +62,8 @@ PyObject* factory_from(const py::object& f) {
 }
 
 size_t pattern_hash(const Type& type) {
-  uint64_t h = hash_combine(static_cast<uint64_t>(type.kind()), static_cast<uint64_t>(type.dtype()));
+  uint64_t h =
+      hash_combine(static_cast<uint64_t>(type.kind()), static_cast<uint64_t>(type.dtype()));
   for (int i = 0; i < type.ndim(); ++i) h = hash_combine(h, type.broadcastable(i));
   return h;
 }
@@ -121,7 +122,8 @@ void bind_types(py::module_& m) {
   py::class_<TypeObject>(m, "Type", py::dynamic_attr(), "Type of a variable.")
       .def("__str__", [](const TypeObject& t) { return t.type.str(); })
       .def("__repr__", [](const TypeObject& t) { return t.type.str(); })
-      .def("__hash__", [](const TypeObject& t) { return static_cast<py::ssize_t>(pattern_hash(t.type) >> 2); })
+      .def("__hash__",
+           [](const TypeObject& t) { return static_cast<py::ssize_t>(pattern_hash(t.type) >> 2); })
       .def("__eq__",
            [](const TypeObject& a, py::handle b) {
              return py::isinstance<TypeObject>(b) &&
@@ -138,14 +140,17 @@ void bind_types(py::module_& m) {
                  Type::tensor(dtype_from_python(dtype), shape_from_python(shape)));
            }),
            py::arg("dtype"), py::arg("shape"))
-      .def_property_readonly("dtype", [](const TensorTypeObject& t) { return dtype_str(t.type.dtype()); })
+      .def_property_readonly("dtype",
+                             [](const TensorTypeObject& t) { return dtype_str(t.type.dtype()); })
       .def_property_readonly("ndim", [](const TensorTypeObject& t) { return t.type.ndim(); })
-      .def_property_readonly("static_shape", [](const TensorTypeObject& t) { return static_shape(t.type); })
+      .def_property_readonly("static_shape",
+                             [](const TensorTypeObject& t) { return static_shape(t.type); })
       .def_property_readonly("broadcastable",
                              [](const TensorTypeObject& t) { return broadcastable(t.type); })
-      .def("same_shape",
-           [](const TensorTypeObject& a, const TensorTypeObject& b) { return a.type == b.type; },
-           "True if dtype and all known dimensions are the same (== compares broadcastable only).")
+      .def(
+          "same_shape",
+          [](const TensorTypeObject& a, const TensorTypeObject& b) { return a.type == b.type; },
+          "True if dtype and all known dimensions are the same (== compares broadcastable only).")
       .def("__reduce__", [](py::object self) {
         const Type& type = type_from_python(self);
         return py::make_tuple(py::type::of(self),
@@ -155,8 +160,9 @@ void bind_types(py::module_& m) {
                                                  "Type of the gradient of something that the cost "
                                                  "does not depend on.")
       .def(py::init<>());
-  py::class_<NullTypeObject, TypeObject>(m, "NullType", py::dynamic_attr(),
-                                         "Type of a gradient that is not defined or not implemented.")
+  py::class_<NullTypeObject, TypeObject>(
+      m, "NullType", py::dynamic_attr(),
+      "Type of a gradient that is not defined or not implemented.")
       .def(py::init<std::string>(), py::arg("why_null") = "(no explanation given)")
       .def_property_readonly("why_null", [](const NullTypeObject& t) { return t.type.why(); });
   m.def(

@@ -216,7 +216,8 @@ void bind_variables(py::module_& m) {
       {Py_tp_richcompare, reinterpret_cast<void*>(variable_richcompare)},
       {Py_nb_bool, reinterpret_cast<void*>(variable_bool)},
   };
-  slots.insert(slots.end(), variable_number_slots, variable_number_slots + num_variable_number_slots);
+  slots.insert(slots.end(), variable_number_slots,
+               variable_number_slots + num_variable_number_slots);
   slots.push_back({0, nullptr});
   PyType_Spec spec = {"phintys._core.Variable", sizeof(VariableObject), 0,
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots.data()};

@@ -63,7 +63,8 @@ constexpr int kLeastLinger = 16;
 // thread, above all not the caller, pays for waking a large pool.
 constexpr int kWakeFanOut = 2;
 
-thread_local bool t_in_region __attribute__((tls_model("initial-exec"))) = false;
+// Not initial-exec: a library with static TLS of more than some hundred bytes cannot be dlopened.
+thread_local bool t_in_region = false;
 
 int available_cpus() {
 #ifdef __linux__

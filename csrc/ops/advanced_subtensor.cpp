@@ -257,9 +257,8 @@ std::vector<Var> gather_grad(const GradArgs& args, int64_t axis) {
   const Var& x = args.inputs[0];
   if (!args.grads[0]) return result;
   const Var zeros = alloc(constant(0.0, grad_dtype(*x)), shape_list(x));
-  result[0] = advanced_inc_subtensor(zeros, args.grads[0],
-                                     {args.inputs.begin() + 1, args.inputs.end()},
-                                     static_cast<int>(axis));
+  result[0] = advanced_inc_subtensor(
+      zeros, args.grads[0], {args.inputs.begin() + 1, args.inputs.end()}, static_cast<int>(axis));
   return result;
 }
 
@@ -275,8 +274,7 @@ std::vector<Var> scatter_grad(const GradArgs& args, int64_t axis, bool set) {
   }
   const std::vector<Var> indices(args.inputs.begin() + 2, args.inputs.end());
   const int at = static_cast<int>(axis);
-  result[0] =
-      set ? advanced_inc_subtensor(g, constant(0.0, g.dtype()), indices, at, true) : g;
+  result[0] = set ? advanced_inc_subtensor(g, constant(0.0, g.dtype()), indices, at, true) : g;
   result[1] = cast(unbroadcast_to(advanced_subtensor(g, indices, at), y), grad_dtype(*y));
   return result;
 }
@@ -402,11 +400,11 @@ Var advanced_subtensor(const Var& x, std::vector<Var> indices, int axis) {
   std::vector<Var> inputs = {x};
   inputs.insert(inputs.end(), indices.begin(), indices.end());
   if (axis == 0 && indices.size() == 1 && indices[0].ndim() == 1) {
-    return apply(make_ref<AdvancedSubtensor1>(), std::move(inputs));
+    return phintys::apply(make_ref<AdvancedSubtensor1>(), std::move(inputs));
   }
   auto op = make_ref<AdvancedSubtensor>();
   op->axis = axis;
-  return apply(op, std::move(inputs));
+  return phintys::apply(op, std::move(inputs));
 }
 
 Var advanced_inc_subtensor(const Var& x, const Var& y, std::vector<Var> indices, int axis,
@@ -416,12 +414,12 @@ Var advanced_inc_subtensor(const Var& x, const Var& y, std::vector<Var> indices,
   if (axis == 0 && indices.size() == 1 && indices[0].ndim() == 1) {
     auto op = make_ref<AdvancedIncSubtensor1>();
     op->set = set;
-    return apply(op, std::move(inputs));
+    return phintys::apply(op, std::move(inputs));
   }
   auto op = make_ref<AdvancedIncSubtensor>();
   op->axis = axis;
   op->set = set;
-  return apply(op, std::move(inputs));
+  return phintys::apply(op, std::move(inputs));
 }
 
 }  // namespace phintys

@@ -123,7 +123,7 @@ Var apply_elemwise(Ref<const Elemwise> op, std::vector<Var> inputs) {
     ndim = std::max(ndim, v.ndim());
   }
   for (Var& v : inputs) v = pad_left(v, ndim);
-  return apply(std::move(op), std::move(inputs));
+  return phintys::apply(std::move(op), std::move(inputs));
 }
 
 }  // namespace
@@ -179,7 +179,7 @@ Var shape_i(const Var& x, int axis) {
   if (x->is_constant()) return constant_int(x->constant().shape()[static_cast<size_t>(axis)]);
   auto op = make_ref<ShapeI>();
   op->axis = axis;
-  return apply(op, {x});
+  return phintys::apply(op, {x});
 }
 
 std::vector<Var> shape_list(const Var& x) {
@@ -198,7 +198,7 @@ Var make_vector(std::vector<Var> scalars) {
   if (values.size() == scalars.size()) {
     return constant_array(Array::from_ints(values.data(), static_cast<int64_t>(values.size())));
   }
-  return apply(make_ref<MakeVector>(), std::move(scalars));
+  return phintys::apply(make_ref<MakeVector>(), std::move(scalars));
 }
 
 Var shape(const Var& x) { return make_vector(shape_list(x)); }
@@ -209,7 +209,7 @@ Var dimshuffle(const Var& x, std::vector<int64_t> order) {
   if (same) return x;
   auto op = make_ref<DimShuffle>();
   op->order = std::move(order);
-  return apply(op, {x});
+  return phintys::apply(op, {x});
 }
 
 Var transpose(const Var& x) {
@@ -229,7 +229,7 @@ Var reshape(const Var& x, const Var& shape_vector, int ndim) {
   auto op = make_ref<Reshape>();
   op->ndim = ndim;
   op->check_attributes();
-  return apply(op, {x, shape_vector});
+  return phintys::apply(op, {x, shape_vector});
 }
 
 Var reshape(const Var& x, std::vector<Var> dims) {
@@ -240,7 +240,7 @@ Var reshape(const Var& x, std::vector<Var> dims) {
 Var alloc(const Var& value, std::vector<Var> dims) {
   if (dims.empty() && value.ndim() == 0) return value;
   dims.insert(dims.begin(), value);
-  return apply(make_ref<Alloc>(), std::move(dims));
+  return phintys::apply(make_ref<Alloc>(), std::move(dims));
 }
 
 Var full_like(double value, const Var& x, DType dtype) {
@@ -255,7 +255,7 @@ Var specify_shape(const Var& x, Dims dims) {
   auto op = make_ref<SpecifyShape>();
   op->dims.assign(dims.begin(), dims.end());
   op->check_attributes();
-  return apply(op, {x});
+  return phintys::apply(op, {x});
 }
 
 // --- reductions, products, indexing -------------------------------------------------------------
@@ -317,7 +317,7 @@ Var reduce(std::string_view kind, const Var& x, std::vector<int64_t> axes, bool 
       input = cast(x, DType::b8);
       break;
   }
-  Var result = apply(op, {input});
+  Var result = phintys::apply(op, {input});
   if (!keepdims) return result;
   std::vector<int64_t> order;
   int64_t next = 0;
@@ -335,13 +335,13 @@ Var sum_all(const Var& x) { return x.ndim() == 0 ? x : sum(x, every_axis(x.ndim(
 Var argmax(const Var& x, std::vector<int64_t> axes) {
   auto op = make_ref<ArgReduce>();
   op->axes = normal_axes("argmax", std::move(axes), x.ndim());
-  return apply(op, {x});
+  return phintys::apply(op, {x});
 }
 
 Var dot(const Var& a, const Var& b) {
   if (a.ndim() == 0 || b.ndim() == 0) return mul(a, b);
   const DType dtype = promote(a.dtype(), b.dtype());
-  return apply(make_ref<Dot>(), {cast(a, dtype), cast(b, dtype)});
+  return phintys::apply(make_ref<Dot>(), {cast(a, dtype), cast(b, dtype)});
 }
 
 Var join(int axis, std::vector<Var> parts) {
@@ -357,7 +357,7 @@ Var join(int axis, std::vector<Var> parts) {
   if (parts.size() == 1) return parts[0];
   auto op = make_ref<Join>();
   op->axis = axis < 0 ? axis + ndim : axis;
-  return apply(op, std::move(parts));
+  return phintys::apply(op, std::move(parts));
 }
 
 Var unbroadcast_to(const Var& g, const Var& like) {

@@ -14,9 +14,9 @@ namespace {
 // A matrix as BLAS wants it: rows of unit stride, perhaps of the transposed matrix.
 struct Matrix {
   const char* data;
-  int64_t rows, cols;          // of the operand
+  int64_t rows, cols;              // of the operand
   int64_t row_stride, col_stride;  // bytes
-  int64_t ld = 0;              // elements, once it is ready
+  int64_t ld = 0;                  // elements, once it is ready
   bool trans = false;
 
   static Matrix of(const TensorView& v) {
@@ -50,8 +50,7 @@ struct Matrix {
     const int64_t item = static_cast<int64_t>(item_size(dtype));
     const int64_t shape[2] = {rows, cols}, from[2] = {row_stride, col_stride},
                   into[2] = {cols * item, item};
-    copy_parallel({to, dtype, 2, shape, into},
-                  {const_cast<char*>(data), dtype, 2, shape, from});
+    copy_parallel({to, dtype, 2, shape, into}, {const_cast<char*>(data), dtype, 2, shape, from});
     data = to;
     ld = std::max<int64_t>(1, cols);
     trans = false;
@@ -116,7 +115,8 @@ auto widened(T v) {
   }
 }
 
-// Dtypes without BLAS: integers (wrapping), bool (or of ands), float16 (summed in float32), complex.
+// Dtypes without BLAS: integers (wrapping), bool (or of ands), float16 (summed in float32),
+// complex.
 template <class T>
 void plain_product(const Matrix& a, const Matrix& b, char* c) {
   using W = decltype(widened(T{}));
@@ -234,8 +234,9 @@ void Dot::layout(std::span<const TensorView> inputs, std::span<Layout> outputs) 
   const TensorView& a = inputs[0];
   const TensorView& b = inputs[1];
   if (a.shape[a.ndim - 1] != b.shape[0]) {
-    fail(ErrorKind::value, "shapes ", shape_text(a), " and ", shape_text(b), " not aligned: ",
-         a.shape[a.ndim - 1], " (dim ", a.ndim - 1, ") != ", b.shape[0], " (dim 0)");
+    fail(ErrorKind::value, "shapes ", shape_text(a), " and ", shape_text(b),
+         " not aligned: ", a.shape[a.ndim - 1], " (dim ", a.ndim - 1, ") != ", b.shape[0],
+         " (dim 0)");
   }
   Dims shape;
   if (a.ndim == 2) shape.push_back(a.shape[0]);
@@ -249,7 +250,9 @@ void Dot::perform(PerformContext& context, std::span<const TensorView> inputs,
   const TensorView& b = inputs[1];
   const DType dtype = a.dtype;
   char* out = outputs[0].data;
-  if (a.ndim == 1 && b.ndim == 1 && blas_dtype(dtype)) {
+  const int64_t item = static_cast<int64_t>(item_size(dtype));
+  const bool whole_steps = a.strides[0] % item == 0 && b.strides[0] % item == 0;
+  if (a.ndim == 1 && b.ndim == 1 && blas_dtype(dtype) && whole_steps) {
     return dtype == DType::f32 ? vector_dot<float>(a, b, out) : vector_dot<double>(a, b, out);
   }
   const Matrix ma = a.ndim == 2 ? Matrix::of(a) : Matrix::row(a);
@@ -341,8 +344,8 @@ void Gemv::layout(std::span<const TensorView> inputs, std::span<Layout> outputs)
 void Gemv::perform(PerformContext& context, std::span<const TensorView> inputs,
                    std::span<const TensorView> outputs) const {
   start_from(inputs[0], outputs[0], beta);
-  product(context, outputs[0].dtype, alpha, oriented(inputs[1], trans_a),
-          Matrix::column(inputs[2]), beta, outputs[0].data);
+  product(context, outputs[0].dtype, alpha, oriented(inputs[1], trans_a), Matrix::column(inputs[2]),
+          beta, outputs[0].data);
 }
 
 }  // namespace phintys

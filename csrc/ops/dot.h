@@ -22,8 +22,8 @@ class Dot final : public OpBase<Dot> {
   bool infallible() const override { return true; }
 };
 
-// (C, A, B): beta * C + alpha * op(A) @ op(B) on float32 or float64 matrices, where op transposes if
-// the flag is set. With beta = 0 the values of C are not used.
+// (C, A, B): beta * C + alpha * op(A) @ op(B) on float32 or float64 matrices, where op transposes
+// if the flag is set. With beta = 0 the values of C are not used.
 class Gemm final : public OpBase<Gemm> {
  public:
   static constexpr const char* kName = "gemm";

@@ -105,9 +105,9 @@ void Elemwise::visit(AttrVisitor& visitor) const {
 }
 
 uint64_t Elemwise::hash() const {
-  return hash_combine(hash_string("elemwise"),
-                      is_cast() ? 1000000u + static_cast<uint64_t>(cast_to_)
-                                : static_cast<uint64_t>(index_));
+  return hash_combine(hash_string("elemwise"), is_cast()
+                                                   ? 1000000u + static_cast<uint64_t>(cast_to_)
+                                                   : static_cast<uint64_t>(index_));
 }
 
 std::string Elemwise::str() const {

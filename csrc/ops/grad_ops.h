@@ -23,7 +23,7 @@ class DisconnectedGrad final : public ViewOp<DisconnectedGrad> {
   static constexpr const char* kName = "disconnected_grad";
   const char* summary() const override { return "x, disconnected from gradients."; }
   std::string str() const override { return "disconnected_grad"; }
-  std::vector<Var> grad(const GradArgs& args) const override { return {Var()}; }
+  std::vector<Var> grad(const GradArgs&) const override { return {Var()}; }
   bool connected(int, int) const override { return false; }
 };
 

@@ -80,8 +80,8 @@ std::vector<Type> infer_rows(const Op& op, std::span<const Var> inputs) {
   check_inputs(op, inputs, 1);
   const Type& t = inputs[0].type();
   if (t.ndim() < 1 || !is_float(t.dtype())) {
-    fail(ErrorKind::value, op.str(), ": x must be a tensor of floats with one dimension or more. Got ",
-         t.str());
+    fail(ErrorKind::value, op.str(),
+         ": x must be a tensor of floats with one dimension or more. Got ", t.str());
   }
   return {t};
 }

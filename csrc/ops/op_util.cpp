@@ -47,13 +47,14 @@ std::string shape_text(const int64_t* shape, int ndim) {
 }
 std::string shape_text(const TensorView& v) { return shape_text(v.shape, v.ndim); }
 
-void copy_parallel(const TensorView& dst, const TensorView& src) {
+void for_slices(const TensorView& dst, const TensorView& src,
+                void (*f)(const TensorView& dst, const TensorView& src)) {
   constexpr int64_t kBytesPerChunk = 256 * 1024;
   const int64_t bytes = dst.size() * static_cast<int64_t>(item_size(dst.dtype));
   int axis = 0;
   while (axis < dst.ndim && dst.shape[axis] == 1) ++axis;
   if (bytes <= kBytesPerChunk || axis == dst.ndim) {
-    copy_elements(dst, src);
+    f(dst, src);
     return;
   }
   const int64_t length = dst.shape[axis];
@@ -65,7 +66,7 @@ void copy_parallel(const TensorView& dst, const TensorView& src) {
                         dst.strides};
     const TensorView from{src.data + begin * src.strides[axis], src.dtype, src.ndim, shape.data(),
                           src.strides};
-    copy_elements(to, from);
+    f(to, from);
   });
 }
 

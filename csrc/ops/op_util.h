@@ -59,8 +59,14 @@ struct OwnedView {
   }
 };
 
-// copy_elements, on several threads where it pays; `src` may have strides of 0.
-void copy_parallel(const TensorView& dst, const TensorView& src);
+// f(dst, src) for slices of two views of one shape, on several threads where it pays. Slices depend
+// on the shape alone.
+void for_slices(const TensorView& dst, const TensorView& src,
+                void (*f)(const TensorView& dst, const TensorView& src));
+// copy_elements so; `src` may have strides of 0.
+inline void copy_parallel(const TensorView& dst, const TensorView& src) {
+  for_slices(dst, src, copy_elements);
+}
 
 // `src` stretched to `shape`: axes are aligned on the right, those of length 1 repeat. The caller
 // has checked that the shapes fit.

@@ -218,15 +218,14 @@ int64_t int_steps(int64_t start, int64_t stop, int64_t step) {
   if (up ? start >= stop : start <= stop) return 0;
   const uint64_t span = up ? static_cast<uint64_t>(stop) - static_cast<uint64_t>(start)
                            : static_cast<uint64_t>(start) - static_cast<uint64_t>(stop);
-  const uint64_t stride = up ? static_cast<uint64_t>(step) : uint64_t{0} - static_cast<uint64_t>(step);
+  const uint64_t stride =
+      up ? static_cast<uint64_t>(step) : uint64_t{0} - static_cast<uint64_t>(step);
   return static_cast<int64_t>((span - 1) / stride + 1);
 }
 
 }  // namespace
 
-std::string ARange::str() const {
-  return "ARange{dtype='" + std::string(dtype_name(dtype)) + "'}";
-}
+std::string ARange::str() const { return "ARange{dtype='" + std::string(dtype_name(dtype)) + "'}"; }
 
 std::vector<Type> ARange::infer(std::span<const Var> inputs) const {
   check_inputs(*this, inputs, 3);
@@ -254,10 +253,11 @@ std::vector<Type> ARange::infer(std::span<const Var> inputs) const {
 std::vector<Var> ARange::grad(const GradArgs& args) const {
   const Var& g = args.grads[0];
   if (!g) return {Var(), Var(), Var()};
-  if (is_discrete(dtype)) return {zero_grad_for(args.inputs[0]), Var(), zero_grad_for(args.inputs[2])};
+  if (is_discrete(dtype))
+    return {zero_grad_for(args.inputs[0]), Var(), zero_grad_for(args.inputs[2])};
   auto op = make_ref<ARange>();
   op->dtype = dtype;
-  const Var count = apply(op, {constant_int(0), shape_i(g, 0), constant_int(1)});
+  const Var count = phintys::apply(op, {constant_int(0), shape_i(g, 0), constant_int(1)});
   return {cast(sum_all(g), grad_dtype(*args.inputs[0])), Var(),
           cast(sum_all(g * count), grad_dtype(*args.inputs[2]))};
 }

@@ -5,8 +5,8 @@
 
 namespace phintys {
 
-// Reorders, drops and adds axes; a view. order[i] is an input axis or -1 for a new axis of length 1.
-// Axes left out must be known to be 1.
+// Reorders, drops and adds axes; a view. order[i] is an input axis or -1 for a new axis of
+// length 1. Axes left out must be known to be 1.
 class DimShuffle final : public OpBase<DimShuffle> {
  public:
   static constexpr const char* kName = "dimshuffle";

@@ -61,8 +61,8 @@ void index_layout(const std::vector<int64_t>& code, const TensorView& x,
     const int64_t* start = slots.read(a, 0, &v[0]);
     if (!slots.is_slice(a)) {
       if (*start < -length || *start >= length) {
-        fail(ErrorKind::index, "index ", *start, " is out of bounds for axis ", axis,
-             " with size ", length);
+        fail(ErrorKind::index, "index ", *start, " is out of bounds for axis ", axis, " with size ",
+             length);
       }
       *offset += (*start < 0 ? *start + length : *start) * stride;
       continue;
@@ -284,7 +284,7 @@ std::vector<Var> Subtensor::grad(const GradArgs& args) const {
   op->index = index;
   std::vector<Var> inputs = {alloc(constant(0.0, to), shape_list(x)), cast(args.grads[0], to)};
   inputs.insert(inputs.end(), args.inputs.begin() + 1, args.inputs.end());
-  result[0] = apply(op, std::move(inputs));
+  result[0] = phintys::apply(op, std::move(inputs));
   return result;
 }
 
@@ -333,8 +333,8 @@ std::vector<Type> IncSubtensor::infer(std::span<const Var> inputs) const {
   const Type& y = inputs[1].type();
   const Dims region = infer_index(*this, x, index, inputs.subspan(2));
   if (y.dtype() != x.dtype()) {
-    fail(ErrorKind::type, str(), ": the new values are ", dtype_name(y.dtype()),
-         ", the array is ", dtype_name(x.dtype()));
+    fail(ErrorKind::type, str(), ": the new values are ", dtype_name(y.dtype()), ", the array is ",
+         dtype_name(x.dtype()));
   }
   const int extra = static_cast<int>(region.size()) - y.ndim();
   if (extra < 0) {
@@ -358,8 +358,8 @@ std::vector<Var> IncSubtensor::grad(const GradArgs& args) const {
     return result;
   }
   const std::vector<Var> scalars(args.inputs.begin() + 2, args.inputs.end());
-  result[0] = set ? inc_subtensor(g, constant(0.0, g.dtype()), decode_index(index), scalars, true)
-                  : g;
+  result[0] =
+      set ? inc_subtensor(g, constant(0.0, g.dtype()), decode_index(index), scalars, true) : g;
   result[1] = cast(unbroadcast_to(subtensor(g, decode_index(index), scalars), y), grad_dtype(*y));
   return result;
 }
@@ -391,7 +391,7 @@ void IncSubtensor::perform(PerformContext&, std::span<const TensorView> inputs,
   if (set) {
     copy_parallel(region.view(), y.view());
   } else {
-    add_elements(region.view(), y.view());
+    for_slices(region.view(), y.view(), add_elements);
   }
 }
 
@@ -428,7 +428,7 @@ Var subtensor(const Var& x, std::vector<IndexEntry> entries, std::vector<Var> sc
   auto op = make_ref<Subtensor>();
   op->index = encode_index(entries);
   inputs.insert(inputs.begin(), x);
-  return apply(op, std::move(inputs));
+  return phintys::apply(op, std::move(inputs));
 }
 
 Var inc_subtensor(const Var& x, const Var& y, std::vector<IndexEntry> entries,
@@ -439,7 +439,7 @@ Var inc_subtensor(const Var& x, const Var& y, std::vector<IndexEntry> entries,
   op->index = encode_index(entries);
   op->set = set;
   inputs.insert(inputs.begin(), {x, cast(y, x.dtype())});
-  return apply(op, std::move(inputs));
+  return phintys::apply(op, std::move(inputs));
 }
 
 Var index_scalar(const Var& x, int64_t i) {

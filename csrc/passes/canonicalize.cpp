@@ -68,15 +68,15 @@ Var add_undo_sub(const Apply& n, const Ctx&) {
     return s && one_dtype(*s) && same(in(*s, 1), b) ? fit(n, in(*s, 0)) : Var();
   });
 }
-Var sub_zero(const Apply& n, const Ctx&) { return is_value(in(n, 1), 0) ? fit(n, in(n, 0)) : Var(); }
+Var sub_zero(const Apply& n, const Ctx&) {
+  return is_value(in(n, 1), 0) ? fit(n, in(n, 0)) : Var();
+}
 Var zero_sub(const Apply& n, const Ctx&) {
   if (!is_value(in(n, 0), 0)) return {};
   const Var x = fit(n, in(n, 1));
   return x ? neg(x) : Var();
 }
-Var sub_self(const Apply& n, const Ctx&) {
-  return same(in(n, 0), in(n, 1)) ? fit(n, 0.0) : Var();
-}
+Var sub_self(const Apply& n, const Ctx&) { return same(in(n, 0), in(n, 1)) ? fit(n, 0.0) : Var(); }
 Var sub_neg(const Apply& n, const Ctx&) {
   const Var x = one_dtype(n) ? operand(in(n, 1), "neg") : Var();
   return x ? in(n, 0) + x : Var();
@@ -280,7 +280,9 @@ Var abs_even(const Apply& n, const Ctx&) {
 
 // --- selection, logic, casts -----------------------------------------------------------------
 
-Var both_same(const Apply& n, const Ctx&) { return same(in(n, 0), in(n, 1)) ? fit(n, in(n, 0)) : Var(); }
+Var both_same(const Apply& n, const Ctx&) {
+  return same(in(n, 0), in(n, 1)) ? fit(n, in(n, 0)) : Var();
+}
 Var switch_constant(const Apply& n, const Ctx&) {
   double c;
   return any_value(in(n, 0), &c) ? fit(n, in(n, c != 0 ? 1 : 2)) : Var();
@@ -296,9 +298,8 @@ Var cast_same(const Apply& n, const Ctx&) {
 }
 Var cast_cast(const Apply& n, const Ctx&) {
   const Apply* c = owner_if(in(n, 0), "cast");
-  return c && lossless(in(*c, 0).dtype(), in(n, 0).dtype())
-             ? cast(in(*c, 0), out_type(n).dtype())
-             : Var();
+  return c && lossless(in(*c, 0).dtype(), in(n, 0).dtype()) ? cast(in(*c, 0), out_type(n).dtype())
+                                                            : Var();
 }
 Var not_not(const Apply& n, const Ctx&) { return operand(in(n, 0), "invert"); }
 

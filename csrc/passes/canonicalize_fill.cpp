@@ -72,6 +72,11 @@ Var second_of_fill(const Apply& n, const Ctx&) {
   const Apply* fill = owner_if(in(n, 1), "second");
   return fill && covers(in(n, 0).type(), out_type(n)) ? second(in(n, 0), in(*fill, 1)) : Var();
 }
+Var second_of_model(const Apply& n, const Ctx&) {
+  const Apply* model = owner_if(in(n, 0), "second");
+  return model && covers(in(*model, 0).type(), out_type(n)) ? second(in(*model, 0), in(n, 1))
+                                                            : Var();
+}
 Var alloc_needless(const Apply& n, const Ctx&) {
   return covers(in(n, 0).type(), out_type(n)) ? in(n, 0) : Var();
 }
@@ -79,6 +84,7 @@ Var alloc_needless(const Apply& n, const Ctx&) {
 constexpr Rule kFill[] = {
     {"second", "second(a, b) -> b if b has the shape already", second_needless},
     {"second", "second(a, second(c, b)) -> second(a, b)", second_of_fill},
+    {"second", "second(second(a, c), b) -> second(a, b)", second_of_model},
     {"alloc", "alloc(x, shape of x) -> x", alloc_needless},
     {"*", "f(second(a, b), c) -> f(b, c) if c has the shape", absorb},
     {"*", "f(second(a, b), constants) -> second(a, f(b, constants))", sink},

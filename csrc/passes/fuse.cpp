@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "graph/print.h"
 #include "ops/elementwise/table.h"
 #include "ops/elemwise.h"
 #include "ops/fused.h"
@@ -17,12 +18,12 @@ constexpr size_t kMaxSteps = 64;
 constexpr size_t kMaxOutputs = 8;
 
 struct Region {
-  bool fusible = false;               // else: one node of another kind
-  const Apply* reduction = nullptr;   // the reduction that closes it
-  Dims space;                         // 1 where all of it is known to be 1, else -1
-  std::vector<Apply*> members;        // elementwise, users before inputs
-  std::vector<Variable*> inputs;      // distinct
-  std::vector<Variable*> outputs;     // members' outputs that are used outside, users first
+  bool fusible = false;              // else: one node of another kind
+  const Apply* reduction = nullptr;  // the reduction that closes it
+  Dims space;                        // 1 where all of it is known to be 1, else -1
+  std::vector<Apply*> members;       // elementwise, users before inputs
+  std::vector<Variable*> inputs;     // distinct
+  std::vector<Variable*> outputs;    // members' outputs that are used outside, users first
 };
 
 Dims pattern(const Type& type) {
@@ -31,9 +32,33 @@ Dims pattern(const Type& type) {
   return dims;
 }
 
-// Regions are numbered as they are made, from the graph's outputs towards its inputs, and every edge
-// between regions leads from a greater number to a smaller one. That keeps the graph of regions free
-// of cycles: a node may join, of the regions that use it, only the one with the greatest number.
+// Registers of the variables of the region being emitted, by Variable::slot.
+struct RegisterTable {
+  struct Entry {
+    uint32_t region = 0;
+    int32_t reg = -1;
+  };
+  std::vector<Entry> entries;
+  uint32_t region = 0;
+
+  void start(size_t slots) {
+    ++region;
+    if (entries.size() < slots) entries.resize(slots);
+  }
+  void set(const Variable* v, int32_t reg) { entries[v->slot] = {region, reg}; }
+  // kUnset: not of this region; kComputed: a member's output that has no step yet.
+  int32_t get(const Variable* v) const {
+    const Entry& e = entries[v->slot];
+    return e.region == region ? e.reg : kUnset;
+  }
+  static constexpr int32_t kUnset = -1;
+  static constexpr int32_t kComputed = -2;
+};
+
+// Regions are numbered as they are made, from the graph's outputs towards its inputs, and every
+// edge between regions leads from a greater number to a smaller one. That keeps the graph of
+// regions free of cycles: a node may join, of the regions that use it, only the one with the
+// greatest number.
 class Fuser {
  public:
   Fuser(Graph& graph, size_t max_steps) : graph_(graph), max_steps_(max_steps) {}
@@ -84,27 +109,26 @@ class Fuser {
     if (max_steps_ == 1) return false;
     if (shared && (region.reduction || region.outputs.size() >= kMaxOutputs)) return false;
     if (!(pattern(out->type()) == region.space)) return false;
-    Region grown = region_inputs_after(region, *node);
-    if (grown.inputs.size() > kMaxInputs) return false;
-    region.inputs = std::move(grown.inputs);
+    std::vector<Variable*> fresh;
+    for (const Var& v : node->inputs()) {
+      if (!has(region.inputs, v.get()) && !has(fresh, v.get())) fresh.push_back(v.get());
+    }
+    if (region.inputs.size() - 1 + fresh.size() > kMaxInputs) return false;
+    std::erase(region.inputs, out);
+    region.inputs.insert(region.inputs.end(), fresh.begin(), fresh.end());
     region.members.push_back(node);
     if (shared) region.outputs.push_back(out);
     region_of_[node->slot] = best;
     return true;
   }
 
+  static bool has(const std::vector<Variable*>& list, const Variable* v) {
+    return std::find(list.begin(), list.end(), v) != list.end();
+  }
   static void add_inputs(Region& region, const Apply& node) {
     for (const Var& v : node.inputs()) {
-      auto it = std::find(region.inputs.begin(), region.inputs.end(), v.get());
-      if (it == region.inputs.end()) region.inputs.push_back(v.get());
+      if (!has(region.inputs, v.get())) region.inputs.push_back(v.get());
     }
-  }
-  static Region region_inputs_after(const Region& region, const Apply& node) {
-    Region grown;
-    grown.inputs = region.inputs;
-    std::erase(grown.inputs, node.output());
-    add_inputs(grown, node);
-    return grown;
   }
 
   void emit(Region& region);
@@ -113,24 +137,27 @@ class Fuser {
   const size_t max_steps_;
   std::vector<Region> regions_;
   std::vector<int> region_of_;  // by Apply::slot
+  RegisterTable registers_;
 };
 
 // Turns one region into a FusedOp.
 class Emitter {
  public:
-  explicit Emitter(const Region& region) : region_(region), op_(make_ref<FusedOp>()) {}
+  Emitter(const Region& region, RegisterTable& registers)
+      : region_(region), regs_(registers), op_(make_ref<FusedOp>()) {}
 
   Ref<Apply> run() {
     op_->ndim = static_cast<int>(region_.space.size());
     // Inputs in order of first use, which the region lists backwards.
     std::vector<Apply*> members(region_.members.rbegin(), region_.members.rend());
     std::vector<Var> inputs;
-    auto is_input = [&](Variable* v) {
-      return std::find(region_.inputs.begin(), region_.inputs.end(), v) != region_.inputs.end();
-    };
+    // Asked of the members, not of region_.inputs: an input that an earlier region made has been
+    // replaced since by the output of that region's fused node.
+    // Regions before this one have been emitted: inputs are what no member computes.
+    for (Apply* n : members) regs_.set(n->output(), RegisterTable::kComputed);
     auto note = [&](const Var& v) {
-      if (!is_input(v.get()) || find(v.get()) >= 0) return;
-      regs_.push_back({v.get(), static_cast<int32_t>(inputs.size())});
+      if (regs_.get(v.get()) != RegisterTable::kUnset) return;
+      regs_.set(v.get(), static_cast<int32_t>(inputs.size()));
       inputs.push_back(v);
     };
     for (Apply* n : members) {
@@ -152,25 +179,23 @@ class Emitter {
 
  private:
   int32_t find(const Variable* v) const {
-    for (const auto& [variable, reg] : regs_) {
-      if (variable == v) return reg;
-    }
-    return -1;
+    const int32_t reg = regs_.get(v);
+    PHINTYS_CHECK(reg >= 0, "no register for ", to_string(*v));
+    return reg;
   }
 
   void step(const Apply& n) {
     const Elemwise& e = *as_elemwise(n.op());
     FusedStep s;
     s.op = e.index();
-    const bool first_differs = !e.is_cast() && n.nin() > 1 &&
-                               (e.info().rule == DTypeRule::select ||
-                                e.info().rule == DTypeRule::second);
+    const bool first_differs =
+        !e.is_cast() && n.nin() > 1 &&
+        (e.info().rule == DTypeRule::select || e.info().rule == DTypeRule::second);
     s.compute = n.input(first_differs ? 1 : 0)->dtype();
     s.result = n.output()->dtype();
     for (int i = 0; i < 3; ++i) s.args[i] = i < n.nin() ? find(n.input(i)) : -1;
     s.loc = n.loc;
-    regs_.push_back({n.output(), static_cast<int32_t>(op_->n_inputs) +
-                                     static_cast<int32_t>(op_->steps.size())});
+    regs_.set(n.output(), op_->n_inputs + static_cast<int32_t>(op_->steps.size()));
     op_->steps.push_back(s);
   }
 
@@ -178,8 +203,8 @@ class Emitter {
   void outputs();
 
   const Region& region_;
+  RegisterTable& regs_;
   Ref<FusedOp> op_;
-  std::vector<std::pair<const Variable*, int32_t>> regs_;
 };
 
 void Emitter::outputs() {
@@ -248,16 +273,20 @@ void Emitter::contract_products() {
     kept.push_back(steps[k]);
   }
   steps = std::move(kept);
-  for (auto& [v, reg] : regs_) {
-    if (reg >= n_in) reg = moved[static_cast<size_t>(reg - n_in)];
-  }
+  auto move = [&](const Variable* v) {
+    const int32_t reg = find(v);
+    if (reg >= n_in) regs_.set(v, moved[static_cast<size_t>(reg - n_in)]);
+  };
+  for (const Variable* v : region_.outputs) move(v);
+  if (region_.reduction) move(region_.reduction->input(0));
 }
 
 void Fuser::emit(Region& region) {
   const Apply* last = region.reduction ? region.reduction : region.members.front();
   LocationScope scope(last->loc);
   if (!region.reduction) std::reverse(region.outputs.begin(), region.outputs.end());
-  const Ref<Apply> fused = Emitter(region).run();
+  registers_.start(graph_.num_slots());
+  const Ref<Apply> fused = Emitter(region, registers_).run();
   if (region.reduction) {
     graph_.replace(region.reduction->output(), fused->out());
     return;

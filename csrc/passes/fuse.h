@@ -6,9 +6,9 @@
 namespace phintys {
 
 // Replaces every Elemwise and Reduce by FusedOps. The nodes of a region have one iteration space: a
-// producer joins the region of its clients if it has their rank and broadcast pattern, so nothing is
-// computed twice. A producer that others use too becomes another stored output, where the order of
-// regions allows it. A reduction closes a region, and takes producers that it alone uses.
+// producer joins the region of its clients if it has their rank and broadcast pattern, so nothing
+// is computed twice. A producer that others use too becomes another stored output, where the order
+// of regions allows it. A reduction closes a region, and takes producers that it alone uses.
 // Expects lower_casts.
 void fuse(Graph& graph);
 

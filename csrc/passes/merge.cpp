@@ -1,6 +1,7 @@
 #include "passes/merge.h"
 
 #include <unordered_map>
+#include <unordered_set>
 
 #include "graph/op.h"
 
@@ -25,7 +26,9 @@ class Merger {
 
   void run() {
     const std::vector<Apply*> order = graph_.toposort();
-    nodes_.reserve(order.size());
+    size_t capacity = 16;
+    while (capacity < 2 * order.size()) capacity *= 2;
+    nodes_.assign(capacity, {});
     for (Apply* node : order) {
       for (int i = 0; i < node->nin(); ++i) {
         if (node->input(i)->is_constant()) merge_constant(node->input(i));
@@ -40,7 +43,7 @@ class Merger {
 
  private:
   void merge_constant(Variable* v) {
-    if (!seen_.emplace(v, true).second) return;
+    if (!seen_.insert(v->id()).second) return;
     const uint64_t hash = hash_constant(v->constant());
     auto [it, end] = constants_.equal_range(hash);
     for (; it != end; ++it) {
@@ -56,15 +59,19 @@ class Merger {
   void merge_node(Apply* node) {
     uint64_t hash = node->op().hash();
     for (const Var& v : node->inputs()) hash = hash_combine(hash, v->id());
-    auto [it, end] = nodes_.equal_range(hash);
-    for (; it != end; ++it) {
-      if (!same(*it->second, *node)) continue;
+    const size_t mask = nodes_.size() - 1;
+    for (size_t at = hash & mask;; at = (at + 1) & mask) {
+      Entry& entry = nodes_[at];
+      if (!entry.node) {
+        entry = {hash, node};
+        return;
+      }
+      if (entry.hash != hash || !same(*entry.node, *node)) continue;
       for (int i = 0; i < node->nout(); ++i) {
-        if (graph_.contains(node->output(i))) graph_.replace(node->output(i), it->second->out(i));
+        if (graph_.contains(node->output(i))) graph_.replace(node->output(i), entry.node->out(i));
       }
       return;
     }
-    nodes_.emplace(hash, node);
   }
 
   static bool same(const Apply& a, const Apply& b) {
@@ -81,8 +88,12 @@ class Merger {
 
   Graph& graph_;
   std::unordered_multimap<uint64_t, Var> constants_;
-  std::unordered_multimap<uint64_t, Apply*> nodes_;
-  std::unordered_map<const Variable*, bool> seen_;
+  struct Entry {
+    uint64_t hash;
+    Apply* node = nullptr;
+  };
+  std::vector<Entry> nodes_;  // open addressing, at most half full
+  std::unordered_set<uint64_t> seen_;
 };
 
 }  // namespace

@@ -22,9 +22,9 @@ struct PassReport {
 };
 
 struct PassOptions {
-  std::vector<std::string> excluded;          // names of passes to skip
+  std::vector<std::string> excluded;                              // names of passes to skip
   std::function<void(const char* pass, const Graph&)> on_change;  // dump, DebugMode
-  bool verify = false;                        // check the graph after every pass that changed it
+  bool verify = false;  // check the graph after every pass that changed it
 };
 
 // Runs one pass: skips it if excluded, times it, calls on_change if it changed the graph, verifies.

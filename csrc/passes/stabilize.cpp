@@ -32,14 +32,19 @@ Var arg(const Var& v, const char* f) {
   return n && is_float(v.dtype()) && in(*n, 0).dtype() == v.dtype() ? in(*n, 0) : Var();
 }
 
+Var minus(const Var& x) {
+  const Var y = arg(x, "neg");
+  return y ? y : neg(x);
+}
+
 Var log_of_one_plus(const Apply& n, const Ctx&) {
   if (const Var x = one_plus(in(n, 0))) return log1p(x);
-  if (const Var x = one_minus(in(n, 0))) return log1p(neg(x));
+  if (const Var x = one_minus(in(n, 0))) return log1p(minus(x));
   return {};
 }
 Var log_sigmoid(const Apply& n, const Ctx&) {
   const Var x = arg(in(n, 0), "sigmoid");
-  return x ? neg(softplus(neg(x))) : Var();
+  return x ? neg(softplus(minus(x))) : Var();
 }
 Var log1p_exp(const Apply& n, const Ctx&) {
   const Var x = arg(in(n, 0), "exp");
@@ -69,7 +74,7 @@ Var exp_plus_minus_one(const Apply& n, const Ctx&) {
 Var one_minus_f(const Apply& n, const Ctx&) {
   const Var y = one_minus(n.output());
   if (const Var x = arg(y, "exp")) return neg(expm1(x));
-  if (const Var x = arg(y, "sigmoid")) return sigmoid(neg(x));
+  if (const Var x = arg(y, "sigmoid")) return sigmoid(minus(x));
   return {};
 }
 // a / (1 + exp(x)) -> a * sigmoid(-x); exp(x) / (1 + exp(x)) -> sigmoid(x).
@@ -78,12 +83,12 @@ Var over_one_plus_exp(const Apply& n, const Ctx&) {
   const Var x = e ? arg(e, "exp") : Var();
   if (!x || in(n, 0).dtype() != x.dtype()) return {};
   if (in(n, 0).get() == e.get()) return sigmoid(x);
-  return in(n, 0) * sigmoid(neg(x));
+  return in(n, 0) * sigmoid(minus(x));
 }
 Var inv_one_plus_exp(const Apply& n, const Ctx&) {
   const Var e = one_plus(in(n, 0));
   const Var x = e ? arg(e, "exp") : Var();
-  return x ? sigmoid(neg(x)) : Var();
+  return x ? sigmoid(minus(x)) : Var();
 }
 // (a * exp(x)) / (1 + exp(x)) -> a * sigmoid(x), a * exp(x) where a = b * sigmoid(-x) likewise.
 Var scaled_exp_over(const Apply& n, const Ctx&) {

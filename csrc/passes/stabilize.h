@@ -5,9 +5,9 @@
 
 namespace phintys {
 
-// log(1 + x), exp(x) - 1, log(sigmoid(x)), log(softmax(x)), log(sum(exp(x))), the gradients of cross
-// entropies and the like become log1p, expm1, softplus, log_softmax, a shifted sum, ...: what users
-// of Theano rely on at logits of 1000. Expects canonicalize.
+// log(1 + x), exp(x) - 1, log(sigmoid(x)), log(softmax(x)), log(sum(exp(x))), the gradients of
+// cross entropies and the like become log1p, expm1, softplus, log_softmax, a shifted sum, ...: what
+// users of Theano rely on at logits of 1000. Expects canonicalize.
 void stabilize(Graph& graph);
 
 std::span<const Rule> logarithm_rules();  // stabilize.cpp: forms of log, exp, sigmoid, erfc

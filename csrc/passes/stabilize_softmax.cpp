@@ -159,6 +159,7 @@ bool same_inputs(const Apply& a, int from_a, const Apply& b, int from_b) {
 // v * p without the division by p that v ends in; null if v does not.
 Var cancelled(const Var& v, const Var& p) {
   if (const Apply* m = owner_if(v, "neg")) {
+    if (owner_if(in(*m, 0), "neg")) return {};  // not canonical; keeps this one level deep
     const Var r = cancelled(in(*m, 0), p);
     return r ? neg(r) : Var();
   }

@@ -12,8 +12,7 @@
 
 namespace phintys::serial {
 
-using AttrValue =
-    std::variant<bool, int64_t, double, std::string, std::vector<int64_t>, DType>;
+using AttrValue = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>, DType>;
 
 struct Attr {
   std::string name;

@@ -204,8 +204,8 @@ void check_view(const phintys_view& v, const char* role, const std::string& name
   const size_t align = alignment_of(dtype);
   bool aligned = reinterpret_cast<uintptr_t>(v.data) % align == 0;
   for (int i = 0; i < v.ndim; ++i) {
-    aligned = aligned &&
-              (v.shape[i] == 1 || out.view.strides[i] % static_cast<int64_t>(align) == 0);
+    aligned =
+        aligned && (v.shape[i] == 1 || out.view.strides[i] % static_cast<int64_t>(align) == 0);
   }
   if (!aligned) {
     fail(ErrorKind::value, role, " '", name, "': its elements are not aligned to ", align,
@@ -243,8 +243,8 @@ std::vector<Operand> operands(const phintys_function& f, const phintys_view* inp
     if (i >= n_inputs || inputs[i].dtype == PHINTYS_DEFAULT) {
       if (!f.inputs[i].has_default) {
         fail(ErrorKind::missing_input, "function '", f.name, "' needs a value for input '",
-             label(f.inputs[i], i), "' (", type_text(f.inputs[i].dtype,
-             static_cast<int>(f.inputs[i].shape.size())), ")");
+             label(f.inputs[i], i), "' (",
+             type_text(f.inputs[i].dtype, static_cast<int>(f.inputs[i].shape.size())), ")");
       }
       out[i].view = f.metadata.inputs[i].default_value.view();
       continue;
@@ -361,10 +361,10 @@ size_t phintys_copy_error_message(char* buffer, size_t size) {
 }
 
 const char* phintys_status_name(phintys_status status) {
-  static const char* const names[] = {
-      "ok",        "value", "type",            "index",    "key",           "runtime",  "memory",
-      "assertion", "io",    "not_implemented", "internal", "missing_input", "bad_file", "overflow",
-      "argument"};
+  static const char* const names[] = {"ok",       "value",           "type",     "index",
+                                      "key",      "runtime",         "memory",   "assertion",
+                                      "io",       "not_implemented", "internal", "missing_input",
+                                      "bad_file", "overflow",        "argument"};
   if (status < 0 || static_cast<size_t>(status) >= std::size(names)) return "unknown";
   return names[status];
 }
@@ -479,8 +479,8 @@ phintys_status phintys_input_index(const phintys_function* function, const char*
       *index = i;
       return;
     }
-    fail(ErrorKind::key, "function '", f.name, "' has no input '", name, "': ",
-         known_names(f.inputs));
+    fail(ErrorKind::key, "function '", f.name, "' has no input '", name,
+         "': ", known_names(f.inputs));
   });
 }
 
@@ -494,8 +494,8 @@ const char* phintys_metadata(const phintys_function* function, const char* key) 
 
 // --- calls -----------------------------------------------------------------------------------
 
-phintys_status phintys_call(phintys_function* function, const phintys_view* inputs,
-                            size_t n_inputs, phintys_array** outputs, size_t n_outputs) {
+phintys_status phintys_call(phintys_function* function, const phintys_view* inputs, size_t n_inputs,
+                            phintys_array** outputs, size_t n_outputs) {
   return guarded([&] {
     const phintys_function& f = need(function, kNullFunction);
     need_output_count(f, outputs, n_outputs);
@@ -582,8 +582,8 @@ phintys_status phintys_state_index(const phintys_function* function, const char*
     need(index, kNullResult);
     const int at = serial::find_state(*f.get(), name);
     if (at < 0) {
-      fail(ErrorKind::key, "function '", f.name, "' has no state variable '", name, "': ",
-           known_names(f.state));
+      fail(ErrorKind::key, "function '", f.name, "' has no state variable '", name,
+           "': ", known_names(f.state));
     }
     *index = static_cast<size_t>(at);
   });

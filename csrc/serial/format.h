@@ -32,7 +32,14 @@ inline constexpr uint32_t kSectionData = 3;   // the bytes of arrays
 inline constexpr uint32_t kSectionOptional = 1;
 
 // Tags of attribute values.
-enum class AttrTag : uint8_t { boolean = 1, integer = 2, real = 3, text = 4, integers = 5, dtype = 6 };
+enum class AttrTag : uint8_t {
+  boolean = 1,
+  integer = 2,
+  real = 3,
+  text = 4,
+  integers = 5,
+  dtype = 6
+};
 
 // Flags of an input.
 inline constexpr uint8_t kInputHasDefault = 1;

@@ -396,8 +396,8 @@ bool divides_integers(const Op& op, const std::vector<Var>& inputs, const Type& 
 Ref<Apply> make_node(const Ref<const Op>& op, std::vector<Var> inputs,
                      const std::vector<Type>& stored) {
   Ref<Apply> node = Apply::create(op, inputs);
-  if (stored.size() == 1 && node->nout() == 1 &&
-      node->output()->dtype() != stored[0].dtype() && divides_integers(*op, inputs, stored[0])) {
+  if (stored.size() == 1 && node->nout() == 1 && node->output()->dtype() != stored[0].dtype() &&
+      divides_integers(*op, inputs, stored[0])) {
     for (Var& v : inputs) v = cast(v, stored[0].dtype());
     node = Apply::create(op, std::move(inputs));
   }

@@ -37,6 +37,20 @@ class StateLock {
   std::vector<std::shared_lock<std::shared_mutex>> locks_;
 };
 
+// The last part of a path. A folder of the machine that built the function is nobody else's
+// business.
+std::string_view base_name(std::string_view path) {
+  return path.substr(path.find_last_of("/\\") + 1);
+}
+
+// A function without a name of its own is called "path/file.py:line" after the place that made it.
+std::string_view public_name(std::string_view name) {
+  const size_t colon = name.rfind(':');
+  if (colon == std::string_view::npos || colon + 1 == name.size()) return name;
+  const bool line = name.find_first_not_of("0123456789", colon + 1) == std::string_view::npos;
+  return line ? base_name(name) : name;
+}
+
 class Writer {
  public:
   Writer(const runtime::Function& function, const Metadata& metadata)
@@ -192,7 +206,7 @@ uint32_t Writer::op_number(const Op& op) {
 void Writer::write_meta() {
   ByteWriter& out = meta_out_;
   out.string(PHINTYS_BUILD_VERSION);
-  out.string(f_.name());
+  out.string(public_name(f_.name()));
   out.u8(static_cast<uint8_t>(meta_.output_mode));
   out.count(meta_.entries.size());
   for (const auto& [key, value] : meta_.entries) {
@@ -218,8 +232,8 @@ void Writer::write_meta() {
     if (m.default_value.dtype() != inputs[i].type.dtype() ||
         m.default_value.ndim() != inputs[i].type.ndim()) {
       fail(ErrorKind::type, "the default of input '", inputs[i].name, "' is a ",
-           dtype_name(m.default_value.dtype()), " array of rank ", m.default_value.ndim(),
-           ", not ", inputs[i].type.str());
+           dtype_name(m.default_value.dtype()), " array of rank ", m.default_value.ndim(), ", not ",
+           inputs[i].type.str());
     }
     write_array(out, m.default_value);
   }
@@ -272,11 +286,7 @@ void Writer::write_graph() {
 std::string Writer::assemble() {
   ByteWriter graph;
   graph.count(file_list_.size());
-  for (uint32_t file : file_list_) {
-    // The base name: a folder of the machine that built the function is nobody else's business.
-    const std::string& path = file_name(file);
-    graph.string(std::string_view(path).substr(path.find_last_of("/\\") + 1));
-  }
+  for (uint32_t file : file_list_) graph.string(base_name(file_name(file)));
   graph.u32(n_ops_);
   graph.bytes() += ops_.bytes();
   graph.bytes() += body_.bytes();

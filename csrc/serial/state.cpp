@@ -47,8 +47,7 @@ void set_state(const runtime::Function& function, size_t index, const TensorView
   const Dims shape(value.shape, value.shape + value.ndim);
   if (value.dtype != type.dtype() || value.ndim != type.ndim()) {
     fail(ErrorKind::type, "state variable '", function.shared_names()[index], "' is ", type.str(),
-         "; it cannot be set to a ", dtype_name(value.dtype), " array of shape ",
-         to_string(shape));
+         "; it cannot be set to a ", dtype_name(value.dtype), " array of shape ", to_string(shape));
   }
   for (int i = 0; i < type.ndim(); ++i) {
     if (type.dim(i) != kUnknownDim && type.dim(i) != value.shape[i]) {

@@ -102,15 +102,14 @@ PHINTYS_INLINE M load_mask(const uint8_t* p) {
     const uint32_t word = M::lanes == 4 ? reinterpret_cast<const Word32*>(p)->v
                                         : reinterpret_cast<const Word16*>(p)->v;
     const Bytes16 x = (Bytes16)Ints{static_cast<int>(word), 0, 0, 0};
-    const Bytes16 zero{};
-    const Bytes16 shorts = __builtin_shufflevector(x, zero, 0, 16, 1, 16, 2, 16, 3, 16, 16, 16, 16,
-                                                   16, 16, 16, 16, 16);
-    const Ints ints = Ints{} - (Ints)__builtin_shufflevector(shorts, zero, 0, 1, 16, 16, 2, 3, 16,
-                                                             16, 4, 5, 16, 16, 6, 7, 16, 16);
+    using Shorts = short __attribute__((vector_size(16)));
+    // The unpack instructions by name: gcc 12 builds a general shuffle out of single bytes.
+    const Shorts shorts = (Shorts)__builtin_ia32_punpcklbw128(x, Bytes16{});
+    const Ints ints = Ints{} - (Ints)__builtin_ia32_punpcklwd128(shorts, Shorts{});
     if constexpr (M::lanes == 4) {
       return M{(RawI32)ints};
     } else {
-      return M{(RawI64)__builtin_shufflevector(ints, ints, 0, 0, 1, 1)};
+      return M{(RawI64)__builtin_ia32_punpckldq128(ints, ints)};
     }
 #else
     typename M::raw m{};

@@ -193,7 +193,9 @@ class Config:
     def __str__(self) -> str:
         lines = []
         for name, flag in self._flags.items():
-            lines.append(f"{name} ({flag.kind})\n    Doc:  {flag.doc}\n    Value:  {self._get(name)}")
+            lines.append(
+                f"{name} ({flag.kind})\n    Doc:  {flag.doc}\n    Value:  {self._get(name)}"
+            )
         return "\n\n".join(lines)
 
 
@@ -220,9 +222,7 @@ def _split_flags(text: str) -> list[tuple[str, str]]:
             continue
         name, equals, value = part.partition("=")
         if not equals:
-            raise ValueError(
-                f"PHINTYS_FLAGS: {part!r} is not of the form name=value, in {text!r}"
-            )
+            raise ValueError(f"PHINTYS_FLAGS: {part!r} is not of the form name=value, in {text!r}")
         pairs.append((name.strip(), value.strip()))
     return pairs
 

@@ -9,6 +9,38 @@ from __future__ import annotations
 
 from phintys import _core
 
+__all__ = [
+    "AdvancedIndexingError",
+    "AliasedMemoryError",
+    "AsTensorError",
+    "BadFileError",
+    "BadOptimization",
+    "DebugModeError",
+    "DisconnectedInputError",
+    "EmptyConstantError",
+    "GradientError",
+    "InconsistencyError",
+    "InternalError",
+    "InvalidValueError",
+    "MethodNotDefined",
+    "MissingInputError",
+    "NotScalarConstantError",
+    "NullTypeGradError",
+    "PhintysAssertionError",
+    "PhintysError",
+    "PhintysIOError",
+    "PhintysIndexError",
+    "PhintysKeyError",
+    "PhintysMemoryError",
+    "PhintysNotImplementedError",
+    "PhintysOverflowError",
+    "PhintysRuntimeError",
+    "PhintysTypeError",
+    "PhintysValueError",
+    "PhintysZeroDivisionError",
+    "ShapeError",
+    "UnusedInputError",
+]
 
 class PhintysError(Exception):
     """Base of all errors that Phintys raises."""

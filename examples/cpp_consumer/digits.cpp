@@ -89,8 +89,8 @@ bool same_state(const Function& a, const Function& b) {
     const Tensor x = a.get(info.name);
     const Tensor y = b.get(info.name);
     if (x.shape() != y.shape() || x.dtype() != y.dtype()) return false;
-    const size_t bytes = static_cast<size_t>(x.size()) *
-                         phintys_dtype_size(static_cast<phintys_dtype>(x.dtype()));
+    const size_t bytes =
+        static_cast<size_t>(x.size()) * phintys_dtype_size(static_cast<phintys_dtype>(x.dtype()));
     if (std::memcmp(x.raw_data(), y.raw_data(), bytes) != 0) return false;
   }
   return true;
@@ -127,9 +127,9 @@ int run(const std::string& folder, int steps, int64_t batch) {
   std::printf("cost of step %d: %.6f (%.1f us a step)\n", steps, cost, took.count() / steps);
 
   const auto after = classes(only(predict({x_test}), "digits_predict"));
-  std::printf("test accuracy after training %.2f %%\n",
-              100.0 * static_cast<double>(count_equal(after, y_test)) /
-                  static_cast<double>(y_test.size()));
+  std::printf(
+      "test accuracy after training %.2f %%\n",
+      100.0 * static_cast<double>(count_equal(after, y_test)) / static_cast<double>(y_test.size()));
 
   const std::string path = folder + "/digits_train_more.phy";
   train.save(path);

@@ -44,12 +44,12 @@ extern "C" {
 typedef int32_t phintys_status;
 enum {
   PHINTYS_OK = 0,
-  PHINTYS_ERROR_VALUE = 1,    /* a value, shape or name that does not fit */
-  PHINTYS_ERROR_TYPE = 2,     /* a dtype or rank that does not fit */
-  PHINTYS_ERROR_INDEX = 3,    /* an index out of range */
-  PHINTYS_ERROR_KEY = 4,      /* there is nothing of that name */
-  PHINTYS_ERROR_RUNTIME = 5,  /* anything else that failed while running */
-  PHINTYS_ERROR_MEMORY = 6,   /* out of memory, or a memory limit reached */
+  PHINTYS_ERROR_VALUE = 1,           /* a value, shape or name that does not fit */
+  PHINTYS_ERROR_TYPE = 2,            /* a dtype or rank that does not fit */
+  PHINTYS_ERROR_INDEX = 3,           /* an index out of range */
+  PHINTYS_ERROR_KEY = 4,             /* there is nothing of that name */
+  PHINTYS_ERROR_RUNTIME = 5,         /* anything else that failed while running */
+  PHINTYS_ERROR_MEMORY = 6,          /* out of memory, or a memory limit reached */
   PHINTYS_ERROR_ASSERTION = 7,       /* an Assert in the function */
   PHINTYS_ERROR_IO = 8,              /* a file cannot be opened, read or written */
   PHINTYS_ERROR_NOT_IMPLEMENTED = 9, /* an operation that this build does not have */
@@ -107,7 +107,7 @@ PHINTYS_API const char* phintys_dtype_name(phintys_dtype dtype);
 
 /* Array memory that somebody else owns. This struct never grows. */
 typedef struct phintys_view {
-  void* data;             /* first element; aligned to the element's parts; may be NULL if empty */
+  void* data; /* first element; aligned to the element's parts; may be NULL if empty */
   phintys_dtype dtype;
   int32_t ndim;           /* 0 .. PHINTYS_MAX_RANK */
   const int64_t* shape;   /* ndim dimensions, each >= 0; may be NULL if ndim is 0 */
@@ -127,13 +127,14 @@ PHINTYS_API void phintys_array_free(phintys_array* array);
 typedef struct phintys_function phintys_function;
 
 typedef struct phintys_load_options {
-  size_t struct_size;    /* sizeof(phintys_load_options) */
-  uint64_t memory_limit; /* bytes that the loaded function may take; 0: only the file's size bounds it */
+  size_t struct_size; /* sizeof(phintys_load_options) */
+  uint64_t
+      memory_limit; /* bytes that the loaded function may take; 0: only the file's size bounds it */
 } phintys_load_options;
 
 /* Loads a saved function. The file is data and is validated in full: whatever it holds, the result
- * is a usable function or PHINTYS_ERROR_BAD_FILE (or _MEMORY, _IO). `options` may be NULL. The bytes
- * given to phintys_load_memory are not needed afterwards. */
+ * is a usable function or PHINTYS_ERROR_BAD_FILE (or _MEMORY, _IO). `options` may be NULL. The
+ * bytes given to phintys_load_memory are not needed afterwards. */
 PHINTYS_API phintys_status phintys_load_file(const char* path, const phintys_load_options* options,
                                              phintys_function** function);
 PHINTYS_API phintys_status phintys_load_memory(const void* bytes, size_t size,
@@ -151,8 +152,8 @@ PHINTYS_API void phintys_memory_free(void* bytes);
 
 /* An input, an output or a state variable. */
 typedef struct phintys_variable_info {
-  size_t struct_size;   /* sizeof(phintys_variable_info), set by the caller */
-  const char* name;     /* "" if it has none */
+  size_t struct_size; /* sizeof(phintys_variable_info), set by the caller */
+  const char* name;   /* "" if it has none */
   phintys_dtype dtype;
   int32_t ndim;
   const int64_t* shape; /* static dimensions; -1: any */
@@ -182,8 +183,7 @@ PHINTYS_API const char* phintys_metadata(const phintys_function* function, const
  * change during the call. On success `outputs` holds phintys_output_count() new arrays (n_outputs
  * must be that number), each to be freed by the caller. */
 PHINTYS_API phintys_status phintys_call(phintys_function* function, const phintys_view* inputs,
-                                        size_t n_inputs, phintys_array** outputs,
-                                        size_t n_outputs);
+                                        size_t n_inputs, phintys_array** outputs, size_t n_outputs);
 /* The same, writing the outputs to the caller's memory: each view must have the output's dtype and
  * the very shape that it turns out to have. The memory must not overlap that of the inputs. If a
  * shape differs, PHINTYS_ERROR_VALUE says which it is; the updates have then been applied. */

@@ -210,8 +210,8 @@ class Tensor {
   }
   // Takes over an array of the C interface.
   static Tensor adopt(phintys_array* array) {
-    std::shared_ptr<void> owner(array,
-                                [](void* p) { phintys_array_free(static_cast<phintys_array*>(p)); });
+    std::shared_ptr<void> owner(
+        array, [](void* p) { phintys_array_free(static_cast<phintys_array*>(p)); });
     phintys_view v;
     detail::check(phintys_array_view(array, &v));
     Tensor t(static_cast<Dtype>(v.dtype));
@@ -334,8 +334,8 @@ class Tensor {
     t.shape_ = std::move(shape);
     t.set_c_order();
     if (t.size() != size()) {
-      throw Exception(Kind::value, "cannot reshape " + to_string(shape_) + " to " +
-                                       to_string(t.shape_));
+      throw Exception(Kind::value,
+                      "cannot reshape " + to_string(shape_) + " to " + to_string(t.shape_));
     }
     return t;
   }
@@ -362,8 +362,8 @@ class Tensor {
   size_t item_size() const { return phintys_dtype_size(static_cast<phintys_dtype>(dtype_)); }
   void need_type(Dtype t) const {
     if (t != dtype_) {
-      throw Exception(Kind::type, std::string("the elements are ") + dtype_name(dtype_) +
-                                      ", not " + dtype_name(t));
+      throw Exception(Kind::type, std::string("the elements are ") + dtype_name(dtype_) + ", not " +
+                                      dtype_name(t));
     }
   }
   // Sets strides_ and returns the bytes that the elements take.
@@ -561,8 +561,8 @@ class Function {
     std::vector<phintys_array*> arrays(phintys_output_count(handle_.get()), nullptr);
     std::vector<Tensor> results;
     results.reserve(arrays.size());
-    detail::check(phintys_call(handle_.get(), views.data(), views.size(), arrays.data(),
-                               arrays.size()));
+    detail::check(
+        phintys_call(handle_.get(), views.data(), views.size(), arrays.data(), arrays.size()));
     size_t i = 0;
     try {
       for (; i < arrays.size(); ++i) results.push_back(Tensor::adopt(arrays[i]));

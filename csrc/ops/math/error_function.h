@@ -45,7 +45,7 @@ PHINTYS_INLINE GaussFactor<V> gauss_factor(V x, double s) {
   return {exp_reduced(fma(splat<V>(s), z.lo, a.r)), a.n};
 }
 
-/// erfc x = 1 - erf x. All x, through the denormals at the far right. 2.5 ULP.
+/// erfc x = 1 - erf x. All x, through the denormals at the far right. 3 ULP f32, 2.5 f64.
 /// Shepherd and Laframboise: (1 + 2 x) e^(x^2) erfc(x) in (x - c) / (x + c); 1 - erf x near 0.
 template <class V>
 PHINTYS_INLINE V erfc(V x) {

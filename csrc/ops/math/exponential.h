@@ -76,7 +76,7 @@ PHINTYS_INLINE V expm1(V x) {
   return copysign(select(a.n == splat<V>(0.0), e, y + y), x);
 }
 
-/// 1 / (1 + e^-x). All x; e^x to the last denormal for very negative x. 2 ULP.
+/// 1 / (1 + e^-x). All x; e^x to the last denormal for very negative x. 2.5 ULP.
 template <class V>
 PHINTYS_INLINE V sigmoid(V x) {
   const V z = exp(-abs(x));

@@ -98,18 +98,19 @@ PHINTYS_INLINE DoubleWord<V> subtract_quarter_turns(V x, V n) {
     const V u = n * splat<V>(0x1.10b4p-30, 0x1.3198a2ep-69);
     const V c = b - u;
     const V g = (b - c) - u;
-    return {c, (e + g) - n * splat<V>(0x1.84698ap-48, 0x1.b839a252049c1p-104)};
+    return {c, -(n * splat<V>(0x1.84698ap-48, 0x1.b839a252049c1p-104) - (e + g))};
   }
 }
 
 /// The same rounded to one value, at most 1 ULP from it. With FMA the second product rounds only
-/// relative to its own sum, and the third is too small to cancel against that.
+/// relative to its own sum, and the third is too small to cancel against that. All parts of pi/2
+/// are positive and subtracted, which keeps -0.
 template <class V>
 PHINTYS_INLINE V reduced_quarter_turns(V x, V n) {
   if constexpr (V::has_fma) {
     const V a = fma(n, splat<V>(-0x1.921fb4p+0, -0x1.921fb54442d18p+0), x);
-    const V b = fma(n, splat<V>(-0x1.4442d2p-24, -0x1.1a62633145c07p-54), a);
-    return fma(n, splat<V>(0x1.ee59dap-50, 0x1.f1976b7ed8fbcp-110), b);
+    const V b = fma(n, splat<V>(-0x1.4442dp-24, -0x1.1a62633145c06p-54), a);
+    return fma(n, splat<V>(-0x1.84698ap-48, -0x1.c1cd129024e09p-107), b);
   } else {
     const auto d = subtract_quarter_turns(x, n);
     return d.hi + d.lo;

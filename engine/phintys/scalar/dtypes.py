@@ -91,7 +91,7 @@ def _autocast(x: Any, dtypes: tuple[str, ...]) -> Any:
             if dtype == dtypes[-1]:
                 raise
             continue
-        if value == x:
+        if value.item() == x:
             break
     return value
 

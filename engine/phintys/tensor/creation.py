@@ -251,7 +251,9 @@ class _Grid:
         ranges = []
         for s in slices:
             if isinstance(s.step, complex):
-                raise PhintysTypeError("grids: a complex step, a number of points, is not supported")
+                raise PhintysTypeError(
+                    "grids: a complex step, a number of points, is not supported"
+                )
             ranges.append(arange(s.start or 0, s.stop, s.step or 1))
         if len(ranges) == 1 and not isinstance(index, tuple):
             return ranges[0]

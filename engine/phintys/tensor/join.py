@@ -37,7 +37,9 @@ def join(axis: Any, *tensors_list: Any) -> Any:
     ndim = tensors[0].ndim
     if any(t.ndim != ndim for t in tensors):
         shown = ", ".join(f"{t} ({t.ndim}-d)" for t in tensors)
-        raise PhintysTypeError(f"Join() can only join tensors with the same number of dimensions: {shown}")
+        raise PhintysTypeError(
+            f"Join() can only join tensors with the same number of dimensions: {shown}"
+        )
     if not ndim:
         raise PhintysTypeError("Join cannot handle arguments of dimension 0. Use stack")
     axis = normalize_axis(get_scalar_constant_value(axis), ndim, "join")

@@ -84,8 +84,10 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     left = _as_matrix(a, a_free, a_axes, a_shape)
     right = _as_matrix(b, b_axes, b_free, b_shape)
     result = _core.dot(left, right)
-    return _core.reshape(result, _core.make_vector(out_shape), len(out_shape)) if out_shape else (
-        _core.dimshuffle(_only_element(result), [])
+    return (
+        _core.reshape(result, _core.make_vector(out_shape), len(out_shape))
+        if out_shape
+        else (_core.dimshuffle(_only_element(result), []))
     )
 
 

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from phintys import _core
-from phintys.errors import PhintysTypeError, PhintysValueError
+from phintys.errors import NotScalarConstantError, PhintysTypeError, PhintysValueError
 from phintys.scalar.dtypes import integer_dtypes
 from phintys.tensor.conversion import as_tensor_variable, get_scalar_constant_value
-from phintys.errors import NotScalarConstantError
 
 __all__ = [
     "addbroadcast",
@@ -64,7 +63,9 @@ def as_length(value: Any, what: str) -> Any:
     """`value` as an int64 scalar variable."""
     var = as_tensor_variable(value)
     if var.ndim or var.dtype not in integer_dtypes:
-        raise PhintysTypeError(f"{what}: a length must be an integer scalar, got {value} {var.type}")
+        raise PhintysTypeError(
+            f"{what}: a length must be an integer scalar, got {value} {var.type}"
+        )
     return _core.cast(var, "int64")
 
 
@@ -113,7 +114,9 @@ def dimshuffle(x: Any, pattern: Sequence[Any]) -> Any:
     for entry in pattern:
         if isinstance(entry, str):
             if entry != "x":
-                raise PhintysValueError(f"dimshuffle: pattern entry {entry!r} is neither 'x' nor an index")
+                raise PhintysValueError(
+                    f"dimshuffle: pattern entry {entry!r} is neither 'x' nor an index"
+                )
             order.append(-1)
         else:
             order.append(normalize_axis(entry, x.ndim, "dimshuffle"))

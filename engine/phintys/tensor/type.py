@@ -87,9 +87,7 @@ class TensorType(_core.TensorType):
         dtype = self.numpy_dtype
         return dtype.type, f"npy_{self.dtype}", f"NPY_{self.dtype.upper()}"
 
-    def clone(
-        self, dtype: Any = None, broadcastable: Sequence[Any] | None = None
-    ) -> TensorType:
+    def clone(self, dtype: Any = None, broadcastable: Sequence[Any] | None = None) -> TensorType:
         """This type with another dtype or other broadcastable dimensions."""
         dtype = self.dtype if dtype is None else dtype
         if broadcastable is None:
@@ -243,9 +241,7 @@ class TensorType(_core.TensorType):
     @staticmethod
     def may_share_memory(a: Any, b: Any) -> bool:
         """True iff the arrays may share memory."""
-        return (
-            isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.may_share_memory(a, b)
-        )
+        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.may_share_memory(a, b)
 
     # --- variables ------------------------------------------------------------------------
 

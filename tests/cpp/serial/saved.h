@@ -7,8 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "ops/advanced_subtensor.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/subtensor.h"
 #include "serial/checksum.h"
 #include "serial/format.h"
 #include "serial/phy.h"
@@ -45,20 +47,47 @@ struct Model {
   Var b = shared("b", vector({0.5, -0.5}));
 };
 
-// scores = tanh(x w + b), count; w <- w - rate * x' scores (rate has a default), b <- b + 1.
+// scores = tanh(x w + b), total = sum(scores^2); w <- w - rate * x' scores (rate has a default),
+// b <- b + 1.
 inline Ref<runtime::Function> train_function(const Model& m = {}) {
   const LocationScope here({intern_file("/home/user/project/model.py"), 42});
   Var x = make_variable(Type::tensor(DType::f64, 2), "x");
   Var rate = make_variable(Type::scalar(DType::f64), "rate");
   Var scores = tanh(dot(x, m.w) + dimshuffle(m.b, {-1, 0}));
   scores->name = "scores";
-  Var total = sum_all(scores * scores) + 1.25;
+  Var total = sum_all(scores * scores);
   runtime::FunctionSpec spec;
   spec.name = "train";
   spec.inputs = {x, rate};
   spec.outputs = {scores, total};
   spec.updates = {{m.w, m.w - dimshuffle(rate, {-1, -1}) * dot(transpose(x), scores)},
                   {m.b, m.b + constant(1, DType::f64)}};
+  return runtime::Function::compile(spec);
+}
+
+// Many kinds of operators, kept as they are: x is a matrix with two columns, i an int64 vector.
+inline Ref<runtime::Function> varied_function() {
+  Var x = make_variable(Type::tensor(DType::f64, 2), "x");
+  Var i = make_variable(Type::tensor(DType::i64, 1), "i");
+  const Var rows = shape_i(x, 0), two = constant_int(2);
+  Var picked = advanced_subtensor(x, {i});
+  Var part = subtensor(x,
+                       {IndexEntry::slice(IndexSlot::next_input(), {}, IndexSlot::of(1)),
+                        IndexEntry::integer(IndexSlot::of(-1))},
+                       {constant_int(0)});
+  Var set = inc_subtensor(x, constant(2, DType::f64), {IndexEntry::integer(IndexSlot::of(0))});
+  runtime::FunctionSpec spec;
+  spec.name = "varied";
+  spec.pipeline = "none";
+  spec.inputs = {x, i};
+  spec.outputs = {join(0, {x, set}),
+                  reshape(transpose(x), {two * rows}),
+                  alloc(part, {two, rows}),
+                  cast(argmax(x, {1}), DType::f32),
+                  reduce("max", x, {0}, true),
+                  switch_(gt(x, zeros_like(x)), x, exp(x)),
+                  specify_shape(picked, {kUnknownDim, 2}),
+                  shape(x)};
   return runtime::Function::compile(spec);
 }
 
@@ -115,6 +144,7 @@ inline void forge(std::string& s) {
     const size_t entry = serial::kHeaderBytes + i * serial::kSectionEntryBytes;
     if (read<uint32_t>(s, entry) == serial::kSectionData) continue;
     const uint64_t offset = read<uint64_t>(s, entry + 8), length = read<uint64_t>(s, entry + 16);
+    if (offset > s.size() || length > s.size() - offset) continue;
     write(s, entry + 24, serial::checksum(s.data() + offset, length));
   }
   write(s, 24, serial::checksum(s.data() + serial::kHeaderBytes, n * serial::kSectionEntryBytes));

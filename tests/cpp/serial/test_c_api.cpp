@@ -31,8 +31,15 @@ double first(const phintys_array* a) {
   return *static_cast<const double*>(v.data);
 }
 
-const Array kX = matrix({1, 0, -1, 0.5, 2, -3}, 2);
-const Array kRate = Array::scalar(DType::f64, 0.125);
+// Functions, not constants: the allocator is not for use before main().
+const Array& some_x() {
+  static const Array a = matrix({1, 0, -1, 0.5, 2, -3}, 2);
+  return a;
+}
+const Array& some_rate() {
+  static const Array a = Array::scalar(DType::f64, 0.125);
+  return a;
+}
 
 std::string sample() { return serial::save(*train_function(), train_metadata()); }
 
@@ -72,7 +79,7 @@ TEST_CASE("an older program's smaller structs are served") {
 
 TEST_CASE("calls, defaults and results in the caller's memory") {
   Handle a(sample()), b(sample()), c(sample());
-  const phintys_view with_rate[] = {view_of(kX), view_of(kRate)};
+  const phintys_view with_rate[] = {view_of(some_x()), view_of(some_rate())};
   phintys_array* out[2] = {};
   phintys_array* other[2] = {};
   REQUIRE(phintys_call(a.f, with_rate, 2, out, 2) == PHINTYS_OK);
@@ -96,7 +103,7 @@ TEST_CASE("calls, defaults and results in the caller's memory") {
 TEST_CASE("misuse is reported, never executed") {
   Handle h(sample());
   phintys_array* out[2] = {};
-  phintys_view in[] = {view_of(kX), view_of(kRate)};
+  phintys_view in[] = {view_of(some_x()), view_of(some_rate())};
   CHECK(phintys_call(nullptr, in, 2, out, 2) == PHINTYS_ERROR_ARGUMENT);
   CHECK(phintys_call(h.f, in, 3, out, 2) == PHINTYS_ERROR_VALUE);
   CHECK(phintys_call(h.f, in, 2, out, 1) == PHINTYS_ERROR_VALUE);
@@ -106,12 +113,12 @@ TEST_CASE("misuse is reported, never executed") {
   CHECK(phintys_call(h.f, in, 2, out, 2) == PHINTYS_ERROR_TYPE);
   in[0].dtype = 1000;
   CHECK(phintys_call(h.f, in, 2, out, 2) == PHINTYS_ERROR_TYPE);
-  in[0] = view_of(kX);
+  in[0] = view_of(some_x());
   in[0].data = nullptr;
   CHECK(phintys_call(h.f, in, 2, out, 2) == PHINTYS_ERROR_ARGUMENT);
-  in[0].data = static_cast<char*>(kX.view().data) + 1;
+  in[0].data = static_cast<char*>(some_x().view().data) + 1;
   CHECK(phintys_call(h.f, in, 2, out, 2) == PHINTYS_ERROR_VALUE);
-  in[0] = view_of(kX);
+  in[0] = view_of(some_x());
   const int64_t huge[] = {int64_t{1} << 40, int64_t{1} << 40};
   in[0].shape = huge;
   CHECK(phintys_call(h.f, in, 2, out, 2) == PHINTYS_ERROR_VALUE);
@@ -148,7 +155,7 @@ TEST_CASE("state is read, written, shared and saved") {
   REQUIRE(phintys_state_get(again.f, w, &value) == PHINTYS_OK);
   CHECK(first(value) == 6);
   phintys_array_free(value);
-  const phintys_view wrong = view_of(kRate);
+  const phintys_view wrong = view_of(some_rate());
   CHECK(phintys_state_set(train.f, w, &wrong) == PHINTYS_ERROR_TYPE);
   CHECK(phintys_state_set(train.f, 9, &v) == PHINTYS_ERROR_INDEX);
 }
@@ -158,7 +165,7 @@ TEST_CASE("calls, saves and sharing at the same time") {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
-      const phintys_view in[] = {view_of(kX), view_of(kRate)};
+      const phintys_view in[] = {view_of(some_x()), view_of(some_rate())};
       for (int i = 0; i < 50; ++i) {
         if (t == 3) {
           phintys_share_state(predict.f, train.f, nullptr);

@@ -26,8 +26,9 @@ void check_same(const std::vector<Array>& a, const std::vector<Array>& b) {
   for (size_t i = 0; i < a.size(); ++i) CHECK(same_bits(a[i], b[i]));
 }
 
-const std::vector<Array> kInputs = {matrix({1, 0, -1, 0.5, 2, -3}, 2),
-                                    Array::scalar(DType::f64, 0.25)};
+std::vector<Array> some_inputs() {
+  return {matrix({1, 0, -1, 0.5, 2, -3}, 2), Array::scalar(DType::f64, 0.25)};
+}
 
 ErrorKind kind_of(const std::function<void()>& f, std::string* message = nullptr) {
   try {
@@ -51,16 +52,24 @@ TEST_CASE("XXH64 agrees with its published test vectors") {
 
 TEST_CASE("a loaded function computes the same bits and goes on from the saved state") {
   Ref<runtime::Function> f = train_function();
-  call(*f, kInputs);
+  call(*f, some_inputs());
   const std::string file = serial::save(*f, train_metadata());
   serial::Metadata meta;
   Ref<runtime::Function> g = serial::load(bytes_of(file), {}, &meta);
-  for (int step = 0; step < 3; ++step) check_same(call(*f, kInputs), call(*g, kInputs));
+  for (int step = 0; step < 3; ++step) check_same(call(*f, some_inputs()), call(*g, some_inputs()));
   REQUIRE(g->shared().size() == 2);
   for (const char* name : {"w", "b"}) {
     CHECK(same_bits(serial::get_state(*f, static_cast<size_t>(serial::find_state(*f, name))),
                     serial::get_state(*g, static_cast<size_t>(serial::find_state(*g, name)))));
   }
+}
+
+TEST_CASE("structural operators and their attributes are kept") {
+  Ref<runtime::Function> f = varied_function();
+  Ref<runtime::Function> g = serial::load(bytes_of(serial::save(*f)));
+  const int64_t rows[] = {1, 0, 1};
+  const std::vector<Array> in = {matrix({1, -2, 3, 4}, 2), Array::from_ints(rows, 3)};
+  check_same(call(*f, in), call(*g, in));
 }
 
 TEST_CASE("names, types, defaults and metadata are kept") {
@@ -87,6 +96,11 @@ TEST_CASE("saving what was loaded gives the same file") {
   Ref<runtime::Function> g = serial::load(bytes_of(once), {}, &meta);
   const std::string twice = serial::save(*g, meta);
   CHECK(once == twice);
+}
+
+TEST_CASE("files of earlier versions load") {
+  Ref<runtime::Function> g = serial::load_file(PHINTYS_TEST_DATA "/train_v1.phy");
+  check_same(call(*g, some_inputs()), call(*train_function(), some_inputs()));
 }
 
 TEST_CASE("a file holds base names, no folders") {
@@ -133,7 +147,7 @@ TEST_CASE("files are replaced atomically and leave nothing behind") {
   Ref<runtime::Function> f = train_function();
   serial::save_file(*f, path);
   serial::save_file(*f, path);
-  check_same(call(*f, kInputs), call(*serial::load_file(path), kInputs));
+  check_same(call(*f, some_inputs()), call(*serial::load_file(path), some_inputs()));
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);
 }
 
@@ -164,7 +178,7 @@ TEST_CASE("functions share state by name") {
   const Array eye = matrix({1, 0, 0, 0, 1, 0, 0, 0, 1}, 3);
   const Array before = call(*sharing, {eye})[0];
   check_same(call(*predict, {eye}), {before});
-  call(*train, kInputs);
+  call(*train, some_inputs());
   const Array w = serial::get_state(*train, static_cast<size_t>(serial::find_state(*train, "w")));
   CHECK_FALSE(same_bits(w, before));
   check_same(call(*sharing, {eye}), {w});
@@ -184,9 +198,8 @@ TEST_CASE("state accepts only values of its type") {
   Ref<runtime::Function> f = train_function();
   const size_t w = static_cast<size_t>(serial::find_state(*f, "w"));
   CHECK(kind_of([&] { serial::set_state(*f, w, vector({1}).view()); }) == ErrorKind::type);
-  CHECK(kind_of([&] {
-          serial::set_state(*f, w, Array::zeros(DType::f32, {3, 2}).view());
-        }) == ErrorKind::type);
+  CHECK(kind_of([&] { serial::set_state(*f, w, Array::zeros(DType::f32, {3, 2}).view()); }) ==
+        ErrorKind::type);
   const Array fresh = matrix({9, 8, 7, 6, 5, 4}, 3);
   serial::set_state(*f, w, fresh.view());
   CHECK(same_bits(serial::get_state(*f, w), fresh));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "array/dtype.h"
+#include "base/error.h"
 #include "ops/elementwise/table.h"
 #include "reference.h"
 #include "vm/tiles_isa.h"
@@ -653,4 +654,18 @@ TEST_CASE("reductions") {
   CHECK(reduce_identity(ReduceKind::prod, DType::f32, &one));
   CHECK(one == 1.f);
   CHECK_FALSE(reduce_identity(ReduceKind::max, DType::f32, &one));
+}
+
+TEST_CASE("the choice of instruction set") {
+  CHECK_THROWS_AS(cap_isa("sse9"), Error);
+  cap_isa("auto");
+  (void)elementwise_kernels(0, DType::f32);
+  CHECK(kernel_tables(current_isa()) != nullptr);
+  CHECK(&elementwise_kernels(0, DType::f32) ==
+        &kernel_tables(current_isa())->elementwise[0][static_cast<int>(DType::f32)]);
+  // Too late to change it, but naming the one in use is no error.
+  cap_isa(isa_name(current_isa()));
+  for (const Isa isa : isas()) {
+    if (isa < current_isa()) CHECK_THROWS_AS(cap_isa(isa_name(isa)), Error);
+  }
 }

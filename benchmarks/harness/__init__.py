@@ -1,0 +1,1 @@
+"""Runs the benchmark cases of benchmarks/cases: see run.py."""

@@ -1,0 +1,173 @@
+"""Tables and the plot of a session."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from harness.peers import PEERS
+
+__all__ = ["line", "write"]
+
+
+def quantity(value: float, unit: str) -> str:
+    """`value` with three digits and a unit that suits it."""
+    if unit != "s":
+        return f"{value:.3g} {unit}"
+    for factor, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
+        if value >= factor:
+            return f"{value / factor:.3g} {name}"
+    return f"{value * 1e9:.3g} ns"
+
+
+def describe(row: dict[str, Any]) -> str:
+    parts = []
+    for name, value in row["variant"].items():
+        parts.append(str(value) if isinstance(value, str) else f"{name} {value:,}")
+    if row["metric"]:
+        parts.append(row["metric"])
+    return ", ".join(parts)
+
+
+def cell(result: dict[str, Any] | None, unit: str, spread: bool) -> str:
+    if result is None:
+        return ""
+    if "failed" in result:
+        return f"failed: {result['failed']}" if spread else "failed"
+    if "skipped" in result:
+        return "-"
+    if not result.get("agrees"):
+        return f"wrong: {result['why']}"
+    text = quantity(result["median"], unit)
+    if spread:
+        low, high = quantity(result["min"], unit), quantity(result["max"], unit)
+        text += f" [{low} to {high}]"
+    return text
+
+
+def best_peer(row: dict[str, Any]) -> tuple[str, float] | None:
+    times = {
+        peer: result["median"]
+        for peer, result in row["results"].items()
+        if peer not in ("phintys", "loop") and result.get("agrees") and "median" in result
+    }
+    return min(times.items(), key=lambda item: item[1]) if times else None
+
+
+def own_time(row: dict[str, Any]) -> float | None:
+    own = row["results"].get("phintys", {})
+    return own["median"] if own.get("agrees") and "median" in own else None
+
+
+def against_best(row: dict[str, Any]) -> str:
+    best, own = best_peer(row), own_time(row)
+    if best is None or own is None:
+        return ""
+    return f"{own / best[1]:.2f} of {PEERS[best[0]].title}"
+
+
+def target_text(row: dict[str, Any]) -> str:
+    texts = []
+    for target in row["targets"]:
+        verdict = {True: "met", False: "MISSED", None: "not measured"}[target["met"]]
+        figure = f" ({target['figure']:.2f})" if "figure" in target else ""
+        texts.append(f"{target['text']}: {verdict}{figure}")
+    return "; ".join(texts)
+
+
+def line(row: dict[str, Any]) -> str:
+    """One row for the terminal."""
+    cells = [
+        f"{PEERS[peer].title} {cell(result, row['unit'], False)}"
+        for peer, result in row["results"].items()
+        if "skipped" not in result
+    ]
+    text = f"{row['case']} [{describe(row)}]: " + ", ".join(cells)
+    ratio, targets = against_best(row), target_text(row)
+    return text + (f" | {ratio}" if ratio else "") + (f" | {targets}" if targets else "")
+
+
+def tables(result: dict[str, Any]) -> list[str]:
+    lines: list[str] = []
+    by_case: dict[str, list[dict[str, Any]]] = {}
+    for row in result["rows"]:
+        by_case.setdefault(row["case"], []).append(row)
+    for rows in by_case.values():
+        used = [p for p in PEERS if any("median" in row["results"].get(p, {}) or "failed"
+                                        in row["results"].get(p, {}) for row in rows)]
+        targets = any(row["targets"] for row in rows)
+        head = ["", *(PEERS[p].title for p in used), "Phintys / best peer"]
+        head += ["target"] if targets else []
+        lines += ["", f"## {rows[0]['title']}", "", "| " + " | ".join(head) + " |"]
+        lines.append("|" + "---|" * len(head))
+        for row in rows:
+            cells = [describe(row)]
+            cells += [cell(row["results"].get(p), row["unit"], True) for p in used]
+            cells.append(against_best(row))
+            cells += [target_text(row)] if targets else []
+            lines.append("| " + " | ".join(cells) + " |")
+        note = rows[0].get("note")
+        lines += ["", note] if note else []
+    return lines
+
+
+def markdown(result: dict[str, Any]) -> str:
+    about = result["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    lines = [
+        f"# Phintys beside its peers, {result['threads']} thread(s)",
+        "",
+        f"{result['date']}, commit {result['commit']}; {about['cpu']} ({about['isa']}), "
+        f"{about['cores']} cores, {about['system']}, Python {about['python']}; load "
+        f"{about['load']:.1f} before, {about['load at the end']:.1f} after. {versions}.",
+        "",
+        "Medians [least to greatest] of samples taken in turns; one peer runs at a time, each with "
+        "arrays of its own kind and the same number of threads. A peer whose values are off is "
+        "marked and does not count. Ratios below 1: Phintys takes less time.",
+    ]
+    return "\n".join(lines + tables(result)) + "\n"
+
+
+def plot(result: dict[str, Any], path: Path) -> None:
+    """Each peer's time as a multiple of Phintys's; without Phintys, of the best peer's."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    rows = [row for row in result["rows"] if best_peer(row) is not None]
+    if not rows:
+        return
+    height = 1.2 + 0.32 * len(rows)
+    figure, axes = pyplot.subplots(figsize=(10, height), layout="constrained")
+    colors = dict(zip(PEERS, pyplot.get_cmap("tab10").colors, strict=False))
+    named = set()
+    for y, row in enumerate(reversed(rows)):
+        best = best_peer(row)
+        base = own_time(row) or (best[1] if best else 1.0)
+        for peer, outcome in row["results"].items():
+            if outcome.get("agrees") and "median" in outcome:
+                label = None if peer in named else PEERS[peer].title
+                named.add(peer)
+                marker = "|" if peer == "loop" else "D" if peer == "phintys" else "o"
+                axes.plot(outcome["median"] / base, y, marker, color=colors[peer], label=label)
+    axes.set_yticks(range(len(rows)), [f"{r['case']}: {describe(r)}" for r in reversed(rows)])
+    axes.tick_params(axis="y", labelsize=7)
+    axes.set_xscale("log")
+    axes.axvline(1.0, color="grey", linewidth=0.8)
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_xlabel("time relative to Phintys (log scale; right of the line is slower)")
+    axes.set_title(f"{result['threads']} thread(s), {result['machine']['cpu']}", fontsize=9)
+    axes.legend(fontsize=7, loc="upper right")
+    figure.savefig(path, dpi=130)
+    pyplot.close(figure)
+
+
+def write(result: dict[str, Any], output: Path) -> None:
+    def path(suffix: str) -> Path:
+        return output.with_name(output.name + suffix)
+
+    path(".json").write_text(json.dumps(result, indent=1) + "\n")
+    path(".md").write_text(markdown(result))
+    plot(result, path(".png"))

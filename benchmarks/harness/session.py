@@ -1,0 +1,328 @@
+"""One session: every case, every peer in turns, one table at the end."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import select
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from harness import peers, report
+from harness.worker import implementation, load_case
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Process:
+    """A worker process; asking it costs nothing but the time of the answer."""
+
+    def __init__(self, peer: str, options: argparse.Namespace, log: Any) -> None:
+        env = peers.environment(peer, options.threads, str(options.cache))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "harness.worker", str(options.threads)],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+
+    def ask(self, limit: float, **request: Any) -> dict[str, Any]:
+        process = self.process
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+            if not select.select([process.stdout], [], [], limit)[0]:
+                self.close()
+                return {"failed": f"took more than {limit:g} s", "dead": True}
+            line = process.stdout.readline()
+        except BrokenPipeError:
+            line = b""
+        if not line:
+            self.close()
+            return {"failed": f"the process ended with {process.returncode}", "dead": True}
+        return json.loads(line)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+class Session:
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.folder = tempfile.TemporaryDirectory(prefix="phintys-benchmarks-")
+        self.log = open(Path(self.folder.name) / "log", "w+b")  # noqa: SIM115
+        self.workers: dict[str, Process] = {}
+        self.rows: list[dict[str, Any]] = []
+
+    def worker(self, name: str) -> Process:
+        if name not in self.workers or self.workers[name].process.poll() is not None:
+            self.workers[name] = Process(name, self.options, self.log)
+        return self.workers[name]
+
+    def close(self) -> None:
+        for worker in self.workers.values():
+            worker.close()
+        self.log.close()
+        self.folder.cleanup()
+
+    # ----- cases that time calls -----
+
+    def run_timed(self, name: str, case: Any, variant: dict[str, Any]) -> None:
+        limit = self.options.time_limit
+        reference = str(Path(self.folder.name) / "reference.npz")
+        answer = self.worker("numpy").ask(
+            limit, do="reference", case=name, variant=variant, path=reference
+        )
+        if "failed" in answer:
+            raise SystemExit(f"{name}: no reference: {answer['failed']}")
+        self.worker("numpy").ask(limit, do="drop")
+        shared = getattr(case, "SAME_PROCESS", ())
+        hosts: dict[str, Process] = {}
+        results: dict[str, dict[str, Any]] = {}
+        for peer in self.options.peers:
+            if implementation(case, peer) is None:
+                continue
+            host = self.worker("phintys" if peer in shared else peer)
+            results[peer] = host.ask(
+                limit, do="prepare", peer=peer, case=name, variant=variant, reference=reference
+            )
+            if results[peer].keys() & {"failed", "skipped"}:
+                continue
+            hosts[peer] = host
+        samples: dict[str, list[float]] = {peer: [] for peer in hosts}
+        for turn in range(self.options.rounds):
+            # Whoever runs after a heavy user of memory should not always be the same.
+            order = list(hosts)[turn % max(1, len(hosts)) :] + list(hosts)[: turn % max(1, len(hosts))]
+            for peer in order:
+                answer = hosts[peer].ask(limit, do="sample", peer=peer, samples=3)
+                if "failed" in answer:
+                    results[peer] = answer
+                    del hosts[peer]
+                else:
+                    samples[peer] += answer["seconds"]
+        for worker in list(self.workers.values()):
+            if worker.process.poll() is None:
+                worker.ask(limit, do="drop")
+        for peer, seconds in samples.items():
+            if seconds:
+                results[peer].update(summary(seconds))
+        self.add_row(name, case, variant, "", results)
+
+    # ----- cases that time what happens once in a process -----
+
+    def run_fresh(self, name: str, case: Any, variant: dict[str, Any]) -> None:
+        results: dict[str, dict[str, dict[str, Any]]] = {}
+        known = [p for p in self.options.peers if implementation(case, p) is not None]
+        samples: dict[str, dict[str, list[float]]] = {peer: {} for peer in known}
+        outcome: dict[str, dict[str, Any]] = {peer: {} for peer in known}
+        spent = dict.fromkeys(known, 0.0)
+        warm_caches = tempfile.TemporaryDirectory(dir=self.folder.name)
+        warm = variant.get("caches") == "warm"
+        rounds = getattr(case, "ROUNDS", 5)
+        for turn in range(-1 if warm else 0, rounds):
+            for peer in known:
+                slow = spent[peer] > self.options.time_limit / 2
+                if outcome[peer].keys() & {"failed", "skipped"} or (turn > 0 and slow):
+                    continue
+                start = time.perf_counter()
+                answer = self.fresh(name, peer, variant, warm_caches.name if warm else None)
+                spent[peer] += time.perf_counter() - start
+                if "metrics" not in answer:
+                    outcome[peer] = answer
+                    continue
+                outcome[peer] = agreement(case, variant, answer["values"])
+                if turn >= 0:
+                    for metric, value in answer["metrics"].items():
+                        samples[peer].setdefault(metric, []).append(value)
+        warm_caches.cleanup()
+        metrics = [m for m in case.METRICS if any(m in samples[p] for p in known)]
+        for metric in metrics or case.METRICS[:1]:
+            results = {}
+            for peer in known:
+                results[peer] = dict(outcome[peer])
+                if metric in samples[peer] and "failed" not in outcome[peer]:
+                    results[peer].update(summary(samples[peer][metric]))
+                elif not outcome[peer].keys() & {"failed", "skipped"}:
+                    results[peer]["skipped"] = "has no such step"
+            self.add_row(name, case, variant, metric, results)
+
+    def fresh(
+        self, name: str, peer: str, variant: dict[str, Any], caches: str | None
+    ) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(dir=self.folder.name) as folder:
+            path = os.path.join(folder, "answer.json")
+            threads = str(self.options.threads)
+            command = [sys.executable, "-m", "harness.fresh", name, peer, json.dumps(variant)]
+            limit = self.options.time_limit
+            try:
+                done = subprocess.run(
+                    [*command, threads, path],
+                    env=peers.environment(peer, self.options.threads, caches or folder),
+                    stdout=self.log,
+                    stderr=self.log,
+                    timeout=limit,
+                )
+            except subprocess.TimeoutExpired:
+                return {"failed": f"took more than {limit:g} s"}
+            if done.returncode != 0 or not os.path.exists(path):
+                return {"failed": f"the process ended with {done.returncode}"}
+            with open(path) as file:
+                return json.load(file)
+
+    # ----- results -----
+
+    def add_row(
+        self, name: str, case: Any, variant: dict[str, Any], metric: str, results: dict[str, Any]
+    ) -> None:
+        valid = {
+            peer: result["median"]
+            for peer, result in results.items()
+            if result.get("agrees") and "median" in result
+        }
+        targets = []
+        for target in getattr(case, "targets", lambda *_: [])(variant, metric):
+            targets.append({"text": target.text, **judge(target, valid)})
+        row = {
+            "case": name,
+            "title": case.TITLE,
+            "variant": variant,
+            "metric": metric,
+            "unit": getattr(case, "UNIT", "s"),
+            "note": getattr(case, "NOTE", ""),
+            "results": results,
+            "targets": targets,
+        }
+        self.rows.append(row)
+        print(report.line(row), flush=True)
+
+
+def judge(target: Any, valid: dict[str, float]) -> dict[str, Any]:
+    """Whether the goal is met, and the figure that decides it."""
+    own = valid.get("phintys")
+    if own is None:
+        return {"met": None}
+    if target.seconds is not None:
+        return {"met": own <= target.seconds, "figure": own / target.seconds}
+    # The loop shows the limit of the machine; it is no peer to choose instead.
+    others = {peer: t for peer, t in valid.items() if peer not in ("phintys", "loop")}
+    other = min(others.values(), default=None) if target.against == "best" else valid.get(
+        target.against
+    )
+    if other is None:
+        return {"met": None}
+    return {"met": own <= target.ratio * other, "figure": own / other}
+
+
+def summary(samples: list[float]) -> dict[str, Any]:
+    return {
+        "median": statistics.median(samples),
+        "min": min(samples),
+        "max": max(samples),
+        "samples": len(samples),
+    }
+
+
+def agreement(case: Any, variant: dict[str, Any], values: list[float]) -> dict[str, Any]:
+    """Whether the few numbers that a fresh process returned are the right ones."""
+    for i, (value, right) in enumerate(zip(values, case.expected(variant), strict=True)):
+        rtol, atol = case.tolerance(variant).values()
+        if not abs(value - right) <= atol + rtol * abs(right):
+            return {"agrees": False, "why": f"value {i} is {value!r}, not {right!r}"}
+    return {"agrees": True}
+
+
+def versions() -> dict[str, str]:
+    found = {}
+    for package in sorted({peer.package for peer in peers.PEERS.values()} | {"numba", "scipy"}):
+        try:
+            found[package] = importlib.metadata.version(package) if package else ""
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "source tree"
+    return {name: version for name, version in found.items() if name}
+
+
+def machine() -> dict[str, Any]:
+    model = platform.processor()
+    flags: list[str] = []
+    try:
+        with open("/proc/cpuinfo") as file:
+            for text in file:
+                if text.startswith("model name"):
+                    model = text.partition(":")[2].strip()
+                elif text.startswith("flags") and not flags:
+                    flags = text.split()
+    except OSError:
+        pass
+    widest = next((f for f in ("avx512f", "avx2", "sse2") if f in flags), platform.machine())
+    return {
+        "cpu": model,
+        "isa": widest,
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }
+
+
+def commit() -> str:
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
+    )
+    return done.stdout.strip() or "unknown"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--time-limit", type=float)
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--cases", nargs="+")
+    parser.add_argument("--peers", nargs="+", choices=list(peers.PEERS), default=list(peers.PEERS))
+    options = parser.parse_args()
+    session = Session(options)
+    result: dict[str, Any] = {
+        "commit": commit(),
+        "date": time.strftime("%Y-%m-%d"),
+        "threads": options.threads,
+        "machine": machine(),
+        "versions": versions(),
+        "rows": session.rows,
+    }
+    start = time.perf_counter()
+    try:
+        for name in options.cases:
+            case = load_case(name)
+            run = session.run_fresh if getattr(case, "FRESH", False) else session.run_timed
+            for variant in case.variants():
+                run(name, case, variant)
+    finally:
+        session.log.flush()
+        session.log.seek(0)
+        log = session.log.read()
+        session.close()
+    result["machine"]["load at the end"] = os.getloadavg()[0]
+    result["seconds"] = time.perf_counter() - start
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    report.write(result, options.output)
+    if any("failed" in r for row in session.rows for r in row["results"].values()):
+        path = options.cache / "last-errors.log"
+        path.write_bytes(log[-200_000:])
+        print(f"what the peers printed is in {path}")
+    print(f"wrote {options.output}.json, .md and .png")
+
+
+if __name__ == "__main__":
+    main()

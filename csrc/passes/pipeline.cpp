@@ -1,0 +1,84 @@
+// The order in which passes run, and why.
+
+#include <algorithm>
+
+#include "passes/blas.h"
+#include "passes/canonicalize.h"
+#include "passes/constant_fold.h"
+#include "passes/fuse.h"
+#include "passes/lower_casts.h"
+#include "passes/merge.h"
+#include "passes/pass.h"
+#include "passes/shape_lift.h"
+#include "passes/specialize.h"
+#include "passes/stabilize.h"
+
+namespace phintys {
+
+namespace {
+
+constexpr Pass kMerge{"merge", merge};
+constexpr Pass kShapeLift{"shape_lift", shape_lift};
+constexpr Pass kCanonicalize{"canonicalize", canonicalize};
+constexpr Pass kConstantFold{"constant_fold", constant_fold};
+constexpr Pass kStabilize{"stabilize", stabilize};
+constexpr Pass kSpecialize{"specialize", specialize};
+constexpr Pass kBlas{"blas", blas};
+constexpr Pass kLowerCasts{"lower_casts", lower_casts};
+constexpr Pass kFuse{"fuse", fuse};
+constexpr Pass kFuseNothing{"fuse_nothing", fuse_nothing};
+
+// Results are the same as those of fast_run, up to rounding: this includes stable forms.
+constexpr Pass kFastCompile[] = {
+    kMerge,         // patterns compare variables, so equal ones must be one
+    kCanonicalize,  // the normal form that the stable forms are written for
+    kStabilize,
+};
+
+constexpr Pass kFastRun[] = {
+    kMerge,         // patterns compare variables, so equal ones must be one
+    kCanonicalize,  // most fills and casts go, so that fewer shapes are asked for
+    kShapeLift,     // after it, what was needed for its shape only is gone and blocks no pattern
+    kConstantFold,  // lengths and constant subexpressions become constants that rules see
+    kCanonicalize,  // what the folded constants make possible
+    kMerge,         // the rules built some things twice
+    kStabilize,     // before specialize, which takes powers and quotients apart
+    kCanonicalize,  // stable forms leave double negations and the like
+    kShapeLift,     // rules asked for shapes (sums of fills)
+    kSpecialize,
+    kConstantFold,  // constants that were built along the way
+    kMerge,         // so that blas and fuse see the true number of users
+    kBlas,          // last: it looks at who else uses an addend
+};
+
+constexpr Pass kLowering[] = {
+    kLowerCasts,  // the VM knows no implicit casts
+    kMerge,       // a value that several nodes want in another dtype is cast once
+    kFuse,
+};
+constexpr Pass kLoweringUnfused[] = {kLowerCasts, kMerge, kFuseNothing};
+
+constexpr Pass kAll[] = {kMerge,      kShapeLift, kCanonicalize, kConstantFold, kStabilize,
+                         kSpecialize, kBlas,      kLowerCasts,   kFuse,         kFuseNothing};
+
+}  // namespace
+
+std::span<const Pass> pipeline(std::string_view name) {
+  if (name == "none") return {};
+  if (name == "fast_compile") return kFastCompile;
+  if (name == "fast_run") return kFastRun;
+  fail(ErrorKind::value, "there is no pipeline \"", name,
+       "\"; known are none, fast_compile, fast_run");
+}
+
+std::span<const Pass> lowering_pipeline(bool fuse) {
+  if (fuse) return kLowering;
+  return kLoweringUnfused;
+}
+
+bool is_pass_name(std::string_view name) {
+  return std::any_of(std::begin(kAll), std::end(kAll),
+                     [&](const Pass& pass) { return name == pass.name; });
+}
+
+}  // namespace phintys

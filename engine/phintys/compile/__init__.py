@@ -1,0 +1,69 @@
+"""Compilation: functions, modes, inputs and outputs, shared variables."""
+
+from __future__ import annotations
+
+from phintys.compile.debugmode import DebugMode
+
+# Last: the function hides the module of its name, as in Theano.
+from phintys.compile.function import function
+from phintys.compile.function_module import Function, FunctionMaker, load
+from phintys.compile.io import In, Out, Param, SymbolicInput, SymbolicOutput
+from phintys.compile.mode import (
+    FAST_COMPILE,
+    FAST_RUN,
+    FastCompileMode,
+    Mode,
+    get_default_mode,
+    get_mode,
+    predefined_linkers,
+    predefined_modes,
+    predefined_optimizers,
+    register_mode,
+)
+from phintys.compile.nanguardmode import NanGuardMode
+from phintys.compile.pfunc import pfunc
+from phintys.compile.profiling import ProfileStats
+from phintys.errors import (
+    AliasedMemoryError,
+    BadOptimization,
+    DebugModeError,
+    InvalidValueError,
+    UnusedInputError,
+)
+from phintys.tensor.shape import specify_shape
+from phintys.tensor.sharedvar import SharedVariable, shared, shared_constructor
+
+__all__ = [
+    "FAST_COMPILE",
+    "FAST_RUN",
+    "AliasedMemoryError",
+    "BadOptimization",
+    "DebugMode",
+    "DebugModeError",
+    "FastCompileMode",
+    "Function",
+    "FunctionMaker",
+    "In",
+    "InvalidValueError",
+    "Mode",
+    "NanGuardMode",
+    "Out",
+    "Param",
+    "ProfileStats",
+    "SharedVariable",
+    "SymbolicInput",
+    "SymbolicOutput",
+    "UnusedInputError",
+    "function",
+    "get_default_mode",
+    "get_mode",
+    "load",
+    "pfunc",
+    "predefined_linkers",
+    "predefined_modes",
+    "predefined_optimizers",
+    "register_mode",
+    "shared",
+    "shared_constructor",
+    "specify_shape",
+]

@@ -1,0 +1,494 @@
+"""Compiled functions as Python objects."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import numpy as np
+
+from phintys import _call, _core
+from phintys.compile.io import In
+from phintys.compile.profiling import ProfileStats
+from phintys.errors import (
+    PhintysAssertionError,
+    PhintysKeyError,
+    PhintysRuntimeError,
+    PhintysTypeError,
+)
+from phintys.gof.fg import FunctionGraph
+
+__all__ = ["Build", "Function", "FunctionMaker", "load"]
+
+
+class Build:
+    """A request for a function, checked, in the user's variables."""
+
+    def __init__(
+        self,
+        inputs: list[In],
+        outputs: list[Any],
+        output_mode: str,
+        keys: list[str],
+        updates: dict[Any, Any],
+        givens: list[tuple[Any, Any]],
+        name: str,
+        mode: Any,
+        profile: Any = False,
+        trust_input: bool = False,
+    ) -> None:
+        self.inputs = inputs
+        self.outputs = outputs
+        self.output_mode = output_mode
+        self.keys = keys
+        self.updates = updates
+        self.givens = givens
+        self.name = name
+        self.mode = mode
+        self.profile = profile
+        self.trust_input = trust_input
+
+    def changed(self, **changes: Any) -> Build:
+        """A copy with some fields changed."""
+        other = object.__new__(Build)
+        other.__dict__.update(self.__dict__)
+        other.__dict__.update(changes)
+        return other
+
+    def compile_core(self, options: dict[str, Any]) -> Any:
+        """The ``_core.Function``; new values of ``In(update=)`` follow the outputs."""
+        inputs, givens = [], list(self.givens)
+        for item in self.inputs:
+            variable = item.variable
+            if variable.owner is not None:
+                # An intermediate variable as input: a fresh one takes its place in the graph.
+                fresh = variable.type(variable.name)
+                givens.append((variable, fresh))
+                variable = fresh
+            inputs.append(variable)
+        outputs = self.outputs + [i.update for i in self.inputs if i.update is not None]
+        return _core.compile(
+            inputs=inputs,
+            outputs=outputs,
+            updates=list(self.updates.items()),
+            givens=givens,
+            name=self.name,
+            profile=bool(self.profile),
+            **options,
+        )
+
+    def compile(self, options: dict[str, Any]) -> Any:
+        """The function, compiled with the given options of ``_core.compile``."""
+        core = self.compile_core(options)
+        stateful = any(i.update is not None for i in self.inputs)
+        cls = StatefulFunction if stateful else Function
+        return cls._make(core, self)
+
+
+class InputSpec:
+    """What the call path needs to know of an input, see ``_call.FunctionBase``."""
+
+    __slots__ = ("allow_downcast", "borrow", "label", "name", "strict", "type", "value")
+
+    def __init__(
+        self,
+        name: str | None,
+        type: Any,
+        strict: bool = False,
+        allow_downcast: bool | None = None,
+        value: Any = None,
+    ) -> None:
+        if isinstance(value, _core.Variable):
+            raise PhintysTypeError(f"the default value of input {name} must not be a variable")
+        self.name = name
+        self.type = type
+        self.strict = bool(strict)
+        self.allow_downcast = allow_downcast
+        self.borrow = True
+        self.label = str(type)
+        if value is not None:
+            # A copy: nobody else may change the default.
+            value = np.array(type.filter(value, self.strict, allow_downcast))
+        self.value = value
+
+    def filter(
+        self,
+        value: Any,
+        strict: bool = False,
+        allow_downcast: bool | None = None,
+        borrow: bool = False,
+    ) -> Any:
+        """`value` as an ndarray of the input's type."""
+        return self.type.filter(value, strict, allow_downcast)
+
+
+def _specs(inputs: list[In]) -> list[InputSpec]:
+    return [InputSpec(i.name, i.variable.type, i.strict, i.allow_downcast, i.value) for i in inputs]
+
+
+class FunctionMaker:
+    """``f.maker``: what the function was made from."""
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+
+    @property
+    def inputs(self) -> list[In]:
+        """The inputs as ``In`` objects."""
+        build = self._function._build
+        return [] if build is None else build.inputs
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The output variables."""
+        build = self._function._build
+        return [] if build is None else build.outputs
+
+    @property
+    def mode(self) -> Any:
+        """The mode that the function was compiled with."""
+        build = self._function._build
+        return None if build is None else build.mode
+
+    @property
+    def fgraph(self) -> FunctionGraph:
+        """A copy of the graph after all passes."""
+        inputs, outputs = self._function.fn.graph_copy()
+        return FunctionGraph(inputs, outputs, clone=False)
+
+
+class _Values:
+    """``f.value``: values of inputs and shared variables by variable or name."""
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._function[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._function[key] = value
+
+    def __contains__(self, key: Any) -> bool:
+        return key in self._function
+
+
+class Function(_call.FunctionBase):
+    """A compiled function; call it with values of its inputs, by position or by name.
+
+    Attributes: ``name``, ``maker.fgraph`` (the graph after all passes), ``profile``,
+    ``trust_input`` (skip conversion of arguments). The object can be pickled and copied.
+    """
+
+    _build: Build | None
+
+    @classmethod
+    def _make(cls, core: Any, build: Build) -> Any:
+        function = cls(core, _specs(build.inputs), build.output_mode, build.keys)
+        function._setup(build, build.name)
+        function.trust_input = build.trust_input
+        return function
+
+    def _setup(self, build: Build | None, name: str) -> None:
+        self._build = build
+        self.name = name
+        self.profile: Any = None
+        if build is not None and build.profile:
+            stats = build.profile if isinstance(build.profile, ProfileStats) else ProfileStats()
+            stats._attach(self.fn, name)
+            self.profile = stats
+
+    # --- introspection ---------------------------------------------------------------------
+
+    @property
+    def maker(self) -> FunctionMaker:
+        """What the function was made from."""
+        return FunctionMaker(self)
+
+    @property
+    def value(self) -> _Values:
+        """Values of inputs and shared variables by variable or name."""
+        return _Values(self)
+
+    container = value
+
+    @property
+    def unpack_single(self) -> bool:
+        """True iff a call returns an array instead of a list."""
+        return bool(self._build is not None and self._build.output_mode == "single")
+
+    @property
+    def return_none(self) -> bool:
+        """True iff the function was made without outputs."""
+        return bool(self._build is not None and self._build.output_mode == "none")
+
+    def get_shared(self) -> list[Any]:
+        """The shared variables that the function reads or updates."""
+        return list(self.fn.shared)
+
+    @property
+    def planned_bytes(self) -> Any:
+        """``planned_bytes(shapes)``: bytes of work memory of a call with these input shapes."""
+        return self.fn.planned_bytes
+
+    def _find(self, key: Any) -> Any:
+        """The shared variable or ``In`` that a variable or name stands for."""
+        shared = self.get_shared()
+        inputs = self._build.inputs if self._build is not None else []
+        if isinstance(key, str):
+            found = [v for v in shared if v.name == key]
+            found += [i for i in inputs if i.name == key]
+            if len(found) > 1:
+                raise PhintysTypeError(f"Ambiguous name: {key}", found)
+        else:
+            found = [v for v in shared if v is key] + [i for i in inputs if i.variable is key]
+        if not found:
+            raise PhintysKeyError(
+                f"Unknown input or state: {key}. The function knows "
+                f"{[v.name for v in shared] + [i.name for i in inputs]}"
+            )
+        return found[0]
+
+    def __contains__(self, key: Any) -> bool:
+        try:
+            self._find(key)
+        except (KeyError, TypeError):
+            return False
+        return True
+
+    def __getitem__(self, key: Any) -> Any:
+        """The value of a shared variable, or the default value of an input."""
+        found = self._find(key)
+        return found.value if isinstance(found, In) else found.get_value()
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        found = self._find(key)
+        if isinstance(found, In):
+            raise PhintysTypeError(f"The default value of {found} cannot be changed")
+        found.set_value(value)
+
+    def __str__(self) -> str:
+        return f"<Function {self.name}>"
+
+    __repr__ = __str__
+
+    # --- copies ------------------------------------------------------------------------------
+
+    def copy(
+        self,
+        share_memory: bool = False,
+        swap: dict[Any, Any] | None = None,
+        delete_updates: bool = False,
+        name: str | None = None,
+        profile: Any = None,
+    ) -> Any:
+        """A function of its own on the same shared variables.
+
+        Parameters
+        ----------
+        share_memory
+            Theano's; work memory belongs to calls, so it has no effect.
+        swap
+            Pairs of shared variables: the copy uses the second instead of the first.
+        delete_updates
+            The copy updates nothing.
+        name, profile
+            Of the copy.
+        """
+        if self._build is None:
+            if swap or delete_updates:
+                raise PhintysRuntimeError(
+                    "copy(swap=, delete_updates=) needs the graph as it was built, which a loaded "
+                    "function does not have"
+                )
+            return _from_bytes(self._to_bytes())
+        build = self._build
+        updates = {} if delete_updates else dict(build.updates)
+        givens = list(build.givens)
+        for old, new in (swap or {}).items():
+            if isinstance(old, str):
+                old = self._find(old)
+            if old not in self.get_shared():
+                raise PhintysTypeError(f"{old} is not a shared variable of the function")
+            if not getattr(new, "is_shared", False):
+                raise PhintysTypeError(f"swap: {new} is not a shared variable")
+            if not old.type.same_pattern(new.type):
+                raise PhintysAssertionError(
+                    f"Type of given SharedVariable conflicts with original one: {new} is "
+                    f"{new.type}, {old} is {old.type}"
+                )
+            givens.append((old, new))
+            if old in updates:
+                updates[new] = updates.pop(old)
+        changes = build.changed(updates=updates, givens=givens, name=name or build.name + " copy")
+        if profile is not None:
+            changes.profile = profile
+        return changes.mode.make_function(changes)
+
+    def __copy__(self) -> Any:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        result = _from_bytes(self._to_bytes())
+        memo[id(self)] = result
+        return result
+
+    def _meta(self) -> dict[str, Any]:
+        build = self._build
+        if build is None:
+            return dict(self._loaded_meta)
+        return {
+            "extra": {
+                "name": self.name or "",
+                "keys": json.dumps(build.keys),
+                "state": json.dumps(
+                    [k for k, i in enumerate(build.inputs) if i.update is not None]
+                ),
+            },
+            "inputs": [(i.value, i.strict, i.allow_downcast) for i in self.specs],
+            "output_mode": build.output_mode,
+        }
+
+    def _to_bytes(self) -> bytes:
+        return bytes(_core.save_function(self.fn, None, **self._meta()))
+
+    def __reduce__(self) -> Any:
+        return _from_bytes, (self._to_bytes(),)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the function to a file: program, constants, shared state, names.
+
+        The file holds data only; ``phintys.load`` and the C++ library read it.
+        """
+        _core.save_function(self.fn, os.fspath(path), **self._meta())
+
+    def free(self) -> None:
+        """Frees the memory kept between calls; the next call takes it again."""
+        self.fn.release()
+
+    @property
+    def compile_seconds(self) -> float:
+        """Seconds that compiling took."""
+        return float(self.fn.compile_seconds)
+
+    def sync_shared(self) -> None:
+        """Theano's, for GPUs: nothing is pending here."""
+
+
+class StatefulFunction(Function):
+    """A function with inputs that keep their new value, ``In(update=)``, for the next call."""
+
+    @classmethod
+    def _make(cls, core: Any, build: Build) -> Any:
+        function = cls(core, _specs(build.inputs), "list", [])
+        function._setup(build, build.name)
+        function.trust_input = build.trust_input
+        state = [k for k, i in enumerate(build.inputs) if i.update is not None]
+        function._start(state, build.output_mode, build.keys)
+        return function
+
+    def _start(self, state: list[int], output_mode: str, keys: list[str]) -> None:
+        self._state = state
+        self._names = [spec.name for spec in self.specs]
+        self._values = [spec.value for spec in self.specs]
+        self._form = (output_mode, keys)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if len(args) > len(self._names):
+            raise PhintysTypeError("Too many parameter passed to phintys function")
+        values = list(args)
+        for k in range(len(args), len(self._names)):
+            name = self._names[k]
+            if name is not None and name in kwargs:
+                values.append(kwargs.pop(name))
+            elif self._values[k] is not None:
+                values.append(self._values[k])
+            else:
+                raise PhintysTypeError(f"Missing required input: {name or k}")
+        results = list(super().__call__(*values, **kwargs))
+        fresh = results[len(results) - len(self._state) :]
+        results = results[: len(results) - len(self._state)]
+        for k, value in zip(self._state, fresh, strict=True):
+            self._values[k] = value
+        mode, keys = self._form
+        if mode == "single":
+            return results[0]
+        return dict(zip(keys, results, strict=True)) if mode == "dict" else results
+
+    def __getitem__(self, key: Any) -> Any:
+        k = self._position(key)
+        return super().__getitem__(key) if k is None else np.array(self._values[k])
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        k = self._position(key)
+        if k is None:
+            super().__setitem__(key, value)
+        else:
+            self._values[k] = np.array(self.specs[k].type.filter(value))
+
+    def _position(self, key: Any) -> int | None:
+        inputs = self._build.inputs if self._build is not None else []
+        for k in self._state:
+            if self._names[k] == key or (k < len(inputs) and inputs[k].variable is key):
+                return k
+        return None
+
+    def _meta(self) -> dict[str, Any]:
+        meta = super()._meta()
+        meta["inputs"] = [
+            (self._values[k], strict, downcast)
+            for k, (_, strict, downcast) in enumerate(meta["inputs"])
+        ]
+        return meta
+
+
+def _from_bytes(data: bytes) -> Any:
+    return load(data)
+
+
+def load(source: Any, limit: int = 0) -> Any:
+    """The function that :meth:`Function.save` wrote to a file, or its bytes.
+
+    Parameters
+    ----------
+    source
+        A path, or the bytes of a file.
+    limit
+        Bytes of memory that reading may take; 0: no limit beyond what the file's size implies.
+
+    Raises
+    ------
+    BadFileError
+        The data are damaged or no saved function. Nothing in them is ever executed as code.
+    OSError
+        The file cannot be read.
+    """
+    from phintys.tensor.type import TensorType
+
+    core, meta = _core.load_function(source, limit)
+    extra = meta["extra"]
+    keys = [str(k) for k in json.loads(extra.get("keys", "[]"))]
+    state = [int(k) for k in json.loads(extra.get("state", "[]"))]
+    described = meta["inputs"] or [(None, False, None)] * len(core.inputs)
+    specs = [
+        InputSpec(name, TensorType(dtype, shape=shape), strict, downcast, default)
+        for (name, dtype, _, _), shape, (default, strict, downcast) in zip(
+            core.inputs, core.input_shapes, described, strict=True
+        )
+    ]
+    name = extra.get("name") or core.name
+    mode = meta["output_mode"]
+    if state:
+        function: Any = StatefulFunction(core, specs, "list", [])
+        function._setup(None, name)
+        function._start(state, mode, keys)
+    else:
+        function = Function(core, specs, mode, keys)
+        function._setup(None, name)
+    function._loaded_meta = {
+        "extra": dict(extra),
+        "inputs": list(described),
+        "output_mode": mode,
+    }
+    return function

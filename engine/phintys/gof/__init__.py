@@ -1,0 +1,23 @@
+"""Graphs: variables, apply nodes, ops, walking; under the names of ``theano.gof``."""
+
+from __future__ import annotations
+
+from phintys.errors import InconsistencyError, MethodNotDefined, MissingInputError
+from phintys.gof.fg import FunctionGraph
+from phintys.gof.graph import Apply, Constant, Op, Variable
+from phintys.gof.null_type import NullType, null_type
+from phintys.tensor.type import Type
+
+__all__ = [
+    "Apply",
+    "Constant",
+    "FunctionGraph",
+    "InconsistencyError",
+    "MethodNotDefined",
+    "MissingInputError",
+    "NullType",
+    "Op",
+    "Type",
+    "Variable",
+    "null_type",
+]

@@ -1,0 +1,23 @@
+"""Ops and test values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from phintys.errors import MethodNotDefined
+from phintys.gof.graph import Constant, Op
+
+__all__ = ["MethodNotDefined", "Op", "get_test_value"]
+
+
+def get_test_value(v: Any) -> Any:
+    """The value of a constant or shared variable, or ``v.tag.test_value``; AttributeError if none."""
+    if not hasattr(v, "owner"):
+        return np.asarray(v)
+    if isinstance(v, Constant):
+        return v.data
+    if v.is_shared:
+        return v.get_value(borrow=True)
+    return v.tag.test_value

@@ -1,0 +1,531 @@
+"""Gradients: ``grad``, ``Lop``, ``Rop`` and what surrounds them.
+
+Differentiation itself is done by the C++ library; this module handles arguments.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from phintys import _core
+from phintys.config import config
+from phintys.errors import (
+    DisconnectedInputError,
+    GradientError,
+    NullTypeGradError,
+    PhintysAssertionError,
+    PhintysNotImplementedError,
+    PhintysTypeError,
+    PhintysValueError,
+)
+from phintys.tensor.conversion import as_tensor_variable
+from phintys.tensor.type import DisconnectedType, NullType
+
+__all__ = [
+    "DisconnectedInputError",
+    "DisconnectedType",
+    "GradientError",
+    "Lop",
+    "NullType",
+    "NullTypeGradError",
+    "Rop",
+    "consider_constant",
+    "disconnected_grad",
+    "disconnected_type",
+    "format_as",
+    "grad",
+    "grad_clip",
+    "grad_scale",
+    "hessian",
+    "jacobian",
+    "numeric_grad",
+    "pullback",
+    "pushforward",
+    "subgraph_grad",
+    "verify_grad",
+    "zero_grad",
+]
+
+disconnected_type = DisconnectedType()
+
+
+def format_as(use_list: bool, use_tuple: bool, outputs: Any) -> Any:
+    """`outputs` as a list, a tuple, or (neither) its only element."""
+    if use_list and use_tuple:
+        raise PhintysAssertionError("Both flags cannot be simultaneously True")
+    if use_list or use_tuple:
+        if not isinstance(outputs, (list, tuple)):
+            outputs = [outputs]
+        return list(outputs) if use_list else tuple(outputs)
+    if isinstance(outputs, (list, tuple)):
+        if len(outputs) != 1:
+            raise PhintysAssertionError(
+                "Wrong arguments. Expected a one element list", len(outputs)
+            )
+        return outputs[0]
+    return outputs
+
+
+def _wrt_list(wrt: Any) -> tuple[list[Any], bool, bool]:
+    use_list, use_tuple = isinstance(wrt, list), isinstance(wrt, tuple)
+    items = list(wrt) if use_list or use_tuple else [wrt]
+    for item in items:
+        if not isinstance(item, _core.Variable):
+            raise PhintysTypeError(f"Expected Variable, got {item!r} of type {type(item).__name__}")
+    return items, use_list, use_tuple
+
+
+def _variables(items: Any) -> list[Any]:
+    if items is None:
+        return []
+    if isinstance(items, _core.Variable):
+        return [items]
+    return [as_tensor_variable(v) for v in items]
+
+
+def grad(
+    cost: Any,
+    wrt: Any,
+    consider_constant: Any = None,
+    disconnected_inputs: str = "raise",
+    add_names: bool = True,
+    known_grads: Any = None,
+    return_disconnected: str = "zero",
+    null_gradients: str = "raise",
+) -> Any:
+    """The gradient of `cost` with respect to `wrt`.
+
+    Parameters
+    ----------
+    cost
+        A scalar (0-d) variable; may be None if `known_grads` are given.
+    wrt
+        A variable or a list of them, also intermediate ones.
+    consider_constant
+        Variables through which nothing is propagated.
+    disconnected_inputs
+        What to do if the cost does not depend on a `wrt`: ``'raise'``, ``'warn'`` or ``'ignore'``.
+    add_names
+        Name the gradients ``(d<cost>/d<wrt>)``.
+    known_grads
+        A dict from variables to the gradient of some cost with respect to them.
+    return_disconnected
+        For such a `wrt`: ``'zero'`` zeros, ``'None'`` None, ``'Disconnected'`` a variable of
+        disconnected type.
+    null_gradients
+        ``'raise'``, or ``'return'`` variables of null type where a gradient is undefined.
+
+    Returns
+    -------
+    One variable for each of `wrt`, in the same kind of container; of the same shape as `wrt`, and
+    its dtype, or floatX if that is an integer.
+
+    Raises
+    ------
+    TypeError
+        The cost is no scalar.
+    DisconnectedInputError
+        The cost does not depend on a `wrt`.
+    NullTypeGradError
+        The gradient is undefined.
+
+    >>> import phintys.tensor as T
+    >>> x = T.dscalar('x')
+    >>> float(grad(x ** 2, x).eval({x: 4.0}))
+    8.0
+    """
+    if isinstance(wrt, (set, frozenset)):
+        raise PhintysTypeError("wrt passed in as a set, which has no order. Use a list")
+    if cost is None and not known_grads:
+        raise PhintysAssertionError("cost and known_grads can't both be None.")
+    items, use_list, use_tuple = _wrt_list(wrt)
+    if cost is not None:
+        if not isinstance(cost, _core.Variable):
+            raise PhintysTypeError(f"cost must be a variable, got {type(cost).__name__}")
+        if isinstance(cost.type, NullType):
+            raise NullTypeGradError(
+                "Can't differentiate a NaN cost. cost is NaN because " + cost.type.why_null
+            )
+        if cost.ndim != 0:
+            raise PhintysTypeError("cost must be a scalar.")
+    known = []
+    pairs = known_grads.items() if hasattr(known_grads, "items") else (known_grads or [])
+    for variable, gradient in pairs:
+        if not isinstance(variable, _core.Variable):
+            raise PhintysTypeError(f"the keys of known_grads must be variables, got {variable!r}")
+        gradient = as_tensor_variable(gradient)
+        if gradient.ndim != variable.ndim:
+            raise PhintysValueError(
+                f"known_grads: the gradient for {variable} ({variable.type}) has rank "
+                f"{gradient.ndim}"
+            )
+        known.append((variable, gradient))
+    results, disconnected = _core.grad(
+        cost,
+        items,
+        _variables(consider_constant),
+        known,
+        disconnected_inputs,
+        return_disconnected,
+        null_gradients,
+        add_names,
+    )
+    if disconnected_inputs == "warn":
+        for index in disconnected:
+            warnings.warn(_disconnected_text(items[index]), stacklevel=2)
+    return format_as(use_list, use_tuple, list(results))
+
+
+def _disconnected_text(variable: Any) -> str:
+    return (
+        "grad method was asked to compute the gradient with respect to a variable that is not "
+        f"part of the computational graph of the cost, or is used only by a non-differentiable "
+        f"operator: {variable}"
+    )
+
+
+def subgraph_grad(
+    wrt: Any, end: Any, start: Any = None, cost: Any = None, details: bool = False
+) -> Any:
+    """Gradients of a part of a graph, to be continued from `end`.
+
+    `start` maps variables to gradients with respect to them; with `cost`, its own are added.
+    Returns (gradients with respect to `wrt`, with respect to `end`).
+    """
+    if start is None and cost is None:
+        raise PhintysAssertionError("`cost` or `start` must be specified.")
+    params = list(wrt) + list(end)
+    total = None
+    if start is not None:
+        total = grad(None, params, consider_constant=end, known_grads=start,
+                     disconnected_inputs="ignore")  # fmt: skip
+    if cost is not None:
+        own = grad(cost, params, consider_constant=end, disconnected_inputs="ignore")
+        total = own if total is None else [a + b for a, b in zip(total, own, strict=True)]
+    assert total is not None
+    n = len(list(wrt))
+    return total[:n], total[n:]
+
+
+def _points(eval_points: Any, others: list[Any], what: str) -> list[Any]:
+    points = eval_points if isinstance(eval_points, (list, tuple)) else [eval_points]
+    result = [None if p is None else as_tensor_variable(p) for p in points]
+    if len(result) != len(others):
+        raise PhintysValueError(f"{what}: {len(result)} eval_points for {len(others)} variables")
+    for i, (point, other) in enumerate(zip(result, others, strict=True)):
+        if point is not None and point.ndim != other.ndim:
+            raise PhintysValueError(
+                f"Element {i} of {'wrt' if what == 'Rop' else 'f'}/eval_points have mismatched "
+                f"dimensionality: {other.ndim} versus {point.ndim}"
+            )
+    return result
+
+
+def Lop(  # noqa: N802
+    f: Any,
+    wrt: Any,
+    eval_points: Any,
+    consider_constant: Any = None,
+    disconnected_inputs: str = "raise",
+) -> Any:
+    """The product of `eval_points` with the Jacobian of `f` with respect to `wrt`.
+
+    `f` and `wrt` are variables or lists of them; `eval_points` have the shapes of `f`. Returns
+    variables of the shapes of `wrt`, in the same kind of container.
+    """
+    items, use_list, use_tuple = _wrt_list(wrt)
+    functions = _variables(f)
+    points = _points(eval_points, functions, "Lop")
+    constants = _variables(consider_constant)
+    results = _core.Lop(functions, items, points, constants, disconnected_inputs)
+    return format_as(use_list, use_tuple, list(results))
+
+
+def Rop(  # noqa: N802
+    f: Any,
+    wrt: Any,
+    eval_points: Any,
+    disconnected_outputs: str = "raise",
+    return_disconnected: str = "zero",
+) -> Any:
+    """The product of the Jacobian of `f` with respect to `wrt` with `eval_points`.
+
+    `eval_points` have the shapes of `wrt`; None stands for a zero direction. Returns variables of
+    the shapes of `f`, in the same kind of container. ValueError if ranks do not match.
+    """
+    items, _, _ = _wrt_list(wrt)
+    use_list, use_tuple = isinstance(f, list), isinstance(f, tuple)
+    functions = _variables(f)
+    points = _points(eval_points, items, "Rop")
+    action = "raise" if disconnected_outputs == "raise" else "ignore"
+    results = _core.Rop(functions, items, points, action)
+    return format_as(use_list, use_tuple, list(results))
+
+
+pullback = Lop
+pushforward = Rop
+
+
+def _static_rows(x: Any, what: str) -> int:
+    length = x.static_shape[0]
+    if length is None:
+        raise PhintysNotImplementedError(
+            f"{what}: the length of {x} ({x.type}) is not known when the graph is built, and a "
+            "loop over its elements is not available. Give the length in the type, as in "
+            "T.vector('x', shape=(3,)), or with specify_shape(x, (3,))"
+        )
+    return int(length)
+
+
+def jacobian(
+    expression: Any,
+    wrt: Any,
+    consider_constant: Any = None,
+    disconnected_inputs: str = "raise",
+) -> Any:
+    """The Jacobian of `expression`, a scalar or a vector of known length.
+
+    Row i is the gradient of ``expression[i]``: the result has the shape of `expression` followed
+    by that of `wrt`. A list of `wrt` gives a list. NotImplementedError for vectors whose length is
+    not known when the graph is built.
+    """
+    if not isinstance(expression, _core.Variable):
+        raise PhintysAssertionError("tensor.jacobian expects a Variable as `expression`")
+    if expression.ndim > 1:
+        raise PhintysAssertionError(
+            "tensor.jacobian expects a 1 dimensional variable as `expression`. If not use flatten "
+            "to make it a vector"
+        )
+    items, use_list, use_tuple = _wrt_list(wrt)
+    if expression.ndim == 0:
+        results = grad(expression, items, consider_constant, disconnected_inputs)
+        return format_as(use_list, use_tuple, results)
+    from phintys.tensor.join import stack
+
+    rows = [
+        grad(expression[i], items, consider_constant, disconnected_inputs)
+        for i in range(_static_rows(expression, "jacobian"))
+    ]
+    if not rows:
+        raise PhintysValueError("jacobian: the expression has no elements")
+    results = [stack([row[k] for row in rows]) for k in range(len(items))]
+    return format_as(use_list, use_tuple, results)
+
+
+def hessian(
+    cost: Any, wrt: Any, consider_constant: Any = None, disconnected_inputs: str = "raise"
+) -> Any:
+    """The Hessian of the scalar `cost` with respect to vectors of known length.
+
+    NotImplementedError for vectors whose length is not known when the graph is built.
+    """
+    if not isinstance(cost, _core.Variable):
+        raise PhintysAssertionError("tensor.hessian expects a Variable as `cost`")
+    if cost.ndim != 0:
+        raise PhintysAssertionError("tensor.hessian expects a 0 dimensional variable as `cost`")
+    items, use_list, use_tuple = _wrt_list(wrt)
+    results = []
+    for item in items:
+        if item.ndim != 1:
+            raise PhintysAssertionError(
+                "tensor.hessian expects a (list of) 1 dimensional variable as `wrt`"
+            )
+        length = _static_rows(item, "hessian")
+        first = grad(cost, item, consider_constant, disconnected_inputs)
+        if first.static_shape[0] is None:
+            from phintys.tensor.shape import specify_shape
+
+            first = specify_shape(first, (length,))
+        results.append(jacobian(first, item, consider_constant, "ignore"))
+    return format_as(use_list, use_tuple, results)
+
+
+# --- variables whose gradient is changed ------------------------------------------------------
+
+
+def consider_constant(x: Any) -> Any:
+    """`x`, whose gradient is zero: an expression through it counts as constant."""
+    return _core.apply("consider_constant", [as_tensor_variable(x)])
+
+
+def zero_grad(x: Any) -> Any:
+    """`x`, whose gradient is zero but connected."""
+    return _core.apply("zero_grad", [as_tensor_variable(x)])
+
+
+def disconnected_grad(x: Any) -> Any:
+    """`x`, through which no gradient is propagated: what lies behind it is disconnected."""
+    return _core.apply("disconnected_grad", [as_tensor_variable(x)])
+
+
+def grad_clip(x: Any, lower_bound: float, upper_bound: float) -> Any:
+    """`x`, whose gradient is clipped to ``[lower_bound, upper_bound]``."""
+    lower, upper = float(lower_bound), float(upper_bound)
+    if lower > upper:
+        raise PhintysValueError(f"grad_clip: the bounds {lower} and {upper} are in wrong order")
+    return _core.apply("grad_clip", [as_tensor_variable(x)], lower=lower, upper=upper)
+
+
+def grad_scale(x: Any, multiplier: float) -> Any:
+    """`x`, whose gradient is multiplied by a number."""
+    return _core.apply("grad_scale", [as_tensor_variable(x)], multiplier=float(multiplier))
+
+
+# --- checking gradients against differences ---------------------------------------------------
+
+_STEPS = {"float64": 1e-7, "float32": 3e-4, "float16": 1e-1}
+_TOLERANCES = {"float64": 1e-4, "float32": 1e-2, "float16": 5e-2}
+
+
+def _coarsest(arrays: Sequence[Any]) -> str:
+    names = [a.dtype.name for a in arrays if a.dtype.kind == "f"]
+    for name in ("float16", "float32"):
+        if name in names:
+            return name
+    return "float64"
+
+
+class numeric_grad:  # noqa: N801
+    """The gradient of a Python function by finite differences.
+
+    ``numeric_grad(f, pt)``: `f` takes the arrays of `pt` (an array or a list) and returns a
+    number; `gf` holds the differences, in the form of `pt`.
+    """
+
+    type_eps = _STEPS
+
+    def __init__(
+        self, f: Callable[..., Any], pt: Any, eps: float | None = None, out_type: Any = None
+    ) -> None:
+        packed = not isinstance(pt, (list, tuple))
+        points = [np.array(p) for p in ([pt] if packed else pt)]
+        total = _coarsest(points)
+        if out_type is not None and str(out_type) in _STEPS:
+            total = _coarsest([*points, np.zeros((), out_type)])
+        step = _STEPS[total] if eps is None else eps
+        base = np.asarray(f(*[p.copy() for p in points]), "float64")
+        self.gf: Any = []
+        for p in points:
+            slopes = np.zeros(p.shape, "float64")
+            for where in np.ndindex(*p.shape):
+                saved = p[where].copy()
+                p[where] = saved + step
+                actual = float(p[where]) - float(saved)
+                shifted = np.asarray(f(*[q.copy() for q in points]), "float64")
+                slopes[where] = (shifted - base) / actual
+                p[where] = saved
+            self.gf.append(slopes)
+        if packed:
+            self.gf = self.gf[0]
+
+    @staticmethod
+    def abs_rel_err(a: Any, b: Any) -> tuple[Any, Any]:
+        """Absolute and relative differences of two arrays."""
+        absolute = np.abs(a - b)
+        return absolute, absolute / np.maximum(np.abs(a) + np.abs(b), 1e-8)
+
+    def abs_rel_errors(self, g_pt: Any) -> list[tuple[Any, Any]]:
+        """Absolute and relative differences from the gradients `g_pt`."""
+        own = self.gf if isinstance(self.gf, list) else [self.gf]
+        return [self.abs_rel_err(a, b) for a, b in zip(g_pt, own, strict=True)]
+
+
+def verify_grad(
+    fun: Callable[..., Any],
+    pt: Sequence[Any],
+    n_tests: int = 2,
+    rng: Any = None,
+    eps: float | None = None,
+    out_type: Any = None,
+    abs_tol: float | None = None,
+    rel_tol: float | None = None,
+    mode: Any = None,
+    cast_to_output_type: bool = False,
+    no_debug_ref: bool = True,
+) -> None:
+    """Compares the symbolic gradient of `fun` with finite differences at the point `pt`.
+
+    Parameters
+    ----------
+    fun
+        Takes one variable for each array of `pt` and returns a variable.
+    pt
+        A list of floating ndarrays.
+    n_tests
+        Number of random projections of the output that are tried.
+    rng
+        A random generator; by default one seeded with ``config.unittests.rseed``.
+    eps, abs_tol, rel_tol
+        Step and tolerances; by default those of the least precise dtype.
+    mode
+        Mode of the functions compiled.
+
+    Raises GradientError if an element differs by more than both tolerances.
+    """
+    import phintys
+
+    if not isinstance(pt, (list, tuple)):
+        raise PhintysTypeError("verify_grad: pt must be a list of arrays")
+    points = [np.array(p) for p in pt]
+    for i, p in enumerate(points):
+        if p.dtype.name not in _STEPS:
+            raise PhintysTypeError(
+                f"verify_grad can work only with floating point inputs, but input {i} has dtype "
+                f'"{p.dtype}".'
+            )
+    total = _coarsest(points)
+    if rng is None:
+        seed = config.unittests.rseed
+        rng = np.random.default_rng(None if seed == "random" else int(seed))
+    kinds = [phintys.tensor.TensorType(p.dtype, [n == 1 for n in p.shape]) for p in points]
+    inputs = [kind(f"input {i}") for i, kind in enumerate(kinds)]
+    output = fun(*inputs)
+    if isinstance(output, (list, tuple)):
+        raise PhintysNotImplementedError("verify_grad: fun must return a single variable")
+    compute = phintys.function(inputs, output, mode=mode, on_unused_input="ignore")
+    shape = compute(*points).shape
+    tolerance = _TOLERANCES[_coarsest([*points, np.zeros((), output.dtype)])
+                            if output.dtype in _STEPS else total]  # fmt: skip
+    abs_tol = tolerance if abs_tol is None else abs_tol
+    rel_tol = tolerance if rel_tol is None else rel_tol
+    projection = phintys.shared(np.ones(shape, output.dtype), broadcastable=output.broadcastable)
+    cost = (projection * output).sum()
+    gradients = grad(cost, inputs, disconnected_inputs="ignore")
+    symbolic = phintys.function(inputs, gradients, mode=mode, on_unused_input="ignore")
+    for test in range(n_tests):
+        weights = (rng.random(shape) + 0.5).astype(output.dtype)
+        projection.set_value(weights)
+
+        def projected(*args: Any, weights: Any = weights) -> float:
+            return float((compute(*args).astype("float64") * weights).sum())
+
+        numeric = numeric_grad(projected, points, eps, output.dtype).gf
+        for position, (exact, approximate) in enumerate(
+            zip(symbolic(*points), numeric, strict=True)
+        ):
+            _compare(exact, approximate, position, abs_tol, rel_tol, test)
+
+
+def _compare(
+    exact: Any, approximate: Any, arg: int, abs_tol: float, rel_tol: float, test: int
+) -> None:
+    absolute, relative = numeric_grad.abs_rel_err(approximate, exact)
+    worst = np.minimum(absolute / abs_tol, relative / rel_tol)
+    # A NaN is never right.
+    worst = np.where(np.isnan(worst), np.inf, worst)
+    if not worst.size or worst.max() <= 1.0:
+        return
+    position = int(np.argmax(worst))
+    val1, val2 = approximate.flat[position], exact.flat[position]
+    raise GradientError(
+        f"GradientError: numeric gradient and analytic gradient exceed tolerance:\n"
+        f"        At position {position} of argument {arg} with shape {exact.shape},\n"
+        f"            val1 = {val1:f}      ,  val2 = {val2:f}\n"
+        f"            abs. error = {absolute.flat[position]:f},  abs. tolerance = {abs_tol:f}\n"
+        f"            rel. error = {relative.flat[position]:f},  rel. tolerance = {rel_tol:f}\n"
+        f"        in projection {test}"
+    )

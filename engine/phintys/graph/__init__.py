@@ -1,0 +1,1 @@
+"""The layout of Theano-PyMC: ``theano.graph``."""

@@ -1,0 +1,169 @@
+"""Graphs as text: ``debugprint`` and ``pp``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from phintys import _core
+from phintys.errors import PhintysTypeError
+
+__all__ = ["debugprint", "dprint", "min_informative_str", "pp", "pprint", "var_descriptor"]
+
+
+def _graph_outputs(obj: Any) -> list[Any]:
+    """The variables that an object stands for: a variable, node, function, graph, or a list."""
+    if isinstance(obj, _core.Variable):
+        return [obj]
+    if isinstance(obj, _core.Apply):
+        return list(obj.outputs)
+    if isinstance(obj, (list, tuple, set)):
+        return [v for item in obj for v in _graph_outputs(item)]
+    if hasattr(obj, "fn") and hasattr(obj.fn, "graph_outputs"):
+        return list(obj.fn.graph_outputs())
+    if hasattr(obj, "outputs"):
+        return list(obj.outputs)
+    raise PhintysTypeError(
+        f"debugprint cannot print an object of type {type(obj).__name__}: it needs a variable, an "
+        "apply node, a function or a list of them"
+    )
+
+
+def debugprint(
+    obj: Any,
+    depth: int = -1,
+    print_type: bool = False,
+    file: Any = None,
+    ids: str = "CHAR",
+    stop_on_name: bool = False,
+    done: Any = None,
+    print_storage: bool = False,
+    print_clients: bool = False,
+    used_ids: Any = None,
+) -> Any:
+    """Prints a graph as a tree, each node in full once and then by its id.
+
+    Parameters
+    ----------
+    obj
+        A variable, an apply node, a compiled function (the graph after all passes), or a list.
+    depth
+        How many levels to print; -1: all.
+    print_type
+        Print the types too.
+    file
+        Where to: None for standard output, ``'str'`` to return the text.
+    ids
+        ``'CHAR'``, ``'int'``, ``'id'`` or ``''``: how nodes are numbered.
+    stop_on_name
+        Do not go on behind variables that have a name.
+    """
+    text = _core.debugprint(_graph_outputs(obj), depth, print_type, stop_on_name, ids)
+    if file == "str":
+        return text
+    out = sys.stdout if file is None else file
+    out.write(text if text.endswith("\n") else text + "\n")
+    return out
+
+
+dprint = debugprint
+
+_INFIX = {
+    "add": " + ",
+    "sub": " - ",
+    "mul": " * ",
+    "true_div": " / ",
+    "int_div": " // ",
+    "mod": " % ",
+    "pow": " ** ",
+    "lt": " < ",
+    "le": " <= ",
+    "gt": " > ",
+    "ge": " >= ",
+    "and_": " & ",
+    "or_": " | ",
+    "xor": " ^ ",
+    "dot": " \\dot ",
+}
+
+
+def _leaf(v: Any) -> str:
+    return str(v.name or v)
+
+
+def _node_text(node: Any, parts: list[str]) -> str:
+    name, attrs = node.op.name, node.op.attrs
+    if name in _INFIX and len(parts) == 2:
+        # As in Theano, every infix expression is in parentheses.
+        return f"({_INFIX[name].join(parts)})"
+    if name == "neg":
+        return f"(-{parts[0]})"
+    if name == "dimshuffle":
+        order = list(attrs["order"])
+        if order == list(range(len(order)))[::-1] and len(order) == 2:
+            return f"{parts[0]}.T"
+        pattern = ",".join("x" if i < 0 else str(i) for i in order)
+        return f"DimShuffle{{{pattern}}}({parts[0]})"
+    if name == "second":
+        return f"fill({', '.join(parts)})"
+    if name == "reduce":
+        return f"{str(node.op).replace('acc_dtype=', '')}({parts[0]})"
+    text = name if name in _elementwise_names() else str(node.op)
+    return f"{text}({', '.join(parts)})"
+
+
+def _elementwise_names() -> Any:
+    from phintys.tensor.elemwise import OPS
+
+    return OPS
+
+
+def pp(v: Any) -> str:
+    """The expression of a variable on one line, with infix operators.
+
+    Subexpressions that are used more than once are written out each time, up to a length of 10,000
+    characters, after which they are shortened to their op.
+
+    >>> import phintys.tensor as T
+    >>> x, y = T.dscalars('x', 'y')
+    >>> pp(x + y * 2)
+    '(x + (y * TensorConstant{2}))'
+    """
+    if hasattr(v, "fn"):
+        outputs = _graph_outputs(v)
+        return pp(outputs[0]) if len(outputs) == 1 else ", ".join(pp(o) for o in outputs)
+    texts: dict[int, str] = {}
+    for node in _core.toposort([v]):
+        parts = [texts[id(i)] if id(i) in texts else _leaf(i) for i in node.inputs]
+        if sum(len(t) for t in parts) > 10000:
+            parts = [t if len(t) < 1000 else "..." for t in parts]
+        text = _node_text(node, parts)
+        for k, out in enumerate(node.outputs):
+            if out is not v and out.name:
+                texts[id(out)] = out.name
+            else:
+                texts[id(out)] = text if len(node.outputs) == 1 else f"{text}.{k}"
+    return texts[id(v)] if id(v) in texts else _leaf(v)
+
+
+pprint = pp
+
+
+def min_informative_str(
+    obj: Any, indent_level: int = 0, _prev_obs: Any = None, _tag_generator: Any = None
+) -> str:
+    """A short text of the graph of a variable."""
+    return str(_core.debugprint(_graph_outputs(obj), 4))
+
+
+def var_descriptor(obj: Any, _prev_obs: Any = None, _tag_generator: Any = None) -> str:
+    """A text that tells variables, arrays and other objects apart."""
+    if isinstance(obj, _core.Variable):
+        return pp(obj)
+    if isinstance(obj, np.ndarray):
+        from phintys.tensor.utils import hash_from_ndarray
+
+        return f"<ndarray:{hash_from_ndarray(obj)}>"
+    return str(obj)

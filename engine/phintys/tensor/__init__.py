@@ -1,0 +1,73 @@
+"""Symbolic tensors: ``import phintys.tensor as T``.
+
+Names and meaning are those of ``theano.tensor``, and NumPy's where Theano is silent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from phintys.tensor import basic, creation, elemwise, extra_ops, nlinalg, subtensor, type, utils
+from phintys.tensor import sharedvar as _sharedvar  # noqa: F401  registers the classes
+from phintys.tensor.basic import *  # noqa: F403
+from phintys.tensor.basic import _tensor_py_operators  # noqa: F401
+
+# Functions of Python's own names, and modules hidden by functions of their name, as in Theano.
+from phintys.tensor.elemwise import abs, cast, divmod, pow, round  # type: ignore # noqa: F401
+from phintys.tensor.extra_ops import diff, to_one_hot
+from phintys.tensor.nlinalg import matrix_dot, trace
+from phintys.tensor.reduction import all, any, max, min, sum, var  # noqa: F401
+from phintys.tensor.shape import shape  # noqa: F401
+from phintys.tensor.sharedvar import (
+    ScalarSharedVariable,
+    SharedVariable,
+    TensorSharedVariable,
+)
+
+from phintys.tensor import nnet  # isort: skip
+
+_LATE = {
+    "grad": "phintys.gradient",
+    "Rop": "phintys.gradient",
+    "Lop": "phintys.gradient",
+    "jacobian": "phintys.gradient",
+    "hessian": "phintys.gradient",
+    "verify_grad": "phintys.gradient",
+    "numeric_grad": "phintys.gradient",
+    "consider_constant": "phintys.gradient",
+    "DisconnectedType": "phintys.gradient",
+    "Op": "phintys.gof",
+    "Apply": "phintys.gof",
+    "opt": "phintys.gof",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _LATE.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(module), name)
+
+
+__all__ = [
+    *basic.__all__,
+    "ScalarSharedVariable",
+    "SharedVariable",
+    "TensorSharedVariable",
+    "abs",
+    "basic",
+    "creation",
+    "diff",
+    "elemwise",
+    "extra_ops",
+    "matrix_dot",
+    "nlinalg",
+    "nnet",
+    "subtensor",
+    "to_one_hot",
+    "trace",
+    "type",
+    "utils",
+]

@@ -1,0 +1,24 @@
+"""The functions of ``theano.tensor.basic``: everything of ``phintys.tensor`` but its sub-modules."""
+
+from phintys.errors import *  # noqa: F403
+from phintys.scalar.dtypes import *  # noqa: F403
+from phintys.scalar.dtypes import continuous_dtypes, discrete_dtypes
+from phintys.tensor.constructors import *  # noqa: F403
+from phintys.tensor.conversion import *  # noqa: F403
+from phintys.tensor.creation import *  # noqa: F403
+from phintys.tensor.creation import e, euler_gamma, inf, nan, pi  # noqa: F401
+from phintys.tensor.elemwise import *  # noqa: F403
+from phintys.tensor.join import *  # noqa: F403
+from phintys.tensor.linalg_basic import *  # noqa: F403
+from phintys.tensor.reduction import *  # noqa: F403
+from phintys.tensor.shape import *  # noqa: F403
+from phintys.tensor.subtensor import *  # noqa: F403
+from phintys.tensor.type import TensorType
+from phintys.tensor.var import *  # noqa: F403
+from phintys.tensor.var import _tensor_py_operators  # noqa: F401
+
+all_dtypes = discrete_dtypes + continuous_dtypes
+Tensor = TensorType
+newaxis = None
+
+__all__ = [name for name in dir() if not name.startswith("_")]

@@ -1,0 +1,126 @@
+"""NumPy's functions over variables: ``numpy.exp(x)``, ``array + x``, ``numpy.sum(x)``.
+
+Dtypes follow NumPy 2 there: a Python number does not raise the dtype of a variable.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import phintys
+from phintys import _core
+
+# Functions of NumPy whose counterpart has another name or lives in a sub-module.
+_RENAMED = {"amax": "max", "amin": "min", "round": "round", "around": "round"}
+
+
+def _ufunc_table() -> dict[str, str]:
+    table = {}
+    for info in _core.elementwise_ops():
+        reference = info.get("numpy") or ""
+        if reference.startswith("numpy.") and not info.get("internal"):
+            table[reference.removeprefix("numpy.")] = info["name"]
+    # Ufuncs that are another spelling of an op.
+    table.update(
+        logical_and="logical_and", logical_or="logical_or", logical_xor="logical_xor",
+        divide="true_div", true_divide="true_div", conjugate="conj", isfinite="isfinite",
+        divmod="divmod", matmul="matmul", rint="round_half_to_even", power="pow",
+    )  # fmt: skip
+    return table
+
+
+_UFUNCS: dict[str, str] = {}
+# Reductions of binary ufuncs.
+_REDUCTIONS = {
+    "add": "sum",
+    "multiply": "prod",
+    "maximum": "max",
+    "minimum": "min",
+    "logical_and": "all",
+    "logical_or": "any",
+}
+
+
+def _weak(inputs: tuple[Any, ...]) -> list[Any]:
+    """The operands, Python numbers as NumPy 2 would convert them for the others' dtypes."""
+    typed = [np.dtype(v.dtype) for v in inputs if hasattr(v, "dtype")]
+    result = []
+    for value in inputs:
+        if type(value) in (int, float, complex) and typed:
+            dtype = np.result_type(*typed, value)
+            result.append(phintys.tensor.constant(np.asarray(value, dtype)))
+        elif isinstance(value, bool):
+            result.append(phintys.tensor.constant(np.asarray(value)))
+        else:
+            result.append(value)
+    return result
+
+
+def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The expression for a call of a ufunc or of its method ``reduce``."""
+    if not _UFUNCS:
+        _UFUNCS.update(_ufunc_table())
+    name = ufunc.__name__
+    where = kwargs.pop("where", True)
+    out = kwargs.pop("out", None)
+    if out is not None and any(o is not None for o in out):
+        return NotImplemented
+    if where is not True:
+        return NotImplemented
+    if method == "reduce" and name in _REDUCTIONS:
+        kwargs.pop("initial", None)
+        axis = kwargs.pop("axis", 0)
+        keepdims = kwargs.pop("keepdims", False)
+        dtype = kwargs.pop("dtype", None)
+        options = {} if dtype is None else {"dtype": dtype}
+        function = getattr(phintys.tensor, _REDUCTIONS[name])
+        return function(inputs[0], axis=axis, keepdims=keepdims, **options)
+    if method != "__call__":
+        return NotImplemented
+    dtype = kwargs.pop("dtype", None)
+    if kwargs:
+        return NotImplemented
+    if name in ("logical_not",):
+        result = phintys.tensor.eq(inputs[0], 0)
+    elif name in _UFUNCS:
+        result = getattr(phintys.tensor, _UFUNCS[name])(*_weak(inputs))
+    else:
+        return NotImplemented
+    return result if dtype is None else phintys.tensor.cast(result, dtype)
+
+
+# Functions whose arguments have the same meaning here.
+_FUNCTIONS = frozenset(
+    "all allclose any argmax argmin around atleast_1d atleast_2d atleast_3d clip concatenate diag "
+    "diagonal dot expand_dims isclose amax amin max mean min moveaxis ones_like outer prod ptp "
+    "ravel repeat reshape roll round size squeeze stack std sum swapaxes take tensordot tile trace "
+    "transpose tril triu var where zeros_like full_like shape real imag diff".split()
+)
+_ARGUMENT_NAMES = {"a": 0, "x": 0, "arr": 0, "ary": 0, "m": 0, "array": 0, "v": 0}
+_IGNORED = {"out", "order", "subok", "device", "like", "casting"}
+
+
+def array_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The expression for a call of a function of NumPy that is not a ufunc."""
+    name = func.__name__
+    if name not in _FUNCTIONS or (func.__module__ or "").split(".")[0] != "numpy":
+        return NotImplemented
+    options = {k: v for k, v in kwargs.items() if v is not np._NoValue}
+    for key in _IGNORED & options.keys():
+        if options.pop(key) not in (None, "K", "C", True):
+            return NotImplemented
+    first = [k for k in options if k in _ARGUMENT_NAMES]
+    if not args and first:
+        args = (options.pop(first[0]),)
+    name = _RENAMED.get(name, name)
+    if name == "round":
+        options.pop("decimals", None)
+        if len(args) > 1 and args[1] != 0:
+            return NotImplemented
+        return phintys.tensor.round(args[0])
+    if name in ("std", "var", "mean") and "dtype" in options and options["dtype"] is None:
+        del options["dtype"]
+    function = getattr(phintys.tensor, name, None) or getattr(phintys.tensor.extra_ops, name)
+    return function(*args, **options)

@@ -1,0 +1,311 @@
+# distutils: language = c++
+# cython: language_level=3, boundscheck=False, wraparound=False
+"""The call path: from Python arguments to the executor and back.
+
+`FunctionBase` is the base of the Python class of compiled functions. A call whose arguments are
+arrays of the right dtype and rank (or plain numbers for 0-d inputs) runs without a Python-level
+call and without allocating anything but its results; every other argument goes through the
+`filter` of its input's specification.
+"""
+
+from cpython.object cimport PyObject
+from libcpp cimport bool as cbool
+from libcpp.vector cimport vector
+
+cdef extern from "Python.h":
+    ctypedef PyObject* (*vectorcallfunc)(PyObject*, PyObject* const*, size_t, PyObject*)
+    Py_ssize_t PyVectorcall_NARGS(size_t nargsf)
+    object PyVectorcall_Call(object callable, object args, object kwargs)
+    void Py_DECREF_ptr "Py_DECREF"(PyObject*)
+
+cdef extern from "call_support.h" namespace "phintys":
+    cdef cppclass TensorView:
+        pass
+
+cdef extern from "call_support.h" namespace "phintys::runtime":
+    cdef cppclass InputInfo:
+        pass
+    cdef cppclass OutputInfo:
+        pass
+    cdef cppclass Function:
+        const vector[InputInfo]& inputs()
+        const vector[OutputInfo]& outputs()
+
+cdef extern from "call_support.h" namespace "phintys::pycall":
+    cdef cppclass InputSpec:
+        pass
+    cdef cppclass Slot:
+        pass
+    cdef cppclass Frame:
+        TensorView* views
+        Slot* slots
+        PyObject** results
+        int reserve(int inputs, int outputs) except -1
+    int import_numpy() except -1
+    int load_api(object capsule) except -1
+    Function* function_of(object) except NULL
+    void fill_spec(InputSpec*, const InputInfo&, cbool strict)
+    bint view_argument(PyObject*, const InputSpec&, TensorView*, Slot*)
+    bint view_array_object(PyObject*, const InputSpec&, TensorView*)
+    cbool is_tiny(const Function&) except +
+    int run(Function*, Frame&, cbool keep_gil, int outputs) except -1
+    void install_vectorcall(PyObject* cls, Py_ssize_t offset)
+    void inherit_vectorcall(PyObject* instance, PyObject* base)
+
+
+import_numpy()
+
+from numpy import require as _numpy_require
+
+from phintys import _core
+
+load_api(_core._api)
+
+cdef enum:
+    MODE_SINGLE = 0
+    MODE_LIST = 1
+    MODE_DICT = 2
+    MODE_NONE = 3
+
+cdef dict _MODES = {"single": MODE_SINGLE, "list": MODE_LIST, "dict": MODE_DICT, "none": MODE_NONE}
+
+# Two inputs have this name: it cannot be used as a keyword.
+cdef object _AMBIGUOUS = object()
+
+
+cdef class FunctionBase:
+    """Base of compiled functions: holds a `_core.Function` and calls it.
+
+    Parameters
+    ----------
+    fn : _core.Function
+    specs : sequence
+        One object for each input, with the attributes `name` (str or None), `strict`,
+        `allow_downcast` (None, True, False), `borrow`, `value` (default, or None if the caller
+        must give one) and `filter(value, strict=, allow_downcast=, borrow=)`, which returns an
+        ndarray of the input's dtype and rank or raises TypeError. `label`, if there, names the
+        input in messages if it has no name.
+    output_mode : {"single", "list", "dict", "none"}
+    output_keys : sequence of str, for "dict"
+    """
+
+    cdef vectorcallfunc vectorcall
+    cdef readonly object fn
+    """The `_core.Function` behind this one."""
+    cdef public object trust_input
+    """Accepted for compatibility: arguments are checked in any case, at no cost worth saving."""
+    cdef readonly tuple specs
+    """Specifications of the inputs, as given."""
+    cdef readonly str output_mode
+    cdef readonly tuple output_keys
+    cdef object __weakref__
+    cdef Function* function
+    cdef vector[InputSpec] inputs
+    cdef dict positions
+    cdef tuple defaults
+    cdef int n_inputs
+    cdef int n_outputs
+    cdef int mode
+    cdef cbool keep_gil
+
+    def __cinit__(self, *args, **kwargs):
+        self.vectorcall = <vectorcallfunc><void*>_vectorcall
+        self.function = NULL
+        inherit_vectorcall(<PyObject*>self, <PyObject*>FunctionBase)
+
+    def __init__(self, fn, specs, output_mode="list", output_keys=None):
+        cdef Function* function = function_of(fn)
+        specs = tuple(specs)
+        if <size_t>len(specs) != function.inputs().size():
+            raise ValueError(
+                f"{len(specs)} input specifications for a function of "
+                f"{function.inputs().size()} inputs"
+            )
+        if output_mode not in _MODES:
+            raise ValueError(f"there is no output mode {output_mode!r}")
+        keys = tuple(output_keys) if output_keys is not None else ()
+        if output_mode == "dict" and <size_t>len(keys) != function.outputs().size():
+            raise ValueError("one key for each output is needed")
+        if output_mode == "single" and function.outputs().size() != 1:
+            raise ValueError("output mode 'single' is for functions of one output")
+        self.fn = fn
+        self.specs = specs
+        self.output_mode = output_mode
+        self.output_keys = keys
+        self.trust_input = False
+        self.mode = _MODES[output_mode]
+        self.n_inputs = <int>len(specs)
+        self.n_outputs = <int>function.outputs().size()
+        self.positions = {}
+        self.inputs.clear()
+        self.inputs.resize(len(specs))
+        defaults = []
+        for i, spec in enumerate(specs):
+            fill_spec(&self.inputs[i], function.inputs()[i], bool(spec.strict))
+            defaults.append(spec.value)
+            name = spec.name
+            if name is not None:
+                self.positions[name] = _AMBIGUOUS if name in self.positions else i
+        self.defaults = tuple(defaults)
+        self.keep_gil = is_tiny(function[0])
+        self.function = function
+
+    def __call__(self, *args, **kwargs):
+        return PyVectorcall_Call(self, args, kwargs)
+
+    @property
+    def holds_gil(self):
+        """Whether calls keep the GIL: only programs of a few values do."""
+        return self.keep_gil
+
+    cdef object _run(self, PyObject* const* args, object subset):
+        """Calls the function with `n_inputs` arguments, none of them null."""
+        cdef Frame frame
+        cdef object kept = None
+        cdef int i
+        frame.reserve(self.n_inputs, self.n_outputs)
+        for i in range(self.n_inputs):
+            if not view_argument(args[i], self.inputs[i], frame.views + i, frame.slots + i):
+                value = self._filtered(i, <object>args[i], frame.views + i)
+                if kept is None:
+                    kept = []
+                (<list>kept).append(value)
+        run(self.function, frame, self.keep_gil, self.n_outputs)
+        return self._packed(frame.results, subset)
+
+    cdef object _filtered(self, int i, object value, TensorView* view):
+        """The slow path of an argument: what `view` shows, to be kept until the call ends."""
+        spec = self.specs[i]
+        try:
+            array = spec.filter(
+                value, strict=spec.strict, allow_downcast=spec.allow_downcast, borrow=True
+            )
+            if view_array_object(<PyObject*>array, self.inputs[i], view):
+                return array
+            # Right but for its place in memory: unaligned or byte-swapped.
+            native = _numpy_require(array, array.dtype.newbyteorder("="), "A")
+            if view_array_object(<PyObject*>native, self.inputs[i], view):
+                return native
+            raise TypeError(
+                f"the value has dtype {native.dtype} and shape {native.shape}, which do not fit "
+                f"the input"
+            )
+        except Exception as e:
+            raise _bad_input(self, i, e) from e
+
+    cdef object _packed(self, PyObject** results, object subset):
+        """Results (references are taken over) as the caller wants them."""
+        cdef int i
+        cdef list out
+        if self.mode == MODE_SINGLE and subset is None:
+            value = <object>results[0]
+            Py_DECREF_ptr(results[0])
+            return value
+        out = []
+        for i in range(self.n_outputs):
+            out.append(<object>results[i])
+            Py_DECREF_ptr(results[i])
+        if subset is None:
+            return dict(zip(self.output_keys, out)) if self.mode == MODE_DICT else out
+        if self.mode == MODE_DICT:
+            return {key: out[self.output_keys.index(key)] for key in subset}
+        return [out[k] for k in subset]
+
+    cdef object _call_with_names(self, PyObject* const* args, Py_ssize_t nargs, object names):
+        """A call with keyword arguments, defaults, or a wrong number of arguments."""
+        cdef list values
+        cdef Py_ssize_t i
+        cdef vector[PyObject*] pointers
+        subset = None
+        if nargs > self.n_inputs:
+            raise TypeError("Too many parameter passed to theano function")
+        values = [<object>args[i] for i in range(nargs)]
+        given = [True] * nargs + [False] * (self.n_inputs - nargs)
+        values.extend(self.defaults[nargs:])
+        for i in range(len(names) if names is not None else 0):
+            name = names[i]
+            value = <object>args[nargs + i]
+            position = self.positions.get(name)
+            if position is None:
+                if name == "output_subset":
+                    subset = value
+                    continue
+                raise TypeError(f"Unknown input or state: {name}. {_about_inputs(self.specs)}")
+            if position is _AMBIGUOUS:
+                raise TypeError(
+                    f"Ambiguous name: {name} - please check the names of the inputs of your "
+                    f"function for duplicates."
+                )
+            if given[position]:
+                raise TypeError("Too many parameter passed to theano function")
+            given[position] = True
+            values[position] = value
+        for i in range(self.n_inputs):
+            if not given[i] and values[i] is None:
+                raise TypeError(f"Missing required input: {_label(self.specs[i])}")
+            pointers.push_back(<PyObject*>values[i])
+        return self._run(pointers.data(), subset)
+
+
+cdef object _label(object spec):
+    return spec.name or getattr(spec, "label", None) or "<unnamed input>"
+
+
+cdef object _bad_input(FunctionBase self, int i, object error):
+    """The same error with the function and the input it was about."""
+    name = getattr(self, "name", None) or self.fn.name
+    function = f'theano function with name "{name}"' if name else "theano function"
+    input_name = self.specs[i].name
+    argument = f'argument "{input_name}"' if input_name else "argument"
+    text = f"Bad input {argument} to {function} at index {i} (0-based). {error}"
+    try:
+        return type(error)(text)
+    except Exception:
+        return TypeError(text)
+
+
+cdef object _about_inputs(tuple specs):
+    named = [spec.name for spec in specs if spec.name]
+    unnamed = len(specs) - len(named)
+    hint = "(use 'name=...' in a Variable's constructor to give it a name)."
+    if not specs:
+        return "The function is supposed to have no input."
+    if not named:
+        if unnamed == 1:
+            return (
+                "The function has a single input variable which has no name, and thus cannot be "
+                f"assigned through a keyword argument {hint}"
+            )
+        return (
+            f"The function has {unnamed} inputs, but none of them is named, and thus they cannot "
+            f"be assigned through keyword arguments {hint}"
+        )
+    plural = "s" if len(named) > 1 else ""
+    text = f"The function has {len(named)} named input{plural} ({', '.join(named)})"
+    if not unnamed:
+        return text + "."
+    plural = "s" if unnamed > 1 else ""
+    return (
+        f"{text}, and {unnamed} unnamed input{plural} which thus cannot be accessed through "
+        f"keyword argument{plural} {hint}"
+    )
+
+
+cdef object _vectorcall(object callable, PyObject* const* args, size_t nargsf, PyObject* names):
+    cdef FunctionBase self = <FunctionBase>callable
+    cdef Py_ssize_t nargs = PyVectorcall_NARGS(nargsf)
+    if self.function == NULL:
+        raise RuntimeError("this function is not usable: FunctionBase.__init__ was not called")
+    if names == NULL and nargs == self.n_inputs:
+        return self._run(args, None)
+    return self._call_with_names(args, nargs, <object>names if names != NULL else None)
+
+
+cdef void _install():
+    cdef FunctionBase probe = FunctionBase.__new__(FunctionBase)
+    install_vectorcall(
+        <PyObject*>FunctionBase, <char*>&probe.vectorcall - <char*><PyObject*>probe
+    )
+
+
+_install()

@@ -1,0 +1,93 @@
+// The C++17 wrapper: calls, state, sharing, saving, errors.
+#include <phintys/phintys.hpp>
+
+#include <cmath>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+namespace {
+
+int failures = 0;
+
+void check(bool condition, const char* what) {
+  if (condition) return;
+  std::fprintf(stderr, "failed: %s\n", what);
+  ++failures;
+}
+
+template <class F>
+void check_throws(phintys::Kind kind, const char* what, F&& f) {
+  try {
+    f();
+  } catch (const phintys::Exception& e) {
+    check(e.kind() == kind && std::string(e.what()) != "", what);
+    return;
+  }
+  check(false, what);
+}
+
+void tensors() {
+  using phintys::Tensor;
+  const Tensor a({2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6});
+  check(a.at<float>(1, 2) == 6, "at");
+  check_throws(phintys::Kind::index, "at checks bounds", [&] { a.at<float>(2, 0); });
+  check_throws(phintys::Kind::type, "data checks the type", [&] { a.data<double>(); });
+  const Tensor t = Tensor::view_bytes(a.raw_data(), a.dtype(), {3, 2}, {4, 12});
+  check(t.to_vector<float>() == std::vector<float>{1, 4, 2, 5, 3, 6}, "transposed view");
+  check(a.cast<int64_t>().to_vector<int64_t>() == std::vector<int64_t>{1, 2, 3, 4, 5, 6}, "cast");
+  check(a.rows(1, 2).to_vector<float>() == std::vector<float>{4, 5, 6}, "rows");
+  check(a.reshape({3, 2}).at<float>(2, 1) == 6, "reshape");
+  check_throws(phintys::Kind::value, "reshape checks", [&] { a.reshape({4, 2}); });
+  check(Tensor(phintys::Dtype::float64, {0, 3}).size() == 0, "empty");
+  check(Tensor(2.5).item<float>() == 2.5f, "number");
+}
+
+void functions(const std::string& path) {
+  using phintys::Function;
+  using phintys::Tensor;
+  const Function f = Function::load(path);
+  check(f.name() == "train" && f.inputs()[1].has_default, "description");
+  const Tensor x({2, 3}, std::vector<double>{1, 0, -1, 0.5, 2, -3});
+  const auto before = f.get("w").to_vector<double>();
+  const std::string saved = f.save_bytes();
+  const auto by_position = f({x});
+  check(std::abs(by_position[0].at<double>(0, 0) - std::tanh(-3.5)) < 1e-14, "value");
+  check(f.get("w").to_vector<double>() != before, "updated");
+
+  Function g = Function::load(saved.data(), saved.size());
+  check(g.get("w").to_vector<double>() == before, "state of the time of saving");
+  const auto by_name = g.call({{"rate", 0.125}, {"x", x}});
+  check(by_name[1].item<double>() == by_position[1].item<double>(), "by name, default");
+  check(g.share_state_with(f) == 2, "shared");
+  f({x, 1});
+  check(g.get("w").to_vector<double>() == f.get("w").to_vector<double>(), "sharing");
+  g.set("b", Tensor({2}, std::vector<double>{7, 8}));
+  check(f.get("b").at<double>(1) == 8, "set through sharing");
+
+  check_throws(phintys::Kind::key, "unknown input", [&] { g.call({{"z", x}}); });
+  check_throws(phintys::Kind::missing_input, "missing input", [&] { g.call({{"rate", 1.0}}); });
+  check_throws(phintys::Kind::type, "dtype", [&] { g({x.cast<float>()}); });
+  check_throws(phintys::Kind::key, "unknown state", [&] { g.get("z"); });
+  check_throws(phintys::Kind::bad_file, "cut off", [&] { Function::load(saved.data(), 1000); });
+  check_throws(phintys::Kind::io, "no file", [&] { Function::load("/nowhere/f.phy"); });
+  phintys::LoadOptions small;
+  small.memory_limit = 100;
+  check_throws(phintys::Kind::memory, "limit",
+               [&] { Function::load(saved.data(), saved.size(), small); });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  try {
+    tensors();
+    functions(argv[1]);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+  }
+  return failures == 0 ? 0 : 1;
+}
