@@ -94,8 +94,14 @@ def tables(result: dict[str, Any]) -> list[str]:
     for row in result["rows"]:
         by_case.setdefault(row["case"], []).append(row)
     for rows in by_case.values():
-        used = [p for p in PEERS if any("median" in row["results"].get(p, {}) or "failed"
-                                        in row["results"].get(p, {}) for row in rows)]
+        used = [
+            p
+            for p in PEERS
+            if any(
+                "median" in row["results"].get(p, {}) or "failed" in row["results"].get(p, {})
+                for row in rows
+            )
+        ]
         targets = any(row["targets"] for row in rows)
         head = ["", *(PEERS[p].title for p in used), "Phintys / best peer"]
         head += ["target"] if targets else []

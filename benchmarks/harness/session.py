@@ -61,7 +61,7 @@ class Session:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.folder = tempfile.TemporaryDirectory(prefix="phintys-benchmarks-")
-        self.log = open(Path(self.folder.name) / "log", "w+b")  # noqa: SIM115
+        self.log = open(Path(self.folder.name) / "log", "w+b")
         self.workers: dict[str, Process] = {}
         self.rows: list[dict[str, Any]] = []
 
@@ -103,7 +103,9 @@ class Session:
         samples: dict[str, list[float]] = {peer: [] for peer in hosts}
         for turn in range(self.options.rounds):
             # Whoever runs after a heavy user of memory should not always be the same.
-            order = list(hosts)[turn % max(1, len(hosts)) :] + list(hosts)[: turn % max(1, len(hosts))]
+            order = (
+                list(hosts)[turn % max(1, len(hosts)) :] + list(hosts)[: turn % max(1, len(hosts))]
+            )
             for peer in order:
                 answer = hosts[peer].ask(limit, do="sample", peer=peer, samples=3)
                 if "failed" in answer:
@@ -216,8 +218,10 @@ def judge(target: Any, valid: dict[str, float]) -> dict[str, Any]:
         return {"met": own <= target.seconds, "figure": own / target.seconds}
     # The loop shows the limit of the machine; it is no peer to choose instead.
     others = {peer: t for peer, t in valid.items() if peer not in ("phintys", "loop")}
-    other = min(others.values(), default=None) if target.against == "best" else valid.get(
-        target.against
+    other = (
+        min(others.values(), default=None)
+        if target.against == "best"
+        else valid.get(target.against)
     )
     if other is None:
         return {"met": None}

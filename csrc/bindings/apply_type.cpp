@@ -4,6 +4,7 @@
 
 #include "bindings/handles.h"
 #include "bindings/ops.h"
+#include "bindings/pickle.h"
 #include "graph/traverse.h"
 #include "structmember.h"  // needs Python.h before it
 
@@ -179,6 +180,13 @@ PyGetSetDef apply_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
+PyObject* apply_reduce(PyObject* self, PyObject*) {
+  return guarded<PyObject*>(nullptr, [&] { return reduce_apply(self).release().ptr(); });
+}
+
+PyMethodDef apply_methods[] = {{"__reduce__", apply_reduce, METH_NOARGS, nullptr},
+                               {nullptr, nullptr, 0, nullptr}};
+
 PyMemberDef apply_members[] = {
     {"__dictoffset__", T_PYSSIZET, offsetof(ApplyObject, dict), READONLY, nullptr},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(ApplyObject, weakrefs), READONLY, nullptr},
@@ -200,6 +208,7 @@ void bind_applies(py::module_& m) {
       {Py_tp_clear, reinterpret_cast<void*>(apply_clear)},
       {Py_tp_getset, apply_getset},
       {Py_tp_members, apply_members},
+      {Py_tp_methods, apply_methods},
       {Py_tp_str, reinterpret_cast<void*>(apply_str)},
       {Py_tp_repr, reinterpret_cast<void*>(apply_str)},
       {0, nullptr},

@@ -1,7 +1,5 @@
 #include "bindings/function.h"
 
-#include <pybind11/stl.h>
-
 #include <memory>
 #include <set>
 

@@ -1,6 +1,7 @@
 // phintys._core: the graph and its compiler, for the Python layer.
 #include "bindings/common.h"
 #include "bindings/handles.h"
+#include "bindings/pickle.h"
 
 #ifndef PHINTYS_BUILD_VERSION
 #define PHINTYS_BUILD_VERSION "0.0.0"
@@ -24,5 +25,6 @@ PYBIND11_MODULE(_core, m) {
   bind_function(m);
   bind_saved(m);
   bind_settings(m);
+  bind_pickle(m);
   bind_api(m);
 }

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "bindings/handles.h"
+#include "bindings/pickle.h"
 #include "ops/build.h"
 #include "ops/elementwise/table.h"
 #include "ops/elemwise.h"
@@ -186,12 +187,7 @@ void bind_op_class(py::module_& m) {
       .def_property_readonly("name", [](const OpObject& o) { return o.op->name(); })
       .def_property_readonly("summary", [](const OpObject& o) { return o.op->summary(); })
       .def_property_readonly("version", [](const OpObject& o) { return o.op->version(); })
-      .def_property_readonly("attrs",
-                             [](const OpObject& o) {
-                               DictVisitor visitor;
-                               o.op->visit(visitor);
-                               return visitor.dict;
-                             })
+      .def_property_readonly("attrs", [](const OpObject& o) { return attributes_dict(*o.op); })
       .def("__str__", [](const OpObject& o) { return o.op->str(); })
       .def("__repr__", [](const OpObject& o) { return o.op->str(); })
       .def("__hash__",
@@ -204,6 +200,7 @@ void bind_op_class(py::module_& m) {
            [](const OpObject& a, py::handle b) {
              return !py::isinstance<OpObject>(b) || !a.op->equal(*py::cast<const OpObject&>(b).op);
            })
+      .def("__reduce__", [](const OpObject& o) { return reduce_op(o.op); })
       .def("__call__",
            [](const OpObject& o, const py::args& inputs) { return call_op(o.op, inputs); });
 }
@@ -215,6 +212,12 @@ Ref<const Op> op_from(py::handle object) {
     fail(ErrorKind::type, "an op is needed, not an object of class ", class_name(object));
   }
   return py::cast<const OpObject&>(object).op;
+}
+
+py::dict attributes_dict(const Op& op) {
+  DictVisitor visitor;
+  op.visit(visitor);
+  return visitor.dict;
 }
 
 py::object op_to_python(const Ref<const Op>& op) {

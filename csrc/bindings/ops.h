@@ -14,6 +14,8 @@ struct OpObject {
 Ref<const Op> op_from(py::handle object);
 // What Apply.op shows: made by the registered factory, or a `_core.Op`.
 py::object op_to_python(const Ref<const Op>& op);
+// Attributes by name.
+py::dict attributes_dict(const Op& op);
 // An op from its name and keyword arguments.
 Ref<const Op> op_from_kwargs(const std::string& name, const py::kwargs& attrs);
 

@@ -64,8 +64,10 @@ py::object save_function(const FunctionObject& f, py::object path, const py::dic
   }
   const py::object fspath = py::module_::import("os").attr("fspath")(path);
   const std::string file = py::cast<std::string>(fspath);
-  const py::gil_scoped_release nogil;
-  serial::save_file(*f.function, file, meta);
+  {
+    const py::gil_scoped_release nogil;
+    serial::save_file(*f.function, file, meta);
+  }
   return py::none();
 }
 

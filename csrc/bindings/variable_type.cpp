@@ -1,6 +1,7 @@
 // _core.Variable: construction, attributes, garbage collection.
 
 #include "bindings/handles.h"
+#include "bindings/pickle.h"
 #include "bindings/types.h"
 #include "graph/print.h"
 #include "structmember.h"  // needs Python.h before it
@@ -187,6 +188,13 @@ PyGetSetDef variable_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
+PyObject* variable_reduce(PyObject* self, PyObject*) {
+  return guarded<PyObject*>(nullptr, [&] { return reduce_variable(self).release().ptr(); });
+}
+
+PyMethodDef variable_methods[] = {{"__reduce__", variable_reduce, METH_NOARGS, nullptr},
+                                  {nullptr, nullptr, 0, nullptr}};
+
 PyMemberDef variable_members[] = {
     {"__dictoffset__", T_PYSSIZET, offsetof(VariableObject, dict), READONLY, nullptr},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(VariableObject, weakrefs), READONLY, nullptr},
@@ -196,7 +204,13 @@ constexpr const char* kDoc =
     "Variable(type, owner=None, index=None, name=None)\n--\n\n"
     "A handle on a variable of an expression. Compared and hashed by identity.";
 
-Py_hash_t variable_hash(PyObject* self) { return _Py_HashPointer(self); }
+// By identity. The low bits of addresses are alike, so they go to the top.
+Py_hash_t variable_hash(PyObject* self) {
+  const size_t address = reinterpret_cast<size_t>(self);
+  const Py_hash_t hash =
+      static_cast<Py_hash_t>((address >> 4) | (address << (8 * sizeof(address) - 4)));
+  return hash == -1 ? -2 : hash;
+}
 
 }  // namespace
 
@@ -210,6 +224,7 @@ void bind_variables(py::module_& m) {
       {Py_tp_clear, reinterpret_cast<void*>(variable_clear)},
       {Py_tp_getset, variable_getset},
       {Py_tp_members, variable_members},
+      {Py_tp_methods, variable_methods},
       {Py_tp_str, reinterpret_cast<void*>(variable_str)},
       {Py_tp_repr, reinterpret_cast<void*>(variable_str)},
       {Py_tp_hash, reinterpret_cast<void*>(variable_hash)},

@@ -17,8 +17,12 @@ Var filled_with(const Var& v) {
   const Apply* n = v->owner();
   if (!n) return {};
   if (owner_if(v, "second")) return in(*n, 1);
-  if (owner_if(v, Alloc::kName)) return pad_left(in(*n, 0), v.ndim());
-  return {};
+  if (!owner_if(v, Alloc::kName)) return {};
+  // Alloc also stretches what turns out to be 1 long when it runs; elementwise ops do not.
+  for (int64_t d : in(*n, 0).type().shape()) {
+    if (d == kUnknownDim) return {};
+  }
+  return pad_left(in(*n, 0), v.ndim());
 }
 
 // True iff the operands of `n` other than number `skip`, with `r` in its place, have n's pattern.
@@ -78,7 +82,16 @@ Var second_of_model(const Apply& n, const Ctx&) {
                                                             : Var();
 }
 Var alloc_needless(const Apply& n, const Ctx&) {
-  return covers(in(n, 0).type(), out_type(n)) ? in(n, 0) : Var();
+  const Var& x = in(n, 0);
+  if (x.ndim() != out_type(n).ndim()) return {};
+  for (int i = 0; i < x.ndim(); ++i) {
+    const Var& wanted = in(n, i + 1);
+    int64_t known;
+    if (constant_int_value(wanted.get(), &known) && known == x.type().dim(i)) continue;
+    const Apply* length = owner_if(wanted, ShapeI::kName);
+    if (!length || in(*length, 0).get() != x.get() || op_as<ShapeI>(*length).axis != i) return {};
+  }
+  return x;
 }
 
 constexpr Rule kFill[] = {

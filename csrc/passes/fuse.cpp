@@ -18,12 +18,12 @@ constexpr size_t kMaxSteps = 64;
 constexpr size_t kMaxOutputs = 8;
 
 struct Region {
-  bool fusible = false;              // else: one node of another kind
-  const Apply* reduction = nullptr;  // the reduction that closes it
-  Dims space;                        // 1 where all of it is known to be 1, else -1
-  std::vector<Apply*> members;       // elementwise, users before inputs
-  std::vector<Variable*> inputs;     // distinct
-  std::vector<Variable*> outputs;    // members' outputs that are used outside, users first
+  bool fusible = false;                  // else: one node of another kind
+  std::vector<const Apply*> reductions;  // those that close it, over the same axes
+  Dims space;                            // 1 where all of it is known to be 1, else -1
+  std::vector<Apply*> members;           // elementwise, users before inputs
+  std::vector<Variable*> inputs;         // distinct
+  std::vector<Variable*> outputs;        // members' outputs that are used outside, users first
 };
 
 Dims pattern(const Type& type) {
@@ -76,7 +76,8 @@ class Fuser {
  private:
   void place(Apply* node) {
     const Elemwise* e = as_elemwise(node->op());
-    if (e && join(node)) return;
+    const bool reduces = dynamic_cast<const Reduce*>(&node->op()) != nullptr;
+    if ((e && join(node)) || (reduces && join_reduction(node))) return;
     Region region;
     if (e) {
       region.fusible = true;
@@ -84,10 +85,10 @@ class Fuser {
       region.members.push_back(node);
       region.outputs.push_back(node->output());
       add_inputs(region, *node);
-    } else if (dynamic_cast<const Reduce*>(&node->op())) {
+    } else if (reduces) {
       region.fusible = true;
       region.space = pattern(node->input(0)->type());
-      region.reduction = node;
+      region.reductions.push_back(node);
       region.inputs.push_back(node->input(0));
     }
     region_of_[node->slot] = static_cast<int>(regions_.size());
@@ -107,7 +108,8 @@ class Fuser {
     Region& region = regions_[static_cast<size_t>(best)];
     if (!region.fusible || region.members.size() >= max_steps_) return false;
     if (max_steps_ == 1) return false;
-    if (shared && (region.reduction || region.outputs.size() >= kMaxOutputs)) return false;
+    if (shared && (!region.reductions.empty() || region.outputs.size() >= kMaxOutputs))
+      return false;
     if (!(pattern(out->type()) == region.space)) return false;
     std::vector<Variable*> fresh;
     for (const Var& v : node->inputs()) {
@@ -120,6 +122,46 @@ class Fuser {
     if (shared) region.outputs.push_back(out);
     region_of_[node->slot] = best;
     return true;
+  }
+
+  // Joins a reduction over the same axes of something computed from the same variable, as sum(x)
+  // and sum(sqr(x)): both then read it once.
+  bool join_reduction(Apply* node) {
+    if (max_steps_ == 1) return false;
+    int newest_user = -1;
+    for (const Client& c : graph_.clients(node->output())) {
+      if (c.node) newest_user = std::max(newest_user, region_of_[c.node->slot]);
+    }
+    std::vector<Variable*> sources{node->input(0)};
+    if (const Apply* producer = node->input(0)->owner(); producer && as_elemwise(producer->op())) {
+      for (const Var& v : producer->inputs()) sources.push_back(v.get());
+    }
+    for (Variable* source : sources) {
+      const auto& users = graph_.clients(source);
+      for (size_t i = 0; i < std::min(users.size(), kMaxOutputs); ++i) {
+        const int r = users[i].node ? region_of_[users[i].node->slot] : -1;
+        if (r <= newest_user || !same_reduction(regions_[static_cast<size_t>(r)], *node)) continue;
+        Region& region = regions_[static_cast<size_t>(r)];
+        region.reductions.push_back(node);
+        if (!computes(region, node->input(0)) && !has(region.inputs, node->input(0))) {
+          region.inputs.push_back(node->input(0));
+        }
+        region_of_[node->slot] = r;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  static bool same_reduction(const Region& region, const Apply& node) {
+    if (region.reductions.empty() || region.reductions.size() >= kMaxOutputs) return false;
+    if (region.inputs.size() >= kMaxInputs) return false;
+    return op_as<Reduce>(*region.reductions[0]).axes == op_as<Reduce>(node).axes &&
+           region.space == pattern(in(node, 0).type());
+  }
+  static bool computes(const Region& region, const Variable* v) {
+    return std::any_of(region.members.begin(), region.members.end(),
+                       [&](const Apply* m) { return m->output() == v; });
   }
 
   static bool has(const std::vector<Variable*>& list, const Variable* v) {
@@ -163,7 +205,7 @@ class Emitter {
     for (Apply* n : members) {
       for (const Var& v : n->inputs()) note(v);
     }
-    if (region_.reduction) note(region_.reduction->inputs()[0]);
+    for (const Apply* r : region_.reductions) note(r->inputs()[0]);
     op_->n_inputs = static_cast<int>(inputs.size());
     for (const Var& v : inputs) {
       op_->input_dtypes.push_back(v.dtype());
@@ -208,12 +250,11 @@ class Emitter {
 };
 
 void Emitter::outputs() {
-  if (const Apply* r = region_.reduction) {
-    const Reduce& reduce = static_cast<const Reduce&>(r->op());
+  for (const Apply* r : region_.reductions) {
+    const Reduce& reduce = op_as<Reduce>(*r);
     op_->axes = reduce.axes;
     op_->outputs.push_back({find(r->input(0)), true, reduce.reduce_op(), reduce.dtype});
     op_->output_types.push_back(r->output()->type());
-    return;
   }
   for (const Variable* v : region_.outputs) {
     op_->outputs.push_back({find(v), false, ReduceOp::sum, v->dtype()});
@@ -239,7 +280,7 @@ void Emitter::contract_products() {
     for (int32_t a : s.args) use(a, 1);
   }
   for (const Variable* v : region_.outputs) use(find(v), 2);
-  if (region_.reduction) use(find(region_.reduction->input(0)), 2);
+  for (const Apply* r : region_.reductions) use(find(r->input(0)), 2);
   std::vector<bool> gone(steps.size(), false);
   auto product = [&](int32_t reg, DType d) -> FusedStep* {
     if (reg < n_in) return nullptr;
@@ -273,23 +314,28 @@ void Emitter::contract_products() {
     kept.push_back(steps[k]);
   }
   steps = std::move(kept);
-  auto move = [&](const Variable* v) {
+  std::vector<const Variable*> results(region_.outputs.begin(), region_.outputs.end());
+  for (const Apply* r : region_.reductions) results.push_back(r->input(0));
+  // Each once: several reductions may have one operand.
+  std::sort(results.begin(), results.end(),
+            [](const Variable* a, const Variable* b) { return a->id() < b->id(); });
+  results.erase(std::unique(results.begin(), results.end()), results.end());
+  for (const Variable* v : results) {
     const int32_t reg = find(v);
     if (reg >= n_in) regs_.set(v, moved[static_cast<size_t>(reg - n_in)]);
-  };
-  for (const Variable* v : region_.outputs) move(v);
-  if (region_.reduction) move(region_.reduction->input(0));
+  }
 }
 
 void Fuser::emit(Region& region) {
-  const Apply* last = region.reduction ? region.reduction : region.members.front();
+  const bool reduces = !region.reductions.empty();
+  const Apply* last = reduces ? region.reductions.front() : region.members.front();
   LocationScope scope(last->loc);
-  if (!region.reduction) std::reverse(region.outputs.begin(), region.outputs.end());
+  std::reverse(region.outputs.begin(), region.outputs.end());
+  std::reverse(region.reductions.begin(), region.reductions.end());
   registers_.start(graph_.num_slots());
   const Ref<Apply> fused = Emitter(region, registers_).run();
-  if (region.reduction) {
-    graph_.replace(region.reduction->output(), fused->out());
-    return;
+  for (size_t i = 0; i < region.reductions.size(); ++i) {
+    graph_.replace(region.reductions[i]->output(), fused->out(static_cast<int>(i)));
   }
   for (size_t i = 0; i < region.outputs.size(); ++i) {
     graph_.replace(region.outputs[i], fused->out(static_cast<int>(i)));

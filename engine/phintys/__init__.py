@@ -131,7 +131,7 @@ def clone(
 
 
 # Sub-modules that are loaded when they are first asked for.
-_LAZY = {"cuda", "compat", "configdefaults", "configparser", "graph", "misc"}
+_LAZY = {"cuda", "compat", "configdefaults", "configparser", "graph", "misc", "raise_op"}
 
 
 def __getattr__(name: str) -> Any:

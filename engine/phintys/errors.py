@@ -42,6 +42,7 @@ __all__ = [
     "UnusedInputError",
 ]
 
+
 class PhintysError(Exception):
     """Base of all errors that Phintys raises."""
 

@@ -367,12 +367,12 @@ def grad_clip(x: Any, lower_bound: float, upper_bound: float) -> Any:
     lower, upper = float(lower_bound), float(upper_bound)
     if lower > upper:
         raise PhintysValueError(f"grad_clip: the bounds {lower} and {upper} are in wrong order")
-    return _core.apply("grad_clip", [as_tensor_variable(x)], lower=lower, upper=upper)
+    return _core.apply("grad_clip", [as_tensor_variable(x)], low=lower, high=upper)
 
 
 def grad_scale(x: Any, multiplier: float) -> Any:
     """`x`, whose gradient is multiplied by a number."""
-    return _core.apply("grad_scale", [as_tensor_variable(x)], multiplier=float(multiplier))
+    return _core.apply("grad_scale", [as_tensor_variable(x)], factor=float(multiplier))
 
 
 # --- checking gradients against differences ---------------------------------------------------

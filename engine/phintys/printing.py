@@ -123,7 +123,7 @@ def _elementwise_names() -> Any:
 def pp(v: Any) -> str:
     """The expression of a variable on one line, with infix operators.
 
-    Subexpressions that are used more than once are written out each time, up to a length of 10,000
+    Subexpressions that are used more than once are written out each time, up to a length of 100,000
     characters, after which they are shortened to their op.
 
     >>> import phintys.tensor as T
@@ -137,7 +137,7 @@ def pp(v: Any) -> str:
     texts: dict[int, str] = {}
     for node in _core.toposort([v]):
         parts = [texts[id(i)] if id(i) in texts else _leaf(i) for i in node.inputs]
-        if sum(len(t) for t in parts) > 10000:
+        if sum(len(t) for t in parts) > 100000:
             parts = [t if len(t) < 1000 else "..." for t in parts]
         text = _node_text(node, parts)
         for k, out in enumerate(node.outputs):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import inspect
+import pickle
 import weakref
 
 import numpy as np
@@ -372,6 +374,22 @@ def test_registry_is_described():
     assert ops["add"]["arity"] == 2 and ops["add"]["commutative"]
     assert ops["exp"]["numpy"] == "numpy.exp" and ops["exp"]["summary"]
     assert "reshape" in _core.structural_ops()
+
+
+def test_pickle_and_copy_of_graphs():
+    x = T.dvector("x")
+    x.role = "input"
+    z = T.exp(x) + x
+    z.name = "z"
+    x2, z2 = pickle.loads(pickle.dumps([x, z]))
+    assert x2 is not x and x2.name == "x" and x2.role == "input" and z2.name == "z"
+    assert _core.graph_inputs([z2]) == [x2]
+    assert z2.owner.op == z.owner.op and z2.type == z.type
+    c = copy.deepcopy(_core.constant(np.arange(3.0), "c"))
+    assert c.is_constant and c.name == "c"
+    np.testing.assert_array_equal(c.constant_data, np.arange(3.0))
+    op = _core.make_op("specify_shape", dims=[2], rebroadcast=False)
+    assert pickle.loads(pickle.dumps(op)) == op
 
 
 # --- shared variables ---------------------------------------------------------------------------

@@ -182,6 +182,7 @@ class Function(_call.FunctionBase):
     """
 
     _build: Build | None
+    _loaded_meta: dict[str, Any]
 
     @classmethod
     def _make(cls, core: Any, build: Build) -> Any:

@@ -39,7 +39,11 @@ predefined_optimizers = dict(_PIPELINES)
 _LINKERS = ("py", "c", "c|py", "c|py_nogc", "vm", "cvm", "vm_nogc", "cvm_nogc", "jax", "numba")
 predefined_linkers = {name: name for name in _LINKERS}
 # Tags of Theano that mean "fuse elementwise operations".
-_FUSION_TAGS = {"fusion", "local_elemwise_fusion", "elemwise_fusion", "add_mul_fusion"}
+_FUSION_TAGS = {"fuse", "fusion", "local_elemwise_fusion", "elemwise_fusion", "add_mul_fusion"}
+
+
+# Passes that lowering needs: they cannot be switched off. Fusion can, see Mode.fuse.
+_REQUIRED_PASSES = frozenset({"lower_casts", "fuse", "fuse_nothing"})
 
 
 class Mode:
@@ -165,8 +169,8 @@ def _print_pass(name: str, text: str) -> None:
 
 
 def pass_names() -> list[str]:
-    """Names of all passes, in the order in which they run."""
-    return list(_core.passes())
+    """Names of the passes that can be switched off, in the order in which they first run."""
+    return [name for name in _core.passes() if name not in _REQUIRED_PASSES]
 
 
 FAST_RUN = Mode("cvm", "fast_run")

@@ -82,7 +82,7 @@ def _autocast(x: Any, dtypes: tuple[str, ...]) -> Any:
         if config.floatX != "float64":
             return np.asarray(x, dtype=config.floatX)
         dtypes = dtypes[1:]
-    value = None
+    value: Any = None
     for dtype in dtypes:
         try:
             with np.errstate(over="ignore"):

@@ -13,7 +13,7 @@ from phintys.tensor.basic import *  # noqa: F403
 from phintys.tensor.basic import _tensor_py_operators  # noqa: F401
 
 # Functions of Python's own names, and modules hidden by functions of their name, as in Theano.
-from phintys.tensor.elemwise import abs, cast, divmod, pow, round  # type: ignore # noqa: F401
+from phintys.tensor.elemwise import abs, cast, divmod, pow, round  # noqa: F401
 from phintys.tensor.extra_ops import diff, to_one_hot
 from phintys.tensor.nlinalg import matrix_dot, trace
 from phintys.tensor.reduction import all, any, max, min, sum, var  # noqa: F401
@@ -38,7 +38,6 @@ _LATE = {
     "DisconnectedType": "phintys.gradient",
     "Op": "phintys.gof",
     "Apply": "phintys.gof",
-    "opt": "phintys.gof",
 }
 
 

@@ -1,8 +1,8 @@
-"""The functions of ``theano.tensor.basic``: everything of ``phintys.tensor`` but its sub-modules."""
+"""The functions of ``theano.tensor.basic``: all of ``phintys.tensor`` but its sub-modules."""
 
 from phintys.errors import *  # noqa: F403
 from phintys.scalar.dtypes import *  # noqa: F403
-from phintys.scalar.dtypes import continuous_dtypes, discrete_dtypes
+from phintys.scalar.dtypes import DTYPES
 from phintys.tensor.constructors import *  # noqa: F403
 from phintys.tensor.conversion import *  # noqa: F403
 from phintys.tensor.creation import *  # noqa: F403
@@ -17,7 +17,7 @@ from phintys.tensor.type import TensorType
 from phintys.tensor.var import *  # noqa: F403
 from phintys.tensor.var import _tensor_py_operators  # noqa: F401
 
-all_dtypes = discrete_dtypes + continuous_dtypes
+all_dtypes = DTYPES
 Tensor = TensorType
 newaxis = None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phintys.config import config
 from phintys.errors import PhintysTypeError
@@ -102,6 +102,10 @@ globals().update(_made)
 __all__ = list(_made)
 
 
-def __getattr__(name: str) -> Any:
-    # Static type checkers take the generated names from here.
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class _Generated(Protocol):
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    def __getattr__(name: str) -> _Generated: ...  # the generated constructors

@@ -236,7 +236,7 @@ def diag(v: Any, k: int = 0) -> Any:
         v = join(0, pad, v) if k > 0 else join(0, v, pad)
     n = _core.shape_i(v, 0)
     mask = eye(n, n, k, "bool")
-    row = _core.dimshuffle(v, [-1, 0] if k >= 0 else [0, -1])
+    row = _core.dimshuffle(v, [-1, 0])
     return _core.elemwise("switch", mask, row, cast(constant(0), v.dtype))
 
 

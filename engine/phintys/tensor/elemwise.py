@@ -8,7 +8,7 @@ expressions of others.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phintys import _core
 from phintys.config import config
@@ -119,9 +119,13 @@ OPS: dict[str, dict[str, Any]] = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    # Static type checkers take the generated names from here.
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class _Generated(Protocol):
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    def __getattr__(name: str) -> _Generated: ...  # the generated functions
 
 
 _generated = {name: _make_function(info) for name, info in OPS.items()}

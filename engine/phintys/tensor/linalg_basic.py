@@ -65,7 +65,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     if isinstance(axes, int):
         if axes < 0 or axes > min(a.ndim, b.ndim):
             raise PhintysValueError(
-                f"tensordot: axes={axes} is out of range for operands of ranks {a.ndim} and {b.ndim}"
+                f"tensordot: axes={axes} is out of range for ranks {a.ndim} and {b.ndim}"
             )
         a_axes = list(range(a.ndim - axes, a.ndim))
         b_axes = list(range(axes))
@@ -104,7 +104,7 @@ def _as_matrix(x: Any, rows: list[int], cols: list[int], shape: list[Any]) -> An
 
 
 def batched_dot(a: Any, b: Any) -> Any:
-    """For each i, ``dot(a[i], b[i])``: operands of rank 2 or 3, the first dimension is the batch."""
+    """For each i, ``dot(a[i], b[i])``: the first dimension of the operands is the batch."""
     a, b = as_tensor_variable(a), as_tensor_variable(b)
     if a.ndim not in (1, 2, 3) or b.ndim not in (1, 2, 3):
         raise PhintysValueError(

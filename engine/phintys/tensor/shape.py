@@ -71,7 +71,8 @@ def as_length(value: Any, what: str) -> Any:
 
 def as_lengths(shape: Any, what: str) -> list[Any]:
     """A shape (a list of numbers and variables, or a vector of known length) as scalars."""
-    if isinstance(shape, _core.Variable) and shape.ndim == 1:
+    is_variable = isinstance(shape, _core.Variable)
+    if is_variable and shape.ndim == 1:
         length = shape.static_shape[0]
         if length is None:
             raise PhintysValueError(
@@ -173,7 +174,7 @@ def _static_shape_vector(newshape: Any) -> tuple[Any, int]:
             raise PhintysValueError(
                 "The length of the provided shape cannot be automatically determined, so Phintys "
                 "is not able to know what the number of dimensions of the reshaped variable will "
-                "be. You can provide the 'ndim' keyword argument to 'reshape' to avoid this problem."
+                "be. You can provide the 'ndim' keyword argument to 'reshape' to avoid this."
             )
         return newshape, length
     scalars = newshape if isinstance(newshape, (list, tuple, np.ndarray)) else [newshape]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,8 @@ __all__ = ["hash_from_ndarray", "shape_of_variables"]
 
 def hash_from_ndarray(data: Any) -> str:
     """A text that differs for arrays of different bytes, shape or dtype."""
+    import hashlib
+
     data = np.ascontiguousarray(data)
     digest = hashlib.sha256(data.tobytes())
     digest.update(f"{data.shape}{data.dtype}".encode())

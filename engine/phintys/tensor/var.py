@@ -11,9 +11,9 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import phintys
+import phintys as _phintys
 from phintys import _core
-from phintys.errors import PhintysTypeError
+from phintys.errors import AsTensorError, PhintysTypeError
 from phintys.tensor import numpy_protocol
 
 __all__ = [
@@ -25,6 +25,12 @@ __all__ = [
 ]
 
 Variable = _core.Variable
+
+
+def _tensor() -> Any:
+    # Looked up at the time of the call: phintys.tensor imports this module.
+    return _phintys.tensor
+
 
 _auto_names = itertools.count()
 
@@ -69,17 +75,17 @@ class _tensor_py_operators:  # noqa: N801
     @property
     def T(self) -> Any:
         """The variable with its dimensions reversed."""
-        return phintys.tensor.transpose(self)
+        return _tensor().transpose(self)
 
     @property
     def mT(self) -> Any:
         """The variable with its last two dimensions swapped."""
-        return phintys.tensor.matrix_transpose(self)
+        return _tensor().matrix_transpose(self)
 
     @property
     def shape(self) -> Any:
         """The shape: an int64 vector variable of ``ndim`` elements."""
-        return phintys.tensor.shape(self)
+        return _tensor().shape(self)
 
     @shape.setter
     def shape(self, value: Any) -> None:
@@ -88,17 +94,17 @@ class _tensor_py_operators:  # noqa: N801
     @property
     def size(self) -> Any:
         """The number of elements: an int64 scalar variable."""
-        return phintys.tensor.size(self)
+        return _tensor().size(self)
 
     @property
     def real(self) -> Any:
         """The real part."""
-        return phintys.tensor.real(self)
+        return _tensor().real(self)
 
     @property
     def imag(self) -> Any:
         """The imaginary part."""
-        return phintys.tensor.imag(self)
+        return _tensor().imag(self)
 
     @property
     def tag(self) -> Scratchpad:
@@ -118,59 +124,59 @@ class _tensor_py_operators:  # noqa: N801
         """The elements in another shape; one length may be -1."""
         if len(shape) == 2 and ndim is None and _is_vector(shape[0]):
             shape, ndim = shape[:1], shape[1]
-        return phintys.tensor.reshape(self, shape[0] if len(shape) == 1 else shape, ndim=ndim)
+        return _tensor().reshape(self, shape[0] if len(shape) == 1 else shape, ndim=ndim)
 
     def dimshuffle(self, *pattern: Any) -> Any:
         """Reorders dimensions; ``'x'`` adds one of length 1, those left out must have length 1."""
         if len(pattern) == 1 and isinstance(pattern[0], (list, tuple)):
             pattern = tuple(pattern[0])
-        return phintys.tensor.dimshuffle(self, pattern)
+        return _tensor().dimshuffle(self, pattern)
 
     def flatten(self, ndim: int = 1) -> Any:
         """The first ``ndim - 1`` dimensions and one for all the others."""
-        return phintys.tensor.flatten(self, ndim)
+        return _tensor().flatten(self, ndim)
 
     def ravel(self) -> Any:
         """The elements as a vector."""
-        return phintys.tensor.flatten(self)
+        return _tensor().flatten(self)
 
     def transpose(self, *axes: Any) -> Any:
         """The dimensions in the order `axes`, reversed by default."""
         if not axes:
-            return phintys.tensor.transpose(self)
+            return _tensor().transpose(self)
         if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (list, tuple))):
-            return phintys.tensor.transpose(self, axes[0])
-        return phintys.tensor.transpose(self, axes)
+            return _tensor().transpose(self, axes[0])
+        return _tensor().transpose(self, axes)
 
     def swapaxes(self, axis1: int, axis2: int) -> Any:
         """The variable with two dimensions swapped."""
-        return phintys.tensor.swapaxes(self, axis1, axis2)
+        return _tensor().swapaxes(self, axis1, axis2)
 
     def squeeze(self, axis: Any = None) -> Any:
         """The variable without dimensions that are known to have length 1."""
-        return phintys.tensor.squeeze(self, axis)
+        return _tensor().squeeze(self, axis)
 
     def repeat(self, repeats: Any, axis: int | None = None) -> Any:
         """Each element `repeats` times."""
-        return phintys.tensor.repeat(self, repeats, axis)
+        return _tensor().repeat(self, repeats, axis)
 
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         """The diagonal of a matrix."""
-        return phintys.tensor.diagonal(self, offset, axis1, axis2)
+        return _tensor().diagonal(self, offset, axis1, axis2)
 
     def trace(self) -> Any:
         """The sum of the diagonal of a matrix."""
-        return phintys.tensor.nlinalg.trace(self)
+        return _tensor().nlinalg.trace(self)
 
     def copy(self, name: str | None = None) -> Any:
         """A new variable of the same value."""
-        result = phintys.tensor.tensor_copy(self)
+        result = _tensor().tensor_copy(self)
         result.name = name
         return result
 
     def astype(self, dtype: Any) -> Any:
         """The elements as `dtype`."""
-        return phintys.tensor.cast(self, dtype)
+        return _tensor().cast(self, dtype)
 
     def transfer(self, target: str) -> Any:
         """The variable itself: functions decide where they compute."""
@@ -178,7 +184,7 @@ class _tensor_py_operators:  # noqa: N801
 
     def fill(self, value: Any) -> Any:
         """`value` in the shape of this variable."""
-        return phintys.tensor.fill(self, value)
+        return _tensor().fill(self, value)
 
     # --- reductions -----------------------------------------------------------------------
 
@@ -186,143 +192,143 @@ class _tensor_py_operators:  # noqa: N801
         self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None
     ) -> Any:
         """Sum over `axis`."""
-        return phintys.tensor.sum(self, axis, dtype, keepdims, acc_dtype)
+        return _tensor().sum(self, axis, dtype, keepdims, acc_dtype)
 
     def prod(
         self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None
     ) -> Any:
         """Product over `axis`."""
-        return phintys.tensor.prod(self, axis, dtype, keepdims, acc_dtype)
+        return _tensor().prod(self, axis, dtype, keepdims, acc_dtype)
 
     def mean(
         self, axis: Any = None, dtype: Any = None, keepdims: bool = False, acc_dtype: Any = None
     ) -> Any:
         """Mean over `axis`."""
-        return phintys.tensor.mean(self, axis, dtype, False, keepdims, acc_dtype)
+        return _tensor().mean(self, axis, dtype, False, keepdims, acc_dtype)
 
     def var(
         self, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False
     ) -> Any:
         """Variance over `axis`."""
-        return phintys.tensor.var(self, axis, ddof, keepdims, corrected)
+        return _tensor().var(self, axis, ddof, keepdims, corrected)
 
     def std(
         self, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False
     ) -> Any:
         """Standard deviation over `axis`."""
-        return phintys.tensor.std(self, axis, ddof, keepdims, corrected)
+        return _tensor().std(self, axis, ddof, keepdims, corrected)
 
     def max(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Greatest element over `axis`; NaN wins."""
-        return phintys.tensor.max(self, axis, keepdims)
+        return _tensor().max(self, axis, keepdims)
 
     def min(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Least element over `axis`; NaN wins."""
-        return phintys.tensor.min(self, axis, keepdims)
+        return _tensor().min(self, axis, keepdims)
 
     def argmax(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Index of the greatest element over `axis`, the first of equals."""
-        return phintys.tensor.argmax(self, axis, keepdims)
+        return _tensor().argmax(self, axis, keepdims)
 
     def argmin(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Index of the least element over `axis`, the first of equals."""
-        return phintys.tensor.argmin(self, axis, keepdims)
+        return _tensor().argmin(self, axis, keepdims)
 
     def any(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Whether any element over `axis` is true."""
-        return phintys.tensor.any(self, axis, keepdims)
+        return _tensor().any(self, axis, keepdims)
 
     def all(self, axis: Any = None, keepdims: bool = False) -> Any:
         """Whether all elements over `axis` are true."""
-        return phintys.tensor.all(self, axis, keepdims)
+        return _tensor().all(self, axis, keepdims)
 
     def ptp(self, axis: Any = None) -> Any:
         """Greatest minus least element over `axis`."""
-        return phintys.tensor.ptp(self, axis)
+        return _tensor().ptp(self, axis)
 
     def norm(self, L: Any, axis: Any = None, keepdims: bool = False) -> Any:
         """The L-norm over `axis`."""
-        return phintys.tensor.norm(self, L, axis, keepdims)
+        return _tensor().norm(self, L, axis, keepdims)
 
     # --- elementwise, indexing, values ------------------------------------------------------
 
     def clip(self, a_min: Any, a_max: Any) -> Any:
         """The elements limited to ``[a_min, a_max]``."""
-        return phintys.tensor.clip(self, a_min, a_max)
+        return _tensor().clip(self, a_min, a_max)
 
     def round(self, mode: str | None = None) -> Any:
         """The elements rounded to integers, half to even by default."""
-        return phintys.tensor.round(self, mode)
+        return _tensor().round(self, mode)
 
     def conjugate(self) -> Any:
         """The complex conjugates."""
-        return phintys.tensor.conj(self)
+        return _tensor().conj(self)
 
     def dot(self, other: Any) -> Any:
         """The dot product with `other`."""
-        return phintys.tensor.dot(self, other)
+        return _tensor().dot(self, other)
 
     __dot__ = dot
 
     def __rdot__(self, other: Any) -> Any:
-        return phintys.tensor.dot(other, self)
+        return _tensor().dot(other, self)
 
     def __matmul__(self, other: Any) -> Any:
         try:
-            return phintys.tensor.matmul(self, other)
-        except phintys.errors.AsTensorError:
+            return _tensor().matmul(self, other)
+        except AsTensorError:
             return NotImplemented
 
     def __rmatmul__(self, other: Any) -> Any:
         try:
-            return phintys.tensor.matmul(other, self)
-        except phintys.errors.AsTensorError:
+            return _tensor().matmul(other, self)
+        except AsTensorError:
             return NotImplemented
 
     def __ceil__(self) -> Any:
-        return phintys.tensor.ceil(self)
+        return _tensor().ceil(self)
 
     def __floor__(self) -> Any:
-        return phintys.tensor.floor(self)
+        return _tensor().floor(self)
 
     def __trunc__(self) -> Any:
-        return phintys.tensor.trunc(self)
+        return _tensor().trunc(self)
 
     def zeros_like(self, dtype: Any = None) -> Any:
         """Zeros of the shape of this variable."""
-        return phintys.tensor.zeros_like(self, dtype)
+        return _tensor().zeros_like(self, dtype)
 
     def ones_like(self, dtype: Any = None) -> Any:
         """Ones of the shape of this variable."""
-        return phintys.tensor.ones_like(self, dtype)
+        return _tensor().ones_like(self, dtype)
 
     def take(self, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
         """The elements at `indices` along `axis`."""
-        return phintys.tensor.take(self, indices, axis, mode)
+        return _tensor().take(self, indices, axis, mode)
 
     def __getitem__(self, index: Any) -> Any:
-        return phintys.tensor.subtensor.getitem(self, index)
+        return _tensor().subtensor.getitem(self, index)
 
     def __iter__(self) -> Iterator[Any]:
         length = self.static_shape[0] if self.ndim else None
         if length is None:
             raise PhintysTypeError(
                 "TensorType does not support iteration. Maybe you are using builtins.sum instead "
-                "of phintys.tensor.sum? (Maybe .max?)"
+                "of _tensor().sum? (Maybe .max?)"
             )
         return iter([self[i] for i in range(length)])
 
     def set(self, y: Any) -> Any:
         """For ``z = x[index]``: x with `y` stored at that index."""
-        return phintys.tensor.set_subtensor(self, y)
+        return _tensor().set_subtensor(self, y)
 
     def inc(self, y: Any) -> Any:
         """For ``z = x[index]``: x with `y` added at that index."""
-        return phintys.tensor.inc_subtensor(self, y)
+        return _tensor().inc_subtensor(self, y)
 
     def get_scalar_constant_value(self) -> Any:
         """The value of a constant whose elements are all equal, as a 0-d array."""
-        return phintys.tensor.get_scalar_constant_value(self)
+        return _tensor().get_scalar_constant_value(self)
 
     def eval(self, inputs_to_values: dict[Any, Any] | None = None, **options: Any) -> Any:
         """The value of this variable, given values of its inputs.
@@ -346,7 +352,7 @@ class _tensor_py_operators:  # noqa: N801
         ids = (tuple(id(k) for k in keys), tuple(sorted(options)))
         entry = cache.get(ids) if not options else None
         if entry is None:
-            function = phintys.function(list(keys), self, **options)
+            function = _phintys.function(list(keys), self, **options)
             # The keys are kept: an id must not be reused by another variable.
             entry = cache[ids] = (function, keys)
         return entry[0](*[values[k] for k in keys])
@@ -401,7 +407,7 @@ def _is_vector(shape: Any) -> bool:
 
 def _elementwise_method(name: str) -> Callable[[Any], Any]:
     def method(self: Any) -> Any:
-        return getattr(phintys.tensor, name)(self)
+        return getattr(_tensor(), name)(self)
 
     method.__name__ = name
     method.__qualname__ = f"TensorVariable.{name}"
@@ -421,7 +427,7 @@ class TensorVariable(_tensor_py_operators, _core.Variable):
     """
 
 
-class TensorConstantSignature(tuple):  # type: ignore[type-arg]
+class TensorConstantSignature(tuple):
     """What two constants are compared by: type and bytes."""
 
     __slots__ = ()
@@ -454,7 +460,7 @@ class TensorConstant(_tensor_py_operators, _core.Variable):
     def equals(self, other: Any) -> bool:
         """True iff `other` is a constant, or array, of equal type and value."""
         if not isinstance(other, _core.Variable):
-            other = phintys.tensor.constant(other)
+            other = _tensor().constant(other)
         return isinstance(other, TensorConstant) and self.signature() == other.signature()
 
     def clone(self, name: str | None = None) -> Any:

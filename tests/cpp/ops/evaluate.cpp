@@ -197,12 +197,12 @@ std::vector<double> numbers(const Array& a) {
 
 Array f64_array(Dims shape, std::vector<double> values) {
   Array a = Array::empty(DType::f64, shape);
-  std::memcpy(a.data(), values.data(), values.size() * 8);
+  if (!values.empty()) std::memcpy(a.data(), values.data(), values.size() * 8);
   return a;
 }
 Array i64_array(Dims shape, std::vector<int64_t> values) {
   Array a = Array::empty(DType::i64, shape);
-  std::memcpy(a.data(), values.data(), values.size() * 8);
+  if (!values.empty()) std::memcpy(a.data(), values.data(), values.size() * 8);
   return a;
 }
 

@@ -91,6 +91,10 @@ TEST_CASE("canonicalize: fills disappear into operands that have the shape") {
   CHECK(canon(exp(second(x, pad_left(s, 2)))) == "second(x, exp(ds{x,x}(s)))");
   CHECK(canon(second(x, exp(x))) == "exp(x)");
   CHECK(canon(zeros_like(x) + x) == "x");
+  CHECK(canon(alloc(x, {shape_i(x, 0), shape_i(x, 1)})) == "x");
+  Var n = scalar("n", DType::i64), v = vector("v");
+  CHECK(canon(alloc(v, {n})) == "Alloc(v, n)");
+  CHECK(canon(alloc(s, {n}) * v) == "mul(ds{x}(s), v)");
 }
 
 TEST_CASE("canonicalize: views") {

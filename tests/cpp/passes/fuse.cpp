@@ -59,6 +59,28 @@ TEST_CASE("fuse: reductions take the producers that they alone use") {
   CHECK(op.ndim == 2);
 }
 
+TEST_CASE("fuse: reductions over the same axes share what they read") {
+  Var x = matrix("x");
+  const std::vector<Var> out{sum(x, {1}), sum(sqr(x), {1}), sum(x, {0})};
+  Graph graph(leaves(out), out);
+  fuse(graph);
+  graph.verify();
+  CHECK(graph.num_nodes() == 2);
+  const FusedOp& op = fused(graph.outputs()[0].get());
+  CHECK(op.outputs.size() == 2);
+  CHECK(op.n_inputs == 1);
+  CHECK(op.steps.size() == 1);
+}
+
+TEST_CASE("fuse: a reduction that another one depends on keeps its own region") {
+  Var x = vector("x");
+  const std::vector<Var> out{sum_all(sqr(x - pad_left(sum_all(x), 1)))};
+  Graph graph(leaves(out), out);
+  fuse(graph);
+  graph.verify();
+  CHECK(graph.num_nodes() == 3);
+}
+
 TEST_CASE("fuse: steps keep the user's lines") {
   const uint32_t file = intern_file("model.py");
   Var x = matrix("x"), a, b;

@@ -114,7 +114,7 @@ void check_seed(unsigned seed) {
   const std::vector<Var> inputs{matrix("x"), vector("v"), scalar("s"), matrix("y")};
   const std::vector<Value> values{random_value(rng, {2, 3}), random_value(rng, {3}),
                                   random_value(rng, {}), random_value(rng, {2, 3})};
-  const Var y = random_expression(rng, inputs, 4 + static_cast<int>(rng() % 12));
+  const Var y = random_expression(rng, inputs, 4 + static_cast<int>(rng() % 24));
   const Var cost = y.ndim() ? sum_all(y) : y;
   GradOptions options;
   options.disconnected_inputs = Missing::ignore;
@@ -135,12 +135,12 @@ void check_seed(unsigned seed) {
       }
     }
   };
-  run_all(pipeline("fast_run"));
+  run_all(pipeline(seed % 5 ? "fast_run" : "fast_compile"));
   run_all(lowering_pipeline(seed % 4 != 0));
 }
 
 }  // namespace
 
 TEST_CASE("fuzz: passes keep the values of random expressions and gradients") {
-  for (unsigned seed = 1; seed <= 2000; ++seed) check_seed(seed);
+  for (unsigned seed = 1; seed <= 300; ++seed) check_seed(seed);
 }

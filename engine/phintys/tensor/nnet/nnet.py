@@ -9,7 +9,7 @@ from phintys.errors import PhintysTypeError, PhintysValueError
 from phintys.scalar.dtypes import float_dtypes, integer_dtypes
 from phintys.tensor.conversion import as_tensor_variable
 from phintys.tensor.creation import arange
-from phintys.tensor.elemwise import clip, exp, expm1, log, sigmoid, softplus, switch  # type: ignore[attr-defined]
+from phintys.tensor.elemwise import function_named
 from phintys.tensor.reduction import sum
 from phintys.tensor.subtensor import getitem
 
@@ -37,6 +37,10 @@ __all__ = [
     "softsign",
     "ultra_fast_sigmoid",
 ]
+
+clip, exp, expm1 = function_named("clip"), function_named("exp"), function_named("expm1")
+log, switch = function_named("log"), function_named("switch")
+sigmoid, softplus = function_named("sigmoid"), function_named("softplus")
 
 
 def _rows(c: Any, what: str) -> Any:

@@ -1,0 +1,108 @@
+"""Compile time of long chains: microseconds for each node of the expression."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from harness.job import NotSupported, Target
+
+TITLE = "Compile time of a chain of elementwise nodes with its gradient, for each node"
+NOTE = (
+    "The chain repeats sin(h), h*x, h+x on 100 float64 values; its cost is sum(h), differentiated "
+    "by x. Times are divided by the nodes of the chain alone; with the gradient there are about "
+    "three times as many. Each sample is a fresh process. JAX: the first call of the jitted "
+    "gradient. PyTensor is asked for the chain of 1,000 and 10,000, JAX up to 1,000."
+)
+FRESH = True
+UNIT = "us/node"
+ROUNDS = 3
+METRICS = ["function() to first result", "building the chain", "grad()"]
+VALUES = 100
+
+
+def variants():
+    return [{"nodes": n} for n in (1000, 10_000, 100_000)]
+
+
+def targets(variant, metric):
+    return [Target("at most 20 us a node", seconds=20.0)] if metric == METRICS[0] else []
+
+
+def tolerance(variant):
+    # Rounding in the chain grows with its length.
+    return {"rtol": 1e-9 * variant["nodes"], "atol": 1e-6 * variant["nodes"]}
+
+
+def chain(x, nodes, sin):
+    h = x
+    for i in range(nodes):
+        h = sin(h) if i % 3 == 0 else h * x if i % 3 == 1 else h + x
+    return h
+
+
+def start_values():
+    import numpy as np
+
+    return np.linspace(0.1, 0.6, VALUES)
+
+
+def expected(variant):
+    """Value and gradient by forward differentiation of one number at a time."""
+    total = slope = 0.0
+    for x in map(float, start_values()):
+        h, d = x, 1.0
+        for i in range(variant["nodes"]):
+            if i % 3 == 0:
+                h, d = math.sin(h), d * math.cos(h)
+            elif i % 3 == 1:
+                h, d = h * x, d * x + h
+            else:
+                h, d = h + x, d + 1.0
+        total += h
+        slope += d
+    return [total, slope]
+
+
+def symbolic(package, tensor, nodes):
+    x = tensor.dvector("x")
+    start = time.perf_counter()
+    cost = chain(x, nodes, tensor.sin).sum()
+    built = time.perf_counter()
+    gradient = package.grad(cost, x)
+    differentiated = time.perf_counter()
+    value, slope = package.function([x], [cost, gradient])(start_values())
+    done = time.perf_counter()
+    seconds = (done - differentiated, built - start, differentiated - built)
+    metrics = dict(zip(METRICS, (1e6 * s / nodes for s in seconds), strict=True))
+    return metrics, [float(value), float(slope.sum())]
+
+
+def with_phintys(variant):
+    import phintys
+    import phintys.tensor as T
+
+    return symbolic(phintys, T, variant["nodes"])
+
+
+def with_pytensor(variant):
+    import pytensor
+    import pytensor.tensor as T
+
+    if variant["nodes"] > 10_000:
+        raise NotSupported("fails at a tenth of this")
+    return symbolic(pytensor, T, variant["nodes"])
+
+
+def with_jax(variant):
+    import jax
+
+    if variant["nodes"] > 1000:
+        raise NotSupported("would take minutes")
+    x = jax.numpy.asarray(start_values())
+    f = jax.jit(jax.value_and_grad(lambda x: chain(x, variant["nodes"], jax.numpy.sin).sum()))
+    start = time.perf_counter()
+    value, slope = f(x)
+    slope.block_until_ready()
+    seconds = time.perf_counter() - start
+    return {METRICS[0]: 1e6 * seconds / variant["nodes"]}, [float(value), float(slope.sum())]

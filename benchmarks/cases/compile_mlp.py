@@ -1,0 +1,97 @@
+"""How long until the first result: a training step with gradients, in a fresh process."""
+
+from __future__ import annotations
+
+import time
+
+from cases import digits_mlp
+from harness.job import Target
+
+TITLE = "Compile time of the MLP training step"
+NOTE = (
+    "Each sample is a fresh process. Cold: with empty disk caches; warm: with the caches of an "
+    'earlier process. "function() to first result" is the compiler\'s share (for JAX and '
+    'torch.compile: the first call, which traces and differentiates too); "second function" is '
+    "the same model compiled again in the process, which only Phintys and PyTensor are asked for."
+)
+FRESH = True
+ROUNDS = 5
+METRICS = ["function() to first result", "building the graph and grad()", "second function"]
+VARIANT = {"dtype": "float32"}
+
+
+def variants():
+    return [{"caches": "cold"}, {"caches": "warm"}]
+
+
+def targets(variant, metric):
+    if metric != METRICS[0]:
+        return []
+    return [Target("under 10 ms", seconds=0.010)]
+
+
+def tolerance(variant):
+    return {"rtol": 1e-5, "atol": 0.0}
+
+
+def expected(variant):
+    a = digits_mlp.inputs(VARIANT)
+    params = [a[name].astype("float64") for name in ("w1", "b1", "w2", "b2")]
+    return [float(digits_mlp.numpy_step(a["x"].astype("float64"), a["y"], params, 0.1))]
+
+
+def symbolic(package, graph):
+    """Times of a package in Theano's manner."""
+    a = digits_mlp.inputs(VARIANT)
+    metrics = {}
+    for compiled, built in ((METRICS[0], METRICS[1]), (METRICS[2], "")):
+        start = time.perf_counter()
+        arguments, loss, updates, _ = graph(VARIANT, a)
+        middle = time.perf_counter()
+        first = package.function(arguments, loss, updates=updates)(a["x"], a["y"])
+        metrics[compiled] = time.perf_counter() - middle
+        if built:
+            metrics[built] = middle - start
+    return metrics, [float(first)]
+
+
+def with_phintys(variant):
+    import phintys
+
+    return symbolic(phintys, digits_mlp.phintys_graph)
+
+
+def with_pytensor(variant):
+    import pytensor
+
+    with pytensor.config.change_flags(floatX="float32"):
+        return symbolic(pytensor, digits_mlp.pytensor_graph)
+
+
+def with_jax(variant):
+    import jax.numpy as jnp
+
+    a = digits_mlp.inputs(VARIANT)
+    x, y, params = jnp.asarray(a["x"]), jnp.asarray(a["y"]), digits_mlp.jax_parameters(a)
+    start = time.perf_counter()
+    loss, _ = digits_mlp.jax_step()(params, x, y)
+    loss.block_until_ready()
+    return {METRICS[0]: time.perf_counter() - start}, [float(loss)]
+
+
+def with_torch_compile(variant):
+    import torch
+
+    a = digits_mlp.inputs(VARIANT)
+    params = [torch.from_numpy(a[n].copy()).requires_grad_() for n in ("w1", "b1", "w2", "b2")]
+    x, y = torch.from_numpy(a["x"]), torch.from_numpy(a["y"])
+
+    @torch.compile
+    def cost(x, y, w1, b1, w2, b2):
+        z = torch.tanh(x @ w1 + b1) @ w2 + b2
+        return torch.nn.functional.cross_entropy(z, y)
+
+    start = time.perf_counter()
+    loss = cost(x, y, *params)
+    loss.backward()
+    return {METRICS[0]: time.perf_counter() - start}, [float(loss)]
