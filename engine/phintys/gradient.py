@@ -23,7 +23,7 @@ from phintys.errors import (
     PhintysValueError,
 )
 from phintys.tensor.conversion import as_tensor_variable
-from phintys.tensor.type import DisconnectedType, NullType
+from phintys.tensor.type import DisconnectedType, NullType, TensorType
 
 __all__ = [
     "DisconnectedInputError",
@@ -481,7 +481,7 @@ def verify_grad(
     if rng is None:
         seed = config.unittests.rseed
         rng = np.random.default_rng(None if seed == "random" else int(seed))
-    kinds = [phintys.tensor.TensorType(p.dtype, [n == 1 for n in p.shape]) for p in points]
+    kinds = [TensorType(p.dtype, [n == 1 for n in p.shape]) for p in points]
     inputs = [kind(f"input {i}") for i, kind in enumerate(kinds)]
     output = fun(*inputs)
     if isinstance(output, (list, tuple)):

@@ -31,7 +31,7 @@ class OrderedUpdates(OrderedDict[Any, Any]):
             raise PhintysTypeError("OrderedUpdates keys must inherit from SharedVariable", key)
         super().__setitem__(key, value)
 
-    def update(self, other: Any = None, /, **kwargs: Any) -> None:  # type: ignore[override]
+    def update(self, other: Any = None, /, **kwargs: Any) -> None:
         """Adds all of `other`; KeyError if it has another expression for a variable."""
         if other is None:
             return

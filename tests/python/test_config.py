@@ -4,9 +4,8 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 import phintys
+import pytest
 from phintys import change_flags, config
 
 

@@ -1,15 +1,15 @@
 """Classes of errors, the alias of Theano, and the command line."""
 
+import copy
 import pickle
 import subprocess
 import sys
 import weakref
 
 import numpy as np
-import pytest
-
 import phintys
 import phintys.tensor as T
+import pytest
 from phintys import errors
 
 
@@ -48,7 +48,7 @@ def test_theano_alias():
 
         assert theano is phintys and tt is T and Variable is phintys.Variable
         with pytest.raises(ModuleNotFoundError):
-            import theano.no_such_module  # noqa: F401
+            import theano.no_such_module
         assert phintys.tensor.__spec__.name == "phintys.tensor"
     finally:
         uninstall_theano_alias()
@@ -61,6 +61,20 @@ def test_variables_live_like_objects():
     assert reference() is None
     kind = pickle.loads(pickle.dumps(T.TensorType("float32", (True, False))))
     assert kind == T.frow
+
+
+def test_variables_can_be_pickled_and_copied():
+    x = T.dvector("x")
+    x.tag.role = "input"
+    y = T.exp(x).sum() * 2
+    a, b = pickle.loads(pickle.dumps((x, y)))
+    assert a.tag.role == "input"
+    assert b.eval({a: [0.0, 0.0]}) == 4
+    assert copy.deepcopy(T.constant(3.0)).data == 3
+    deep = x.sum()
+    for _ in range(5000):
+        deep = deep + 1
+    assert copy.deepcopy(deep) is not deep
 
 
 def test_command_line():

@@ -5,10 +5,9 @@ import inspect
 import pickle
 
 import numpy as np
-import pytest
-
 import phintys
 import phintys.tensor as T
+import pytest
 from phintys import In, Out, change_flags, errors, function, shared
 
 

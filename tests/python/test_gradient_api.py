@@ -3,10 +3,9 @@
 from collections import OrderedDict
 
 import numpy as np
-import pytest
-
 import phintys
 import phintys.tensor as T
+import pytest
 from phintys import errors, gradient
 from phintys.gradient import grad
 

@@ -2,10 +2,9 @@
 
 import io
 
-import pytest
-
 import phintys
 import phintys.tensor as T
+import pytest
 from phintys.printing import debugprint, pp
 
 

@@ -4,10 +4,9 @@ import copy
 import pickle
 
 import numpy as np
-import pytest
-
 import phintys
 import phintys.tensor as T
+import pytest
 from phintys import OrderedUpdates, shared
 
 

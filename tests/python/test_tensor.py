@@ -1,10 +1,9 @@
 """phintys.tensor: types, dtypes, broadcasting, methods; values against NumPy."""
 
 import numpy as np
-import pytest
-
 import phintys
 import phintys.tensor as T
+import pytest
 from phintys import change_flags, errors
 
 RNG = np.random.default_rng(1)
@@ -330,7 +329,7 @@ def test_joining():
         np.testing.assert_array_equal(actual, np.concatenate([a, b], axis))
         actual = run(T.stack([x, y], axis=axis), {x: a, y: b})
         np.testing.assert_array_equal(actual, np.stack([a, b], axis))
-    left, right = T.split(x, [1, 2], axis=1)
+    _, right = T.split(x, [1, 2], axis=1)
     np.testing.assert_array_equal(run(right, {x: a}), a[:, 1:])
     with pytest.raises(TypeError):
         T.join(0, x, T.dvector())

@@ -13,7 +13,7 @@ __all__ = ["MethodNotDefined", "Op", "get_test_value"]
 
 
 def get_test_value(v: Any) -> Any:
-    """The value of a constant or shared variable, else ``v.tag.test_value``, which may be missing."""
+    """The value of a constant or shared variable, else ``v.tag.test_value``."""
     if not hasattr(v, "owner"):
         return np.asarray(v)
     if isinstance(v, Constant):

@@ -71,10 +71,10 @@ def upgrade_to_float(dtype: str) -> str:
 
 def _autocast(x: Any, dtypes: tuple[str, ...]) -> Any:
     if config.cast_policy == "numpy+floatX":
-        value = np.asarray(x)
-        if not hasattr(x, "dtype") and value.dtype.kind == "f":
-            value = value.astype(config.floatX)
-        return value
+        plain = np.asarray(x)
+        if not hasattr(x, "dtype") and plain.dtype.kind == "f":
+            plain = plain.astype(config.floatX)
+        return plain
     if hasattr(x, "dtype"):
         # NumPy scalars are typed on purpose.
         return np.asarray(x)

@@ -9,8 +9,14 @@ from typing import Any
 
 import numpy as np
 
-import phintys
+import phintys as _phintys
 from phintys import _core
+
+
+def _tensor() -> Any:
+    # Looked up at the time of the call: phintys.tensor imports this module.
+    return _phintys.tensor
+
 
 # Functions of NumPy whose counterpart has another name or lives in a sub-module.
 _RENAMED = {"amax": "max", "amin": "min", "round": "round", "around": "round"}
@@ -50,9 +56,9 @@ def _weak(inputs: tuple[Any, ...]) -> list[Any]:
     for value in inputs:
         if type(value) in (int, float, complex) and typed:
             dtype = np.result_type(*typed, value)
-            result.append(phintys.tensor.constant(np.asarray(value, dtype)))
+            result.append(_tensor().constant(np.asarray(value, dtype)))
         elif isinstance(value, bool):
-            result.append(phintys.tensor.constant(np.asarray(value)))
+            result.append(_tensor().constant(np.asarray(value)))
         else:
             result.append(value)
     return result
@@ -75,7 +81,7 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
         keepdims = kwargs.pop("keepdims", False)
         dtype = kwargs.pop("dtype", None)
         options = {} if dtype is None else {"dtype": dtype}
-        function = getattr(phintys.tensor, _REDUCTIONS[name])
+        function = getattr(_tensor(), _REDUCTIONS[name])
         return function(inputs[0], axis=axis, keepdims=keepdims, **options)
     if method != "__call__":
         return NotImplemented
@@ -83,12 +89,12 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
     if kwargs:
         return NotImplemented
     if name in ("logical_not",):
-        result = phintys.tensor.eq(inputs[0], 0)
+        result = _tensor().eq(inputs[0], 0)
     elif name in _UFUNCS:
-        result = getattr(phintys.tensor, _UFUNCS[name])(*_weak(inputs))
+        result = getattr(_tensor(), _UFUNCS[name])(*_weak(inputs))
     else:
         return NotImplemented
-    return result if dtype is None else phintys.tensor.cast(result, dtype)
+    return result if dtype is None else _tensor().cast(result, dtype)
 
 
 # Functions whose arguments have the same meaning here.
@@ -119,8 +125,8 @@ def array_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
         options.pop("decimals", None)
         if len(args) > 1 and args[1] != 0:
             return NotImplemented
-        return phintys.tensor.round(args[0])
+        return _tensor().round(args[0])
     if name in ("std", "var", "mean") and "dtype" in options and options["dtype"] is None:
         del options["dtype"]
-    function = getattr(phintys.tensor, name, None) or getattr(phintys.tensor.extra_ops, name)
+    function = getattr(_tensor(), name, None) or getattr(_tensor().extra_ops, name)
     return function(*args, **options)

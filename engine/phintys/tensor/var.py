@@ -123,7 +123,7 @@ class _tensor_py_operators:  # noqa: N801
     def reshape(self, *shape: Any, ndim: int | None = None) -> Any:
         """The elements in another shape; one length may be -1."""
         if len(shape) == 2 and ndim is None and _is_vector(shape[0]):
-            shape, ndim = shape[:1], shape[1]
+            return _tensor().reshape(self, shape[0], ndim=shape[1])
         return _tensor().reshape(self, shape[0] if len(shape) == 1 else shape, ndim=ndim)
 
     def dimshuffle(self, *pattern: Any) -> Any:
@@ -394,6 +394,14 @@ class _tensor_py_operators:  # noqa: N801
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return numpy_protocol.array_function(func, args, kwargs)
+
+    def __reduce__(self) -> Any:
+        from phintys.tensor.pickling import reduce_variable
+
+        return reduce_variable(self)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__reduce__()
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise PhintysTypeError(
