@@ -17,12 +17,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+import phintys
+import phintys.tensor as T
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from tqdm import tqdm
-
-import phintys
-import phintys.tensor as T
 
 BATCH = 32
 
@@ -76,7 +75,7 @@ def mlp_model(rng: np.random.Generator, hidden: int = 128) -> Model:
 def momentum_updates(cost, params, rate: float, momentum: float = 0.9):
     """Gradient descent with momentum: one velocity for each parameter."""
     updates = []
-    for p, g in zip(params, phintys.grad(cost, params)):
+    for p, g in zip(params, phintys.grad(cost, params), strict=True):
         v = phintys.shared(np.zeros_like(p.get_value()), name=f"{p.name}_velocity")
         step = momentum * v - rate * g
         updates += [(v, step), (p, p + step)]
@@ -88,7 +87,9 @@ def train(model: Model, data, epochs: int, rate: float):
     X, y, X_test, y_test = data
     start = time.perf_counter()
     updates = momentum_updates(model.cost, model.params, rate)
-    step = phintys.function([model.x, model.y], model.cost, updates=updates, name=f"{model.name}_step")
+    step = phintys.function(
+        [model.x, model.y], model.cost, updates=updates, name=f"{model.name}_step"
+    )
     predict = phintys.function([model.x], model.predictions, name=f"{model.name}_predict")
     compile_ms = (time.perf_counter() - start) * 1e3
 
@@ -155,7 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
-    parser.add_argument("--no-cpp", action="store_true", help="do not build and run the C++ program")
+    parser.add_argument("--no-cpp", action="store_true", help="leave out the C++ program")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
 

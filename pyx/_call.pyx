@@ -58,6 +58,7 @@ import_numpy()
 from numpy import require as _numpy_require
 
 from phintys import _core
+from phintys.errors import PhintysTypeError
 
 load_api(_core._api)
 
@@ -186,7 +187,7 @@ cdef class FunctionBase:
             native = _numpy_require(array, array.dtype.newbyteorder("="), "A")
             if view_array_object(<PyObject*>native, self.inputs[i], view):
                 return native
-            raise TypeError(
+            raise PhintysTypeError(
                 f"the value has dtype {native.dtype} and shape {native.shape}, which do not fit "
                 f"the input"
             )
@@ -218,7 +219,7 @@ cdef class FunctionBase:
         cdef vector[PyObject*] pointers
         subset = None
         if nargs > self.n_inputs:
-            raise TypeError("Too many parameter passed to theano function")
+            raise PhintysTypeError("Too many parameter passed to theano function")
         values = [<object>args[i] for i in range(nargs)]
         given = [True] * nargs + [False] * (self.n_inputs - nargs)
         values.extend(self.defaults[nargs:])
@@ -230,19 +231,21 @@ cdef class FunctionBase:
                 if name == "output_subset":
                     subset = value
                     continue
-                raise TypeError(f"Unknown input or state: {name}. {_about_inputs(self.specs)}")
+                raise PhintysTypeError(
+                    f"Unknown input or state: {name}. {_about_inputs(self.specs)}"
+                )
             if position is _AMBIGUOUS:
-                raise TypeError(
+                raise PhintysTypeError(
                     f"Ambiguous name: {name} - please check the names of the inputs of your "
                     f"function for duplicates."
                 )
             if given[position]:
-                raise TypeError("Too many parameter passed to theano function")
+                raise PhintysTypeError("Too many parameter passed to theano function")
             given[position] = True
             values[position] = value
         for i in range(self.n_inputs):
             if not given[i] and values[i] is None:
-                raise TypeError(f"Missing required input: {_label(self.specs[i])}")
+                raise PhintysTypeError(f"Missing required input: {_label(self.specs[i])}")
             pointers.push_back(<PyObject*>values[i])
         return self._run(pointers.data(), subset)
 
@@ -261,7 +264,7 @@ cdef object _bad_input(FunctionBase self, int i, object error):
     try:
         return type(error)(text)
     except Exception:
-        return TypeError(text)
+        return PhintysTypeError(text)
 
 
 cdef object _about_inputs(tuple specs):

@@ -56,7 +56,8 @@ def with_phintys(variant, a):
     import phintys.tensor as T
 
     s, k, t = (T.vector(name, dtype=variant["dtype"]) for name in "skt")
-    return call(phintys.function([s, k, t], list(prices(s, k, t, T, T.erf))), *a.values())
+    with phintys.config.change_flags(floatX=variant["dtype"]):
+        return call(phintys.function([s, k, t], list(prices(s, k, t, T, T.erf))), *a.values())
 
 
 def with_numpy(variant, a):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ from harness.job import NotSupported
 __all__ = ["library"]
 
 
+@functools.cache
 def library(name: str) -> ctypes.CDLL:
     """native/NAME.cpp as a loaded library, built with -O3 -march=native."""
     source = Path(__file__).resolve().parents[1] / "native" / f"{name}.cpp"

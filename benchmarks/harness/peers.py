@@ -47,6 +47,7 @@ def environment(peer: str, threads: int, cache: str) -> dict[str, str]:
         flags += ["linker=numba"]
     env["PYTENSOR_FLAGS"] = ",".join(flags)
     env["PYTHONHASHSEED"] = "0"
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # It would show up in the times of imports.
     return env
 
 

@@ -57,7 +57,7 @@ def compare(values: list[Any], expected: list[Any], rtol: float, atol: float) ->
 class Worker:
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self.jobs: dict[str, tuple[Any, int]] = {}
+        self.jobs: dict[str, tuple[Job, Any, int]] = {}
         self.inputs: tuple[Any, Any] | None = None
 
     def case_inputs(self, name: str, variant: dict[str, Any]) -> Any:
@@ -105,11 +105,12 @@ class Worker:
         while seconds < SAMPLE_SECONDS:
             count = max(2 * count, int(count * SAMPLE_SECONDS / max(seconds, 1e-9)))
             seconds = run(count)
-        self.jobs[peer] = (run, count)
+        # The job goes with it: what it only points at must live.
+        self.jobs[peer] = (job, run, count)
         return {**answer, "first_call": first, "calls_per_sample": count}
 
     def sample(self, peer: str, samples: int) -> dict[str, Any]:
-        run, count = self.jobs[peer]
+        _, run, count = self.jobs[peer]
         # Another peer has just used the caches and, for some of them, still spins on a core.
         time.sleep(0.002)
         run(max(1, count // 10))

@@ -220,10 +220,4 @@ bool same_bits(const Array& a, const Array& b) {
   return true;
 }
 
-SharedStorage::SharedStorage(Array value, std::string name_)
-    : name(std::move(name_)), value_(std::move(value)) {
-  static std::atomic<uint64_t> next{1};
-  id_ = next.fetch_add(1, std::memory_order_relaxed);
-}
-
 }  // namespace phintys

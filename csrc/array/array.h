@@ -45,6 +45,8 @@ class Buffer : public RefCounted {
   static Ref<Buffer> allocate(size_t bytes);
   void* data() const { return data_; }
   size_t bytes() const { return bytes_; }
+  // True iff the memory is somebody else's, lent to the runtime.
+  bool foreign() const { return context_ != nullptr; }
 
  private:
   void* data_;

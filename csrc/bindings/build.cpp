@@ -70,7 +70,7 @@ py::array shared_get(py::handle variable, bool borrow) {
   Array value;
   py::array copy;
   {
-    const auto lock = lock_storage<std::shared_lock<std::shared_mutex>>(*storage);
+    const auto lock = lock_storage<std::shared_lock<StorageMutex>>(*storage);
     if (borrow) {
       value = storage->value();
     } else {
@@ -87,7 +87,7 @@ void shared_set(py::handle variable, py::handle data, bool borrow) {
   // The old value is dropped after the lock: its buffer may belong to Python.
   Array old;
   {
-    const auto lock = lock_storage<std::unique_lock<std::shared_mutex>>(*storage);
+    const auto lock = lock_storage<std::unique_lock<StorageMutex>>(*storage);
     old = storage->value();
     storage->set_value(std::move(value));
   }

@@ -75,7 +75,7 @@ std::vector<std::pair<Var, Var>> pairs_from(py::handle sequence, const char* wha
 FunctionObject compile(py::handle inputs, py::handle outputs, py::handle updates, py::handle givens,
                        std::string name, std::string pipeline, bool fuse, py::handle excluded,
                        const py::object& on_change, bool verify, const py::object& monitor,
-                       bool profile) {
+                       bool profile, bool reuse_memory) {
   runtime::FunctionSpec spec;
   spec.name = std::move(name);
   spec.inputs = vars_from(inputs);
@@ -88,6 +88,7 @@ FunctionObject compile(py::handle inputs, py::handle outputs, py::handle updates
   spec.fuse = fuse;
   spec.pass_options = pass_options(excluded, on_change, verify);
   spec.profile = profile;
+  spec.reuse_memory = reuse_memory;
   set_monitor(&spec, monitor);
   return {Function::compile(spec)};
 }
@@ -165,6 +166,8 @@ size_t planned_bytes(Function& f, py::handle shapes) {
            " was given");
     }
   }
+  // Waits for the locks of shared variables, whose holders may wait for the GIL.
+  const py::gil_scoped_release nogil;
   return f.planned_bytes(dims);
 }
 
@@ -272,7 +275,9 @@ void bind_function(py::module_& m) {
         py::arg("givens") = py::list(), py::arg("name") = "", py::arg("pipeline") = "fast_run",
         py::arg("fuse") = true, py::arg("excluded") = py::list(), py::arg("on_change") = py::none(),
         py::arg("verify") = false, py::arg("monitor") = py::none(), py::arg("profile") = false,
-        "Compile a function.");
+        py::arg("reuse_memory") = true,
+        "Compile a function. With `reuse_memory` False no value is computed in memory that held "
+        "another.");
   m.def("passes", &pass_names, "Names of all passes, in the order in which they run.");
 }
 

@@ -106,6 +106,9 @@ class Op : public RefCounted {
   // read outputs. Only ops that the VM does not run itself (elementwise, reductions) have one.
   virtual void perform(PerformContext& context, std::span<const TensorView> inputs,
                        std::span<const TensorView> outputs) const;
+  // Of an infallible op: the most that one perform() asks of scratch(), in one block. Only pointers
+  // may be missing in `inputs`.
+  virtual size_t scratch_bytes(std::span<const TensorView> /*inputs*/) const { return 0; }
   // Input that output 0 may overwrite (same memory) when that input dies here, or -1: perform()
   // must then be right when outputs[0].data == inputs[i].data.
   virtual int inplace_input() const { return -1; }

@@ -84,7 +84,7 @@ struct alignas(64) SizeClass {
   std::uint32_t count = 0;
   Header* head = nullptr;
   std::uint64_t allocations = 0;
-  std::uint64_t last_use = 0;  // read without the lock, as a hint only
+  std::atomic<std::uint64_t> last_use{0};  // read without the lock, as a hint only
 };
 
 struct State {
@@ -132,7 +132,9 @@ void trim_cache(std::size_t target) noexcept {
     SizeClass* oldest = nullptr;
     for (SizeClass& c : g.classes) {
       c.lock.lock();
-      if (c.count && (!oldest || c.last_use < oldest->last_use)) oldest = &c;
+      if (c.count && (!oldest || c.last_use.load(std::memory_order_relaxed) <
+                                     oldest->last_use.load(std::memory_order_relaxed)))
+        oldest = &c;
       c.lock.unlock();
     }
     if (!oldest) return;
@@ -219,7 +221,7 @@ void* block_alloc(std::size_t bytes) {
   SizeClass& k = g.classes[c];
   k.lock.lock();
   ++k.allocations;
-  k.last_use = g.clock.load(std::memory_order_relaxed);
+  k.last_use.store(g.clock.load(std::memory_order_relaxed), std::memory_order_relaxed);
   Header* h = k.head;
   if (PHINTYS_LIKELY(h != nullptr)) {
     k.head = h->next;
@@ -252,7 +254,7 @@ void block_free(void* block) noexcept {
   h->next = k.head;
   k.head = h;
   ++k.count;
-  k.last_use = g.clock.load(std::memory_order_relaxed);
+  k.last_use.store(g.clock.load(std::memory_order_relaxed), std::memory_order_relaxed);
   k.lock.unlock();
   if (PHINTYS_UNLIKELY(cached > limit)) trim_cache(limit);
 }

@@ -57,13 +57,25 @@ struct Matrix {
   }
 };
 
+size_t packed_bytes(const Matrix& m, bool fits, int64_t item) {
+  return fits ? 0 : (m.bytes(item) + 63) / 64 * 64;
+}
+
+// What a product asks of scratch memory.
+size_t product_scratch(DType dtype, Matrix a, Matrix b) {
+  const int64_t item = static_cast<int64_t>(item_size(dtype));
+  if (a.cols == 0) return 0;
+  const bool a_fits = a.fits(item), b_fits = b.fits(item);
+  return packed_bytes(a, a_fits, item) + packed_bytes(b, b_fits, item);
+}
+
 // Makes both operands readable for BLAS, packing into scratch memory what is not.
 void prepare(PerformContext& context, DType dtype, Matrix& a, Matrix& b) {
   const int64_t item = static_cast<int64_t>(item_size(dtype));
   const bool a_fits = a.fits(item), b_fits = b.fits(item);
   if (a_fits && b_fits) return;
-  const size_t a_bytes = a_fits ? 0 : (a.bytes(item) + 63) / 64 * 64;
-  char* block = static_cast<char*>(context.scratch(a_bytes + (b_fits ? 0 : b.bytes(item)) + 1));
+  const size_t a_bytes = packed_bytes(a, a_fits, item);
+  char* block = static_cast<char*>(context.scratch(a_bytes + packed_bytes(b, b_fits, item)));
   if (!a_fits) a.pack(block, dtype);
   if (!b_fits) b.pack(block + a_bytes, dtype);
 }
@@ -261,6 +273,14 @@ void Dot::perform(PerformContext& context, std::span<const TensorView> inputs,
   dispatch_dtype(dtype, [&]<class T>() { plain_product<T>(ma, mb, out); });
 }
 
+size_t Dot::scratch_bytes(std::span<const TensorView> inputs) const {
+  const TensorView& a = inputs[0];
+  const TensorView& b = inputs[1];
+  if (!blas_dtype(a.dtype)) return 0;
+  return product_scratch(a.dtype, a.ndim == 2 ? Matrix::of(a) : Matrix::row(a),
+                         b.ndim == 2 ? Matrix::of(b) : Matrix::column(b));
+}
+
 // --- Gemm ---------------------------------------------------------------------------------------
 
 std::string Gemm::str() const { return kName + attributes_text(*this); }
@@ -306,6 +326,11 @@ void Gemm::perform(PerformContext& context, std::span<const TensorView> inputs,
           oriented(inputs[2], trans_b), beta, outputs[0].data);
 }
 
+size_t Gemm::scratch_bytes(std::span<const TensorView> inputs) const {
+  return product_scratch(inputs[1].dtype, oriented(inputs[1], trans_a),
+                         oriented(inputs[2], trans_b));
+}
+
 // --- Gemv ---------------------------------------------------------------------------------------
 
 std::string Gemv::str() const { return kName + attributes_text(*this); }
@@ -346,6 +371,10 @@ void Gemv::perform(PerformContext& context, std::span<const TensorView> inputs,
   start_from(inputs[0], outputs[0], beta);
   product(context, outputs[0].dtype, alpha, oriented(inputs[1], trans_a), Matrix::column(inputs[2]),
           beta, outputs[0].data);
+}
+
+size_t Gemv::scratch_bytes(std::span<const TensorView> inputs) const {
+  return product_scratch(inputs[1].dtype, oriented(inputs[1], trans_a), Matrix::column(inputs[2]));
 }
 
 }  // namespace phintys

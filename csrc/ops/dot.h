@@ -20,6 +20,7 @@ class Dot final : public OpBase<Dot> {
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
   bool infallible() const override { return true; }
+  size_t scratch_bytes(std::span<const TensorView> inputs) const override;
 };
 
 // (C, A, B): beta * C + alpha * op(A) @ op(B) on float32 or float64 matrices, where op transposes
@@ -46,6 +47,7 @@ class Gemm final : public OpBase<Gemm> {
                std::span<const TensorView> outputs) const override;
   int inplace_input() const override { return 0; }
   bool infallible() const override { return true; }
+  size_t scratch_bytes(std::span<const TensorView> inputs) const override;
 };
 
 // (y, A, x): beta * y + alpha * op(A) @ x on float32 or float64.
@@ -70,6 +72,7 @@ class Gemv final : public OpBase<Gemv> {
                std::span<const TensorView> outputs) const override;
   int inplace_input() const override { return 0; }
   bool infallible() const override { return true; }
+  size_t scratch_bytes(std::span<const TensorView> inputs) const override;
 };
 
 }  // namespace phintys

@@ -87,7 +87,9 @@ void Assert::perform(PerformContext&, std::span<const TensorView> inputs,
                       for (int64_t i = 0; i < n; ++i) {
                         const TensorView element{p[0] + i * step[0], condition.dtype, 0, nullptr,
                                                  nullptr};
-                        if (element_as_double(element) == 0) fail(ErrorKind::assertion, message);
+                        if (element_as_double(element) == 0) {
+                          fail(value_error ? ErrorKind::value : ErrorKind::assertion, message);
+                        }
                       }
                     });
   }

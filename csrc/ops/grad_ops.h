@@ -96,9 +96,12 @@ class Assert final : public OpBase<Assert> {
  public:
   static constexpr const char* kName = "assert";
   std::string message = "assertion failed";
+  // True iff a condition that fails is a bad value (ValueError) rather than a failed assertion.
+  bool value_error = false;
   template <class Self, class V>
   static void attributes(Self& s, V&& field) {
     field("msg", s.message);
+    field("value_error", s.value_error);
   }
   const char* summary() const override { return "The first input, if all conditions hold."; }
   std::string str() const override { return "Assert{msg='" + message + "'}"; }

@@ -76,6 +76,10 @@ void run_rows(PerformContext& context, const TensorView& x, const TensorView& ou
   });
 }
 
+size_t rows_scratch(const TensorView& x) {
+  return x.dtype == DType::f16 ? static_cast<size_t>(x.shape[x.ndim - 1]) * sizeof(float) : 0;
+}
+
 std::vector<Type> infer_rows(const Op& op, std::span<const Var> inputs) {
   check_inputs(op, inputs, 1);
   const Type& t = inputs[0].type();
@@ -138,6 +142,14 @@ void LogSoftmax::perform(PerformContext& context, std::span<const TensorView> in
                          std::span<const TensorView> outputs) const {
   const RowKernels& k = row_kernels();
   run_rows(context, inputs[0], outputs[0], k.log_softmax_f32, k.log_softmax_f64);
+}
+
+size_t Softmax::scratch_bytes(std::span<const TensorView> inputs) const {
+  return rows_scratch(inputs[0]);
+}
+
+size_t LogSoftmax::scratch_bytes(std::span<const TensorView> inputs) const {
+  return rows_scratch(inputs[0]);
 }
 
 }  // namespace phintys

@@ -20,6 +20,7 @@ class Softmax final : public OpBase<Softmax> {
                std::span<const TensorView> outputs) const override;
   int inplace_input() const override { return 0; }
   bool infallible() const override { return true; }
+  size_t scratch_bytes(std::span<const TensorView> inputs) const override;
 };
 
 class LogSoftmax final : public OpBase<LogSoftmax> {
@@ -37,6 +38,7 @@ class LogSoftmax final : public OpBase<LogSoftmax> {
                std::span<const TensorView> outputs) const override;
   int inplace_input() const override { return 0; }
   bool infallible() const override { return true; }
+  size_t scratch_bytes(std::span<const TensorView> inputs) const override;
 };
 
 }  // namespace phintys

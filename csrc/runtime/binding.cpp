@@ -216,6 +216,15 @@ class SegmentBinder {
     if (b_->direct_updates.size() != p_.updates.size()) b_->direct_updates.clear();
     for (const auto& [update, buffer] : b_->direct_updates)
       direct_[static_cast<size_t>(buffer)] = true;
+    if (!b_->direct_updates.empty()) plan_scratch();
+  }
+
+  void plan_scratch() {
+    for (const BoundInstruction& bound : b_->instructions) {
+      if (bound.kind != RunKind::perform || !bound.instr->op->infallible()) continue;
+      b_->scratch_bytes = std::max(b_->scratch_bytes,
+                                   bound.instr->op->scratch_bytes(input_views(*bound.instr)));
+    }
   }
 
   bool direct_update_fits(const UpdatePlan& update) {
@@ -269,7 +278,7 @@ class SegmentBinder {
         bound.workspace = planner_.allocate(bytes);
         planner_.release(bound.workspace, bytes);
       }
-      release_dead(i);
+      if (p_.reuse_memory) release_dead(i);
     }
     b_->arena_bytes = static_cast<size_t>(planner_.size());
   }
@@ -282,7 +291,7 @@ class SegmentBinder {
       BufferState& r = state(in);
       bool dies = r.root == in && own_temp(in) && r.level == b_->segment && r.arena_offset >= 0 &&
                   root_use_[static_cast<size_t>(in)] == i && !gone_[static_cast<size_t>(in)] &&
-                  state_bytes(r, info(in).type.dtype()) == bytes;
+                  state_bytes(r, info(in).type.dtype()) == bytes && p_.reuse_memory;
       if (!dies || !may_overwrite(i, in, buffer)) continue;
       s.arena_offset = r.arena_offset;
       gone_[static_cast<size_t>(in)] = true;

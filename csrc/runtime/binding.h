@@ -56,6 +56,7 @@ struct Binding {
   std::vector<int> direct_outputs;             // indices of outputs computed in fresh memory here
   std::vector<std::pair<int, int>> direct_updates;  // (update, buffer): written into the storage
   size_t arena_bytes = 0;
+  size_t scratch_bytes = 0;  // most that an instruction after a direct update asks for
   std::vector<std::unique_ptr<Binding>> children;   // most recently used first
   std::vector<OutputPlan> output_plans;             // in the last segment's binding
 };

@@ -8,19 +8,30 @@
 
 namespace phintys::runtime {
 
-StorageLocks::StorageLocks(const Program& program) : program_(program) {
-  for (const auto& [storage, writes] : program_.locks) {
-    if (writes) {
-      storage->mutex().lock();
-    } else {
-      storage->mutex().lock_shared();
+StorageLocks::StorageLocks(const Program& program, bool calls_back) : program_(program) {
+  try {
+    for (const auto& [storage, writes] : program_.locks) {
+      if (writes) {
+        storage->mutex().lock();
+      } else {
+        storage->mutex().lock_shared();
+      }
+      ++locked_;
     }
+    if (calls_back)
+      for (const auto& lock : program_.locks) held_.emplace_back(&lock.first->mutex());
+  } catch (...) {
+    release();
+    throw;
   }
 }
 
-StorageLocks::~StorageLocks() {
-  for (size_t i = program_.locks.size(); i-- > 0;) {
-    const auto& [storage, writes] = program_.locks[i];
+StorageLocks::~StorageLocks() { release(); }
+
+void StorageLocks::release() {
+  while (!held_.empty()) held_.pop_back();
+  while (locked_ > 0) {
+    const auto& [storage, writes] = program_.locks[--locked_];
     if (writes) {
       storage->mutex().unlock();
     } else {
@@ -38,6 +49,7 @@ Context::Context(const Program& program) : p_(program) {
   copied_.resize(p_.outputs.size());
   staged_.resize(p_.outputs.size());
   new_values_.resize(p_.updates.size());
+  aside_.resize(p_.updates.size());
   for (size_t i = 0; i < p_.buffers.size(); ++i) {
     if (p_.buffers[i].kind != BufferKind::constant) continue;
     leaves_[i] = p_.buffers[i].variable->constant().view();
@@ -136,11 +148,61 @@ void Context::enter(Binding& b) {
     output_buffers_[static_cast<size_t>(k)] = Buffer::allocate(static_cast<size_t>(bytes));
     ptr_[buffer] = static_cast<char*>(output_buffers_[static_cast<size_t>(k)]->data());
   }
-  for (const auto& [update, buffer] : b.direct_updates)
-    ptr_[static_cast<size_t>(buffer)] =
-        p_.shared[static_cast<size_t>(p_.updates[static_cast<size_t>(update)].shared)]
-            ->value()
-            .data();
+  if (!b.direct_updates.empty()) enter_direct_updates(b);
+}
+
+// What may fail once an update has been written is made ready before: workspaces of the kernels,
+// and memory aside for new values whose storage something else of this call lies in too (a user may
+// pass get_value(borrow=True), or have lent one array to two variables).
+void Context::enter_direct_updates(Binding& b) {
+  scratch_.reserve(b.scratch_bytes);
+  bool any_exposed = false;
+  for (size_t i = 0; i < p_.shared.size(); ++i)
+    any_exposed |= p_.shared_buffers[i] >= 0 && exposed(p_.shared[i]->value());
+  for (const auto& [update, buffer] : b.direct_updates) {
+    size_t shared = static_cast<size_t>(p_.updates[static_cast<size_t>(update)].shared);
+    char*& target = ptr_[static_cast<size_t>(buffer)];
+    target = p_.shared[shared]->value().data();
+    if (!any_exposed || !overlaps_others(p_.shared_buffers[shared])) continue;
+    Array& aside = aside_[static_cast<size_t>(update)];
+    aside = Array::empty(p_.buffers[static_cast<size_t>(buffer)].type.dtype(),
+                         b.states[static_cast<size_t>(buffer)].shape);
+    target = aside.data();
+  }
+}
+
+// False only if nobody but its storage has the memory of `value`.
+bool Context::exposed(const Array& value) const {
+  return !value.buffer() || value.buffer()->foreign() || value.buffer()->ref_count() > 1;
+}
+
+namespace {
+
+// First and past-the-last byte of a view's elements.
+std::pair<const char*, const char*> extent(const TensorView& v) {
+  const char* low = v.data;
+  const char* high = v.data + item_size(v.dtype);
+  for (int d = 0; d < v.ndim; ++d) {
+    if (v.shape[d] == 0) return {v.data, v.data};
+    int64_t span = (v.shape[d] - 1) * v.strides[d];
+    (span < 0 ? low : high) += span;
+  }
+  return {low, high};
+}
+
+}  // namespace
+
+bool Context::overlaps_others(int shared_buffer) const {
+  auto [low, high] = extent(leaves_[static_cast<size_t>(shared_buffer)]);
+  for (size_t b = 0; b < leaves_.size(); ++b) {
+    BufferKind kind = p_.buffers[b].kind;
+    if (static_cast<int>(b) == shared_buffer ||
+        (kind != BufferKind::input && kind != BufferKind::shared))
+      continue;
+    auto [other_low, other_high] = extent(leaves_[b]);
+    if (low < other_high && other_low < high) return true;
+  }
+  return false;
 }
 
 void Context::run_instruction(BoundInstruction& bound, bool first_dynamic) {
@@ -237,7 +299,7 @@ void Context::resolve_dynamic(int segment, const Binding& parent) {
 }
 
 void Context::run(const TensorView* inputs, const Function& function) {
-  StorageLocks locks(p_);
+  StorageLocks locks(p_, static_cast<bool>(function.options().monitor));
   if (function.options().profile && profile.empty()) profile.resize(p_.instructions.size());
   set_leaves(inputs);
   make_key();
@@ -302,6 +364,13 @@ void Context::prepare_updates(const Binding& last) {
 }
 
 void Context::commit(const Binding& last) {
+  for (const auto& [update, buffer] : last.direct_updates) {
+    Array& aside = aside_[static_cast<size_t>(update)];
+    if (!aside) continue;
+    int shared = p_.updates[static_cast<size_t>(update)].shared;
+    copy_elements(p_.shared[static_cast<size_t>(shared)]->value().view(), aside.view());
+    aside = Array();
+  }
   if (!last.direct_updates.empty()) return;
   for (size_t u = 0; u < p_.updates.size(); ++u) {
     const UpdatePlan& update = p_.updates[u];
@@ -332,10 +401,13 @@ Array Context::take_output(int i) {
 void Context::end_call() {
   for (auto& b : output_buffers_) b.reset();
   for (auto& a : copied_) a = Array();
+  for (auto& a : aside_) a = Array();
+  for (auto& a : new_values_) a = Array();
 }
 
-size_t Context::planned_bytes(const std::vector<TensorView>& inputs) {
-  StorageLocks locks(p_);
+size_t Context::planned_bytes(const std::vector<TensorView>& inputs, const Function& function) {
+  StorageLocks locks(p_, false);
+  check_inputs(inputs.data(), function);
   set_leaves(inputs.data());
   make_key();
   return find_binding(bindings_, 0, nullptr).arena_bytes;

@@ -1,9 +1,11 @@
 // What one call works in: arenas, bindings to shapes, pointers. Reused by later calls.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <vector>
 
+#include "array/shared_storage.h"
 #include "runtime/binding.h"
 #include "runtime/function.h"
 #include "runtime/scratch.h"
@@ -21,12 +23,11 @@ class Context {
   void end_call();
 
   // Binds the first segment to input shapes without running (planned memory).
-  size_t planned_bytes(const std::vector<TensorView>& inputs);
+  size_t planned_bytes(const std::vector<TensorView>& inputs, const Function& function);
 
   std::vector<InstructionProfile> profile;
 
  private:
-  friend class StorageLocks;
   struct Arena {
     BlockPtr memory;
     size_t bytes = 0;
@@ -40,6 +41,9 @@ class Context {
                         const Binding* parent);
   void evict(Binding& binding);
   void enter(Binding& binding);
+  void enter_direct_updates(Binding& binding);
+  bool exposed(const Array& value) const;
+  bool overlaps_others(int shared_buffer) const;
   void run_segment(Binding& binding, const Function& function);
   void run_instruction(BoundInstruction& bound, bool first_dynamic);
   void resolve_dynamic(int segment, const Binding& parent);
@@ -62,17 +66,25 @@ class Context {
   std::vector<Array> copied_;         // outputs that had to be copied
   std::vector<Array> staged_;         // small ones: memory reused from call to call
   std::vector<Array> new_values_;     // updates that replace a storage of another shape
+  std::vector<Array> aside_;          // direct updates whose storage's memory others use as well
   ScratchContext scratch_;
 };
 
-// Locks all storages of a program for the time of a run.
+// Locks all storages of a program for the time of a run. `calls_back`: the run calls code of the
+// user's, which may use the storages too (see StorageMutex).
 class StorageLocks {
  public:
-  explicit StorageLocks(const Program& program);
+  StorageLocks(const Program& program, bool calls_back);
   ~StorageLocks();
+  StorageLocks(const StorageLocks&) = delete;
+  StorageLocks& operator=(const StorageLocks&) = delete;
 
  private:
+  void release();
+
   const Program& program_;
+  size_t locked_ = 0;
+  std::deque<StorageMutex::Held> held_;
 };
 
 }  // namespace phintys::runtime

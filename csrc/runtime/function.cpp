@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "base/error.h"
+#include "base/fork.h"
 #include "runtime/context.h"
 #include "runtime/evaluate.h"
 #include "runtime/program.h"
@@ -28,12 +29,32 @@ std::vector<Var> update_expressions(const FunctionSpec& spec, VarMap& map) {
 }  // namespace
 
 struct Function::ContextPool {
+  std::atomic<uint32_t> forks{fork_count()};
   std::mutex mutex;
   std::vector<std::unique_ptr<Context>> free;
   std::vector<InstructionProfile> profile;  // of contexts that are gone
 };
 
-Function::~Function() = default;
+Function::~Function() {
+  ContextPool* pool = pool_.load(std::memory_order_acquire);
+  // A fork may have caught it half changed: then it stays, unreachable.
+  if (pool && pool->forks.load(std::memory_order_relaxed) == fork_count()) delete pool;
+}
+
+Function::ContextPool& Function::pool() const {
+  ContextPool* pool = pool_.load(std::memory_order_acquire);
+  const uint32_t forks = fork_count();
+  if (PHINTYS_LIKELY(pool->forks.load(std::memory_order_acquire) == forks)) return *pool;
+  if (pool->mutex.try_lock()) {  // nobody was in it
+    pool->forks.store(forks, std::memory_order_release);
+    pool->mutex.unlock();
+    return *pool;
+  }
+  auto fresh = std::make_unique<ContextPool>();
+  if (pool_.compare_exchange_strong(pool, fresh.get(), std::memory_order_acq_rel))
+    return *fresh.release();
+  return *pool;
+}
 
 Ref<Function> Function::compile(const FunctionSpec& spec) {
   install_kernels();
@@ -92,11 +113,12 @@ Ref<Function> Function::from_graph(std::unique_ptr<Graph> graph, std::string nam
   LowerOptions lower_options;
   lower_options.fuse = options.fuse && !options.monitor;
   lower_options.direct_updates = !options.monitor;
+  lower_options.reuse_memory = options.reuse_memory;
   lower_options.passes = options.pass_options;
   f->program_ = lower(*graph, static_cast<int>(output_names.size()), f->updated_, f->shared_,
                       lower_options, &f->reports_);
   f->graph_ = std::move(graph);
-  f->pool_ = std::make_unique<ContextPool>();
+  f->pool_.store(new ContextPool, std::memory_order_release);
   f->compile_seconds_ =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return f;
@@ -104,10 +126,11 @@ Ref<Function> Function::from_graph(std::unique_ptr<Graph> graph, std::string nam
 
 std::unique_ptr<Context> Function::acquire() {
   {
-    std::lock_guard<std::mutex> lock(pool_->mutex);
-    if (!pool_->free.empty()) {
-      std::unique_ptr<Context> c = std::move(pool_->free.back());
-      pool_->free.pop_back();
+    ContextPool& p = pool();
+    std::lock_guard<std::mutex> lock(p.mutex);
+    if (!p.free.empty()) {
+      std::unique_ptr<Context> c = std::move(p.free.back());
+      p.free.pop_back();
       return c;
     }
   }
@@ -116,9 +139,10 @@ std::unique_ptr<Context> Function::acquire() {
 
 void Function::give_back(std::unique_ptr<Context> context) {
   context->end_call();
-  std::lock_guard<std::mutex> lock(pool_->mutex);
+  ContextPool& p = pool();
+  std::lock_guard<std::mutex> lock(p.mutex);
   if (options_.profile) {
-    auto& sum = pool_->profile;
+    auto& sum = p.profile;
     sum.resize(program_->instructions.size());
     for (size_t i = 0; i < context->profile.size(); ++i) {
       sum[i].calls += context->profile[i].calls;
@@ -126,7 +150,7 @@ void Function::give_back(std::unique_ptr<Context> context) {
     }
     context->profile.clear();
   }
-  if (pool_->free.size() < kPooledContexts) pool_->free.push_back(std::move(context));
+  if (p.free.size() < kPooledContexts) p.free.push_back(std::move(context));
 }
 
 size_t Function::planned_bytes(std::span<const Dims> input_shapes) {
@@ -145,17 +169,20 @@ size_t Function::planned_bytes(std::span<const Dims> input_shapes) {
   for (size_t i = 0; i < inputs_.size(); ++i)
     views.push_back({nullptr, inputs_[i].type.dtype(), inputs_[i].type.ndim(),
                      input_shapes[i].data(), strides[i].data()});
-  return Context(*program_).planned_bytes(views);
+  return Context(*program_).planned_bytes(views, *this);
 }
 
 void Function::release_contexts() {
-  std::lock_guard<std::mutex> lock(pool_->mutex);
-  pool_->free.clear();
+  std::vector<std::unique_ptr<Context>> dropped;
+  ContextPool& p = pool();
+  std::lock_guard<std::mutex> lock(p.mutex);
+  dropped.swap(p.free);
 }
 
 std::vector<InstructionProfile> Function::profile() const {
-  std::lock_guard<std::mutex> lock(pool_->mutex);
-  std::vector<InstructionProfile> result = pool_->profile;
+  ContextPool& p = pool();
+  std::lock_guard<std::mutex> lock(p.mutex);
+  std::vector<InstructionProfile> result = p.profile;
   result.resize(program_->instructions.size());
   for (size_t i = 0; i < result.size(); ++i) {
     result[i].op = program_->instructions[i].op->str();

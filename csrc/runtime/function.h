@@ -6,6 +6,7 @@
 // whatever point, leaves every shared variable as it was.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -33,6 +34,8 @@ struct FunctionSpec {
   std::vector<std::pair<Var, Var>> givens;    // variable -> replacement
   std::string pipeline = "fast_run";          // passes/pass.h
   bool fuse = true;
+  // False: no value is ever computed in memory that held another (DebugMode, tests).
+  bool reuse_memory = true;
   PassOptions pass_options;
   // Called after every instruction with its op and outputs (NanGuardMode, DebugMode); may throw.
   // Forces fuse = false.
@@ -109,8 +112,10 @@ class Function : public RefCounted {
   double compile_seconds_ = 0;
   std::unique_ptr<Program> program_;
   FunctionSpec options_;
+  // Of contexts between calls. Replaced in a forked child that was born while it was in use.
   struct ContextPool;
-  std::unique_ptr<ContextPool> pool_;
+  ContextPool& pool() const;
+  mutable std::atomic<ContextPool*> pool_{nullptr};
 };
 
 // One call in progress. The inputs' memory must stay valid and unchanged until run() returns.

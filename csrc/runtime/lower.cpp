@@ -208,7 +208,8 @@ std::unique_ptr<Program> lower(const Graph& graph, int n_outputs, const std::vec
   program->shared = shared;
   for (const Pass& pass : lowering_pipeline(options.fuse))
     run_pass(pass, *program->graph, options.passes, reports);
-  Lowering(*program, n_outputs, updated).run(options.direct_updates);
+  program->reuse_memory = options.reuse_memory;
+  Lowering(*program, n_outputs, updated).run(options.direct_updates && options.reuse_memory);
   return program;
 }
 

@@ -54,6 +54,7 @@ struct Program {
   std::vector<int> input_buffers;
   // Storages to lock, in order of their id, with whether for writing.
   std::vector<std::pair<SharedStorage*, bool>> locks;
+  bool reuse_memory = true;  // FunctionSpec::reuse_memory
 
   std::string str() const;
 };
@@ -61,6 +62,7 @@ struct Program {
 struct LowerOptions {
   bool fuse = true;
   bool direct_updates = true;  // false if something else may fail between instructions
+  bool reuse_memory = true;
   PassOptions passes;
 };
 

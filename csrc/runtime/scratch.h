@@ -23,6 +23,13 @@ class ScratchContext final : public PerformContext {
     return b.memory.get();
   }
   void reset() { next_ = 0; }
+  // The first block asked for after a reset() will be had without allocating, up to this size.
+  void reserve(size_t bytes) {
+    if (bytes == 0) return;
+    reset();
+    scratch(bytes);
+    reset();
+  }
 
  private:
   struct Block {

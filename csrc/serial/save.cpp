@@ -34,7 +34,7 @@ class StateLock {
 
  private:
   std::vector<Ref<SharedStorage>> storages_;
-  std::vector<std::shared_lock<std::shared_mutex>> locks_;
+  std::vector<std::shared_lock<StorageMutex>> locks_;
 };
 
 // The last part of a path. A folder of the machine that built the function is nobody else's

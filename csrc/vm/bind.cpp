@@ -14,6 +14,9 @@ constexpr int64_t kInnerMin = 512;  // shorter inner runs are packed together
 constexpr int64_t kScratchBudget = 24 * 1024;
 constexpr int64_t kShortRow = 64;          // reduced rows below this share a tile
 constexpr int64_t kBlockElements = 65536;  // of a partial reduction
+// Outputs from here on are written past the caches: they would not stay there, and the lines that
+// they go to need not be read first.
+constexpr int64_t kStreamBytes = int64_t{4} << 20;
 
 const char* step_name(const FusedStep& s) {
   return s.op < 0 ? "cast" : ops::elementwise_info(s.op).name;
@@ -315,6 +318,10 @@ class Binder {
     return k;
   }
 
+  bool streamed(int r) const {
+    return !bound_->single_ && bound_->total_ * reg_item(r) >= kStreamBytes;
+  }
+
   void build_instrs() {
     B& b = *bound_;
     size_t n_regs = single_value_.size();
@@ -325,7 +332,8 @@ class Binder {
       for (size_t o = 0; o < op_.outputs.size(); ++o) {
         int r = op_.outputs[o].reg;
         size_t rs = static_cast<size_t>(r);
-        if (r >= n_inputs() && direct_output_[rs] < 0 && (b.single_ || !single_value_[rs]))
+        if (r >= n_inputs() && direct_output_[rs] < 0 && (b.single_ || !single_value_[rs]) &&
+            !streamed(r))
           direct_output_[rs] = static_cast<int>(o);
       }
     }
@@ -420,7 +428,7 @@ class Binder {
       int p = new_pointer();
       b.output_moves_.push_back({static_cast<int16_t>(p), static_cast<int16_t>(o), reg_item(r)});
       b.copies_.push_back({static_cast<int16_t>(p), static_cast<int16_t>(r), reg_item(r),
-                           single_value_[static_cast<size_t>(r)]});
+                           single_value_[static_cast<size_t>(r)], streamed(r)});
     }
     b.overwritable_.assign(static_cast<size_t>(n_inputs()) * op_.outputs.size(), 0);
     for (int i = 0; i < n_inputs(); ++i)

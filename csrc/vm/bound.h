@@ -74,6 +74,7 @@ class BoundFused {
     int16_t ptr, source;
     int64_t item;
     bool fill;
+    bool stream = false;  // past the caches: the destination is too large to stay in them
   };
   struct Reduction {
     int16_t ptr;  // the row (or, if `single`, the value) that is reduced

@@ -1,4 +1,8 @@
 // Running a bound region: the tile interpreter and the four loop structures.
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -54,6 +58,38 @@ void gather(char* dst, const char* src, int64_t stride, int64_t n) {
 struct Word16 {
   uint64_t w[2];
 };
+
+// Copies with stores that bypass the caches; ordered by stream_fence().
+#if defined(__x86_64__)
+__attribute__((target("avx512f"))) size_t stream_lines_512(char* dst, const char* src, size_t bytes) {
+  size_t i = 0;
+  for (; i + 64 <= bytes; i += 64)
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(dst + i), _mm512_loadu_si512(src + i));
+  return i;
+}
+
+size_t stream_lines(char* dst, const char* src, size_t bytes) {
+  size_t i = 0;
+  for (; i + 16 <= bytes; i += 16)
+    _mm_stream_si128(reinterpret_cast<__m128i*>(dst + i),
+                     _mm_loadu_si128(reinterpret_cast<const __m128i*>(src + i)));
+  return i;
+}
+
+void stream_copy(char* dst, const char* src, size_t bytes) {
+  size_t head = std::min(bytes, (64 - reinterpret_cast<uintptr_t>(dst) % 64) % 64);
+  std::memcpy(dst, src, head);
+  dst += head, src += head, bytes -= head;
+  size_t done = current_isa() == Isa::avx512 ? stream_lines_512(dst, src, bytes)
+                                             : stream_lines(dst, src, bytes);
+  std::memcpy(dst + done, src + done, bytes - done);
+}
+
+void stream_fence() { _mm_sfence(); }
+#else
+void stream_copy(char* dst, const char* src, size_t bytes) { std::memcpy(dst, src, bytes); }
+void stream_fence() {}
+#endif
 
 void pack_run(char* dst, const char* src, int64_t stride, int64_t n, int64_t item) {
   if (stride == item) {
@@ -170,10 +206,29 @@ void BoundFused::eval(Frame& f, int64_t pos, int64_t n) const {
   for (const Move& m : packs_)
     pack_row(f.ptr[m.ptr], f.base[m.operand], space_.inner_shape,
              access_[static_cast<size_t>(m.operand)].inner_strides, pos, n, m.item);
+  static int PF = getenv("PF") ? atoi(getenv("PF")) : 0;
+  if (PF && !moves_.empty()) {
+    int64_t ni = (int64_t)instrs_.size();
+    int64_t k = 0;
+    for (const Instr& s : instrs_) {
+      for (const Move& m : moves_) {
+        const char* p = f.ptr[m.ptr] + n * m.item;
+        int64_t bytes = n * m.item;
+        if (PF == 1)
+          for (int64_t b = bytes * k / ni / 64 * 64; b < bytes * (k + 1) / ni; b += 64) __builtin_prefetch(p + b, 0, 3);
+        else
+          for (int64_t b = bytes * k / ni / 64 * 64; b < bytes * (k + 1) / ni; b += 64) __builtin_prefetch(p + b, 0, 2);
+      }
+      ++k;
+      s.fn(f.ptr[s.dst], f.ptr[s.a], f.ptr[s.b], f.ptr[s.c], n);
+    }
+  } else
   for (const Instr& s : instrs_) s.fn(f.ptr[s.dst], f.ptr[s.a], f.ptr[s.b], f.ptr[s.c], n);
   for (const RowCopy& c : copies_) {
     if (c.fill) {
       fill_row(f.ptr[c.ptr], f.ptr[c.source], n, c.item);
+    } else if (c.stream) {
+      stream_copy(f.ptr[c.ptr], f.ptr[c.source], static_cast<size_t>(n * c.item));
     } else {
       std::memmove(f.ptr[c.ptr], f.ptr[c.source], static_cast<size_t>(n * c.item));
     }
@@ -246,6 +301,7 @@ void BoundFused::run_elementwise(char* const* inputs, char* const* outputs) cons
                    ++outer;
                  }
                }
+               stream_fence();
              });
 }
 

@@ -185,7 +185,7 @@ class Config:
         self._set(name, value)
 
     def __dir__(self) -> list[str]:
-        return sorted({name.split(".")[0] for name in self._flags}) + ["change_flags"]
+        return [*sorted({name.split(".")[0] for name in self._flags}), "change_flags"]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._flags)

@@ -225,7 +225,7 @@ def _points(eval_points: Any, others: list[Any], what: str) -> list[Any]:
     return result
 
 
-def Lop(  # noqa: N802
+def Lop(
     f: Any,
     wrt: Any,
     eval_points: Any,
@@ -245,7 +245,7 @@ def Lop(  # noqa: N802
     return format_as(use_list, use_tuple, list(results))
 
 
-def Rop(  # noqa: N802
+def Rop(
     f: Any,
     wrt: Any,
     eval_points: Any,
@@ -389,7 +389,7 @@ def _coarsest(arrays: Sequence[Any]) -> str:
     return "float64"
 
 
-class numeric_grad:  # noqa: N801
+class numeric_grad:
     """The gradient of a Python function by finite differences.
 
     ``numeric_grad(f, pt)``: `f` takes the arrays of `pt` (an array or a list) and returns a

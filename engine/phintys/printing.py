@@ -65,7 +65,8 @@ def debugprint(
         return text
     out = sys.stdout if file is None else file
     out.write(text if text.endswith("\n") else text + "\n")
-    return out
+    # None for standard output, or every interactive prompt would show the stream.
+    return file
 
 
 dprint = debugprint

@@ -26,15 +26,21 @@ class Assert:
         self.msg = msg
 
     def __call__(self, value: Any, *conditions: Any) -> Any:
-        scalars = []
-        for condition in conditions:
-            condition = as_tensor_variable(condition)
-            if condition.ndim:
-                raise PhintysTypeError(
-                    f"Assert: conditions must be scalars, got {condition} of {condition.type}"
-                )
-            scalars.append(_core.cast(condition, "bool"))
-        return _core.apply("assert", [as_tensor_variable(value), *scalars], msg=self.msg)
+        return check(value, conditions, self.msg)
+
+
+def check(value: Any, conditions: Any, message: str, value_error: bool = False) -> Any:
+    """`value` after a check of scalar conditions: AssertionError, or ValueError, if one is 0."""
+    scalars = []
+    for condition in conditions:
+        condition = as_tensor_variable(condition)
+        if condition.ndim:
+            raise PhintysTypeError(
+                f"Assert: conditions must be scalars, got {condition} of {condition.type}"
+            )
+        scalars.append(_core.cast(condition, "bool"))
+    inputs = [as_tensor_variable(value), *scalars]
+    return _core.apply("assert", inputs, msg=message, value_error=value_error)
 
 
 assert_op = Assert()

@@ -15,7 +15,7 @@ def test_defaults_and_dotted_names():
     assert config.warn__round is False
     assert config.device.startswith("cpu")
     with pytest.raises(AttributeError, match="no setting"):
-        config.no_such_setting
+        _ = config.no_such_setting
     with pytest.raises(AttributeError):
         config.no_such_setting = 1
 

@@ -249,3 +249,11 @@ def test_failed_call_changes_nothing():
     with pytest.raises(ValueError):
         f(np.ones(2))
     np.testing.assert_array_equal(s.get_value(), np.ones(3))
+
+
+def test_wrong_calls_are_phintys_errors():
+    x, y = T.dscalars("x", "y")
+    f = function([x, y], x + y)
+    for arguments, names in [((1,), {}), ((1, 2, 3), {}), ((1, 2), {"x": 1}), ((1,), {"z": 1})]:
+        with pytest.raises(phintys.PhintysError):
+            f(*arguments, **names)

@@ -63,12 +63,7 @@ def test_Lop_and_Rop():
     u, v = T.dvector("u"), T.dmatrix("v")
     f = T.dot(x, w)
     rng = np.random.default_rng(0)
-    xs, ws, us, vs = (
-        rng.normal(size=3),
-        rng.normal(size=(3, 2)),
-        rng.normal(size=2),
-        rng.normal(size=(3, 2)),
-    )
+    xs, us, vs = rng.normal(size=3), rng.normal(size=2), rng.normal(size=(3, 2))
     np.testing.assert_allclose(phintys.Lop(f, w, u).eval({x: xs, u: us}), np.outer(xs, us))
     np.testing.assert_allclose(phintys.Rop(f, w, v).eval({x: xs, v: vs}), xs @ vs)
     with pytest.raises(ValueError, match="dimensionality"):

@@ -41,7 +41,10 @@ def cpu_has(isa):
         flags = pathlib.Path("/proc/cpuinfo").read_text()
     except OSError:
         return False
-    needs = {"avx2": ("avx2", "fma", "bmi2"), "avx512": ("avx512f", "avx512dq", "avx512vl", "avx512bw")}
+    needs = {
+        "avx2": ("avx2", "fma", "bmi2"),
+        "avx512": ("avx512f", "avx512dq", "avx512vl", "avx512bw"),
+    }
     return all(f" {flag}" in flags for flag in needs[isa])
 
 
@@ -269,7 +272,9 @@ def points(name, dtype, n, seed=0):
     middle = np.exp2(rng.uniform(-30, 12, k)) * rng.choice([-1, 1], k)
     lo, hi = RANGE.get(name, {}).get(dtype, (-20, 20))
     inside = rng.uniform(lo, max(lo, min(hi, 1e4)), k)
-    ends = rng.choice([lo, hi, 1.0, -1.0, 0.5], k) * (1 + rng.normal(size=k) * np.exp2(rng.uniform(-50, -3, k)))
+    ends = rng.choice([lo, hi, 1.0, -1.0, 0.5], k) * (
+        1 + rng.normal(size=k) * np.exp2(rng.uniform(-50, -3, k))
+    )
     x = np.concatenate([any_size, middle, inside, ends])
     if name in ("sin", "cos", "tan"):
         # The nearest numbers to multiples of pi/2 are the hardest ones.
@@ -340,17 +345,17 @@ def ulp_array(got, want, dtype):
     return error.astype(F64)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def mp_cases(name, arity, dtype):
     args = arguments(name, arity, dtype, MP_POINTS)
     with mp.workdps(60):
         want = []
-        for values in zip(*args):
+        for values in zip(*args, strict=False):
             want.append(MP[name](*(mp.mpf(float(v)) for v in values)))
     return args, want
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def dense_cases(name, arity, dtype):
     wide = F64 if dtype == F32 else np.longdouble
     args = arguments(name, arity, dtype, DENSE_POINTS)
@@ -373,7 +378,7 @@ def test_accuracy(probe, name, dtype):
     args, want = mp_cases(name, arity, dtype)
     got = probe(name, *args)
     with mp.workdps(60):
-        errors = np.array([ulp_mp(g, w, dtype) for g, w in zip(got, want)])
+        errors = np.array([ulp_mp(g, w, dtype) for g, w in zip(got, want, strict=False)])
     worst = int(np.argmax(errors))
     assert errors[worst] <= ulp[dtype], [a[worst] for a in args]
     if dtype == F64 and (name not in LONG or not HAS_LONG):
@@ -451,9 +456,17 @@ def test_exact_values(probe, dtype):
 @pytest.mark.parametrize("dtype", [F32, F64])
 def test_rounding(probe, dtype):
     x = points("floor", dtype, 4000)
-    x = np.concatenate([x, np.arange(-4, 4, 0.25, dtype), np.array([0.0, -0.0, np.nan, np.inf, -np.inf], dtype)])
+    x = np.concatenate(
+        [x, np.arange(-4, 4, 0.25, dtype), np.array([0.0, -0.0, np.nan, np.inf, -np.inf], dtype)]
+    )
     bits = np.uint32 if dtype == F32 else np.uint64
-    pairs = {"floor": np.floor, "ceil": np.ceil, "trunc": np.trunc, "round_even": np.rint, "abs": np.abs}
+    pairs = {
+        "floor": np.floor,
+        "ceil": np.ceil,
+        "trunc": np.trunc,
+        "round_even": np.rint,
+        "abs": np.abs,
+    }
     for name, reference in pairs.items():
         for scalar in (False, True):
             got, want = probe(name, x, scalar=scalar), reference(x)

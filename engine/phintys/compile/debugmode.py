@@ -56,7 +56,7 @@ class DebugMode(Mode):
             inputs=[_without_update(i) for i in build.inputs],
             profile=False,
         )
-        reference = pure.compile({"pipeline": "none", "fuse": False})
+        reference = pure.compile({"pipeline": "none", "fuse": False, "reuse_memory": False})
         variants = []
         names = pass_names()
         excluded = set(options["excluded"])

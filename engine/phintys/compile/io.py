@@ -122,7 +122,7 @@ class Out(SymbolicOutput):
     """An output of a function; see :class:`SymbolicOutput`."""
 
 
-def Param(  # noqa: N802
+def Param(
     variable: Any,
     default: Any = None,
     name: str | None = None,

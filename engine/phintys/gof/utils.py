@@ -37,7 +37,7 @@ def give_variables_names(variables: Any) -> None:
     for i, v in enumerate(variables):
         base = v.name or "variable"
         name, n = base, i
-        while name in seen or not v.name and name == "variable":
+        while name in seen or (not v.name and name == "variable"):
             name, n = f"{base}_{n}", n + 1
             if name not in seen:
                 break

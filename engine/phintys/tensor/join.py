@@ -117,6 +117,7 @@ def split(x: Any, splits_size: Any, n_splits: int | None = None, axis: Any = 0) 
     """`x` in pieces of the given sizes along `axis`: the opposite of :func:`join`.
 
     `splits_size` is a list of lengths (numbers or variables), or a vector of `n_splits` elements.
+    ValueError at run time if one is negative or if they do not add up to the length of `x`.
     """
     from phintys.tensor.subtensor import slice_at_axis
 
@@ -132,9 +133,22 @@ def split(x: Any, splits_size: Any, n_splits: int | None = None, axis: Any = 0) 
         sizes = [as_length(vector[i], "split") for i in range(count)]
     if n_splits is not None and n_splits != len(sizes):
         raise PhintysValueError(f"split: {len(sizes)} sizes for n_splits={n_splits}")
-    pieces, start = [], as_length(0, "split")
+    pieces, start = [], _checked_start(x, sizes, axis)
     for size in sizes:
         stop = start + size
         pieces.append(slice_at_axis(x, slice(start, stop), axis))
         start = stop
     return pieces
+
+
+def _checked_start(x: Any, sizes: list[Any], axis: int) -> Any:
+    """Zero, after a check of the sizes; all slices start from it."""
+    from phintys.raise_op import check
+
+    total = as_length(0, "split")
+    for size in sizes:
+        total = total + size
+    conditions = [_core.elemwise("ge", size, as_tensor_variable(0)) for size in sizes]
+    conditions.append(_core.elemwise("eq", total, _core.shape_i(x, axis)))
+    message = f"split: the sizes must add up to the length of axis {axis}, and none be negative"
+    return check(as_length(0, "split"), conditions, message, value_error=True)

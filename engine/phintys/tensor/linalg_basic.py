@@ -13,7 +13,7 @@ from phintys.tensor.shape import normalize_axis, shape_list
 __all__ = ["batched_dot", "dot", "matmul", "outer", "tensordot"]
 
 
-def dot(l: Any, r: Any) -> Any:  # noqa: E741
+def dot(l: Any, r: Any) -> Any:
     """The dot product, as ``numpy.dot``: of vectors, matrices, and tensors of higher rank.
 
     With a scalar operand it is a product; for ranks above 2 the last dimension of `l` is summed
@@ -29,7 +29,7 @@ def dot(l: Any, r: Any) -> Any:  # noqa: E741
     return _core.dot(left, right)
 
 
-def matmul(l: Any, r: Any) -> Any:  # noqa: E741
+def matmul(l: Any, r: Any) -> Any:
     """``l @ r`` for operands of rank 1 and 2, or one of higher rank and a vector or matrix."""
     left, right = as_tensor_variable(l), as_tensor_variable(r)
     if left.ndim == 0 or right.ndim == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def _axes(axis: Any, ndim: int, what: str) -> list[int]:
         axis = axis.tolist()
     entries = axis if isinstance(axis, (list, tuple)) else [axis]
     axes = sorted(normalize_axis(a, ndim, what) for a in entries)
-    for a, b in zip(axes, axes[1:], strict=False):
+    for a, b in itertools.pairwise(axes):
         if a == b:
             raise PhintysValueError(f"{what}: axis {a} is named twice in {axis}")
     return axes
@@ -251,7 +252,7 @@ def _keep(reduced: Any, x: Any, axes: list[int]) -> Any:
     return _core.dimshuffle(reduced, [-1 if i in axes else next(rest) for i in range(x.ndim)])
 
 
-def makeKeepDims(x: Any, y: Any, axis: Any) -> Any:  # noqa: N802
+def makeKeepDims(x: Any, y: Any, axis: Any) -> Any:
     """`y`, a reduction of `x` over `axis`, with these axes put back with length 1."""
     x = as_tensor_variable(x)
     return _keep(as_tensor_variable(y), x, _axes(axis, x.ndim, "makeKeepDims"))

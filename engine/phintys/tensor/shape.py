@@ -402,8 +402,8 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
         return _repeat_each(x, count, axis)
     count = as_length(count, "repeat")
     lengths = [_core.shape_i(x, i) for i in range(x.ndim)]
-    spread = list(range(axis + 1)) + [-1] + list(range(axis + 1, x.ndim))
-    target = lengths[: axis + 1] + [count] + lengths[axis + 1 :]
+    spread = [*range(axis + 1), -1, *range(axis + 1, x.ndim)]
+    target = [*lengths[: axis + 1], count, *lengths[axis + 1 :]]
     wide = _core.alloc(_core.dimshuffle(x, spread), target)
     lengths[axis] = lengths[axis] * count
     return _core.reshape(wide, _core.make_vector(lengths), x.ndim)

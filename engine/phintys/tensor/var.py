@@ -54,7 +54,7 @@ _ELEMENTWISE_METHODS = (
 ).split()
 
 
-class _tensor_py_operators:  # noqa: N801
+class _tensor_py_operators:
     """Methods of tensor variables."""
 
     __slots__ = ()

@@ -1,0 +1,15 @@
+// What a forked child must know: locks that other threads held when it was born are never released.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/export.h"
+
+namespace phintys {
+
+// How often this process is a fork away from the one that loaded the library. An object that keeps
+// the number from when it was made tells by comparing whether its locks are from another life.
+uint32_t fork_count() noexcept;
+
+}  // namespace phintys

@@ -1,0 +1,58 @@
+#!/bin/bash
+# The C++ and Python tests under sanitizers: address + undefined, then thread, each built in a
+# folder of its own (build/sanitize-NAME). Slow, so not part of CI.
+#
+#   tools/sanitize.sh [asan|tsan ...] [-- pytest arguments]
+#
+# PYTHON names the interpreter whose environment has the build and test packages; JOBS the number of
+# compile jobs. Arguments after -- replace the Python test files that are run.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+python=${PYTHON:-python3}
+jobs=${JOBS:-$(nproc)}
+kinds=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+  kinds+=("$1")
+  shift
+done
+[ $# -gt 0 ] && shift
+[ ${#kinds[@]} -gt 0 ] || kinds=(asan tsan)
+[ $# -gt 0 ] || set -- tests/python
+bin=$(dirname "$("$python" -c 'import sys; print(sys.executable)')")
+export PATH="$bin:$PATH"
+status=0
+
+# The interpreter is not sanitized: the sanitizer must be loaded before it, and libstdc++ with it,
+# or the first C++ exception would not find the sanitizer's interceptors.
+preload() {
+  echo "$(gcc -print-file-name="$1"):$(gcc -print-file-name=libstdc++.so)"
+}
+
+for kind in "${kinds[@]}"; do
+  case $kind in
+    asan) flags=address,undefined runtime=libasan.so ;;
+    tsan) flags=thread runtime=libtsan.so ;;
+    *) echo "usage: $0 [asan|tsan ...] [-- pytest arguments]" >&2; exit 2 ;;
+  esac
+  build=$root/build/sanitize-$kind
+  package=$build/engine/phintys
+  echo "== $kind: build"
+  cmake -S . -B "$build" -G Ninja -DPHINTYS_SANITIZE=$flags -DPHINTYS_BUILD_TESTS=ON \
+    -DPHINTYS_CUDA=OFF -DPython_EXECUTABLE="$(command -v "$python")" \
+    -DPython_ROOT_DIR="$(dirname "$bin")" -DCMAKE_INSTALL_PREFIX="$package" >"$build.log" 2>&1 &&
+    ninja -C "$build" -j"$jobs" >>"$build.log" 2>&1 || { tail -30 "$build.log"; exit 1; }
+  rm -rf "$build/engine" && mkdir -p "$build/engine" && cp -r engine/phintys "$build/engine/" &&
+    cmake --install "$build" >>"$build.log" 2>&1 || exit 1
+
+  # Python itself leaks at exit by design. NumPy and the interpreter are not instrumented.
+  export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1
+  export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+  export TSAN_OPTIONS=allocator_may_return_null=1:die_after_fork=0:halt_on_error=0:exitcode=66
+  echo "== $kind: C++ tests"
+  ctest --test-dir "$build" --output-on-failure -E '^isa_symbols' || status=1
+  echo "== $kind: Python tests"
+  LD_PRELOAD=$(preload $runtime) PHINTYS_SANITIZED=$kind PYTHONPATH=$build/engine \
+    PYTHONMALLOC=malloc "$python" -m pytest -q -p no:cacheprovider -p no:xdist "$@" || status=1
+done
+exit $status
