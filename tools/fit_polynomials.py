@@ -163,6 +163,15 @@ FITS = {
         2,
         5,
     ),
+    "tanh": (
+        "(tanh x - x) / x^3 in x^2, |x| <= ln(3)/2",
+        odd(mp.tanh),
+        TINY,
+        (mp.log(3) / 2) ** 2,
+        lambda u: u,
+        5,
+        11,
+    ),
     "asin": ("(asin x - x) / x^3 in x^2, |x| <= 1/2", odd(mp.asin), TINY, 0.25, lambda u: u, 5, 12),
     "atan": (
         "(atan t - t) / t^3 in t^2, |t| <= sqrt 2 - 1",

@@ -71,7 +71,9 @@ def with_loop(variant, a):
         loop(*arguments)
         return [out]
 
-    return Job("loop(p, q, r, n, t)", {"loop": loop, **dict(zip("pqrnt", arguments, strict=True))}, check)
+    return Job(
+        "loop(p, q, r, n, t)", {"loop": loop, **dict(zip("pqrnt", arguments, strict=True))}, check
+    )
 
 
 def with_numpy(variant, a):

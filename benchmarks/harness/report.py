@@ -34,7 +34,7 @@ def cell(result: dict[str, Any] | None, unit: str, spread: bool) -> str:
     if result is None:
         return ""
     if "failed" in result:
-        return f"failed: {result['failed']}" if spread else "failed"
+        return f"failed: {result['failed'][:80]}" if spread else "failed"
     if "skipped" in result:
         return "-"
     if not result.get("agrees"):

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import select
+import signal
 import statistics
 import subprocess
 import sys
@@ -306,6 +307,8 @@ def main() -> None:
         "rows": session.rows,
     }
     start = time.perf_counter()
+    # What was measured until an interruption is kept.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("interrupted"))
     try:
         for name in options.cases:
             case = load_case(name)
@@ -317,15 +320,16 @@ def main() -> None:
         session.log.seek(0)
         log = session.log.read()
         session.close()
-    result["machine"]["load at the end"] = os.getloadavg()[0]
-    result["seconds"] = time.perf_counter() - start
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    report.write(result, options.output)
-    if any("failed" in r for row in session.rows for r in row["results"].values()):
-        path = options.cache / "last-errors.log"
-        path.write_bytes(log[-200_000:])
-        print(f"what the peers printed is in {path}")
-    print(f"wrote {options.output}.json, .md and .png")
+        result["machine"]["load at the end"] = os.getloadavg()[0]
+        result["seconds"] = time.perf_counter() - start
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        report.write(result, options.output)
+        if any("failed" in r for row in session.rows for r in row["results"].values()):
+            path = options.cache / "last-errors.log"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(log[-200_000:])
+            print(f"what the peers printed is in {path}")
+        print(f"wrote {options.output}.json, .md and .png", flush=True)
 
 
 if __name__ == "__main__":

@@ -104,6 +104,18 @@ void Context::evict(Binding& binding) {
   for (Arena& a : arenas_)
     if (a.entered == &binding) a.entered = nullptr;
   for (auto& child : binding.children) evict(*child);
+  --n_bindings_;
+}
+
+// Before a call: a program of many segments could otherwise gather a binding for every combination
+// of their shapes. Drops what was used longest ago, where the tree first branches.
+void Context::trim_bindings() {
+  while (n_bindings_ > kMaxAllBindings) {
+    auto* list = &bindings_;
+    while (list->size() == 1 && !(*list)[0]->children.empty()) list = &(*list)[0]->children;
+    evict(*list->back());
+    list->pop_back();
+  }
 }
 
 Binding& Context::find_binding(std::vector<std::unique_ptr<Binding>>& list, int segment,
@@ -121,6 +133,7 @@ Binding& Context::find_binding(std::vector<std::unique_ptr<Binding>>& list, int 
     list.pop_back();
   }
   list.insert(list.begin(), std::move(fresh));
+  ++n_bindings_;
   return *list[0];
 }
 
@@ -301,6 +314,7 @@ void Context::resolve_dynamic(int segment, const Binding& parent) {
 void Context::run(const TensorView* inputs, const Function& function) {
   StorageLocks locks(p_, static_cast<bool>(function.options().monitor));
   if (function.options().profile && profile.empty()) profile.resize(p_.instructions.size());
+  if (n_bindings_ > kMaxAllBindings) trim_bindings();
   set_leaves(inputs);
   make_key();
   const Binding* parent = nullptr;

@@ -40,6 +40,7 @@ class Context {
   Binding& find_binding(std::vector<std::unique_ptr<Binding>>& list, int segment,
                         const Binding* parent);
   void evict(Binding& binding);
+  void trim_bindings();
   void enter(Binding& binding);
   void enter_direct_updates(Binding& binding);
   bool exposed(const Array& value) const;
@@ -60,6 +61,7 @@ class Context {
   std::vector<Layout> dynamic_;
   std::vector<TensorView> dynamic_inputs_;
   std::vector<std::unique_ptr<Binding>> bindings_;  // of segment 0
+  size_t n_bindings_ = 0;             // with all that hang below
   std::vector<Arena> arenas_;         // by segment
   std::vector<Ref<Buffer>> output_buffers_;
   std::vector<TensorView> outputs_;

@@ -30,7 +30,7 @@ struct Kernels {
 // Folds a row of any length in tiles, joined in order.
 template <class T>
 T fold_long(const ReduceKernels& k, const T* x, int64_t n) {
-  T parts[64], value;
+  T parts[64] = {}, value;
   int64_t count = 0;
   for (int64_t i = 0; i < n; i += kMaxTile) {
     if (count == 64) {
@@ -47,7 +47,7 @@ T fold_long(const ReduceKernels& k, const T* x, int64_t n) {
 template <class T>
 void long_row(const Kernels<T>& k, const T* x, T* y, int64_t n, bool log, T* scratch) {
   T max = fold_long(k.max, x, n);
-  T parts[64], sum = 0;
+  T parts[64] = {}, sum = 0;
   int64_t count = 0;
   for (int64_t i = 0; i < n; i += kTile) {
     int64_t m = std::min(kTile, n - i);

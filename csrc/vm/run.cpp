@@ -206,23 +206,6 @@ void BoundFused::eval(Frame& f, int64_t pos, int64_t n) const {
   for (const Move& m : packs_)
     pack_row(f.ptr[m.ptr], f.base[m.operand], space_.inner_shape,
              access_[static_cast<size_t>(m.operand)].inner_strides, pos, n, m.item);
-  static int PF = getenv("PF") ? atoi(getenv("PF")) : 0;
-  if (PF && !moves_.empty()) {
-    int64_t ni = (int64_t)instrs_.size();
-    int64_t k = 0;
-    for (const Instr& s : instrs_) {
-      for (const Move& m : moves_) {
-        const char* p = f.ptr[m.ptr] + n * m.item;
-        int64_t bytes = n * m.item;
-        if (PF == 1)
-          for (int64_t b = bytes * k / ni / 64 * 64; b < bytes * (k + 1) / ni; b += 64) __builtin_prefetch(p + b, 0, 3);
-        else
-          for (int64_t b = bytes * k / ni / 64 * 64; b < bytes * (k + 1) / ni; b += 64) __builtin_prefetch(p + b, 0, 2);
-      }
-      ++k;
-      s.fn(f.ptr[s.dst], f.ptr[s.a], f.ptr[s.b], f.ptr[s.c], n);
-    }
-  } else
   for (const Instr& s : instrs_) s.fn(f.ptr[s.dst], f.ptr[s.a], f.ptr[s.b], f.ptr[s.c], n);
   for (const RowCopy& c : copies_) {
     if (c.fill) {

@@ -71,7 +71,7 @@ def several_threads():
 
 
 def test_one_function_many_threads_many_shapes():
-    x, y = T.dmatrices("xy")
+    x, y = T.dmatrices("x", "y")
     f = phintys.function([x, y], [T.tanh(x + y), x.sum(axis=0), T.dot(x, y.T)])
 
     def worker(seed):
@@ -222,7 +222,7 @@ def test_lent_memory_dropped_by_a_call():
 
 
 def test_failing_calls_among_others():
-    x, y = T.dvectors("xy")
+    x, y = T.dvectors("x", "y")
     s = phintys.shared(np.zeros(1000), "s")
     f = phintys.function([x, y], (x + y).sum(), updates=[(s, s + x)])
 

@@ -42,7 +42,7 @@ def check(text, *parts):
 
 @modes
 def test_elementwise_shapes(mode):
-    x, y = T.dvectors("xy")
+    x, y = T.dvectors("x", "y")
     z = x + y
     line = here(-1)
     f = phintys.function([x, y], T.exp(z * 2).sum(), mode=MODES[mode]())
@@ -52,7 +52,7 @@ def test_elementwise_shapes(mode):
 
 @modes
 def test_the_line_of_the_right_node_in_a_fused_region(mode):
-    x, y, z = T.dvectors("xyz")
+    x, y, z = T.dvectors("x", "y", "z")
     a = T.tanh(x * 2)
     b = a - y
     c = T.exp(b)
@@ -67,7 +67,7 @@ def test_the_line_of_the_right_node_in_a_fused_region(mode):
 
 @modes
 def test_products(mode):
-    a, b = T.dmatrices("ab")
+    a, b = T.dmatrices("a", "b")
     c = T.dot(a, b)
     line = here(-1)
     f = phintys.function([a, b], c, mode=MODES[mode]())
@@ -77,7 +77,7 @@ def test_products(mode):
 
 @modes
 def test_gemm_that_was_made_of_several_nodes(mode):
-    a, b, c = T.fmatrices("abc")
+    a, b, c = T.fmatrices("a", "b", "c")
     out = c + 0.5 * T.dot(a, b.T)
     line = here(-1)
     f = phintys.function([a, b, c], out, mode=MODES[mode]())
@@ -114,7 +114,7 @@ def test_reshape_join_and_empty_reductions(mode):
     line = here(-1)
     f = phintys.function([x], y.sum(axis=0), mode=MODES[mode]())
     check(message(ValueError, f, np.ones(7)), r"\b7\b", r"\(?2, 3\)?", "(?i)reshape", line)
-    a, b = T.dmatrices("ab")
+    a, b = T.dmatrices("a", "b")
     z = T.concatenate([a, b], axis=1)
     line = here(-1)
     g = phintys.function([a, b], z * 2, mode=MODES[mode]())
@@ -170,7 +170,7 @@ def test_arguments(mode):
 
 @modes
 def test_building(mode):
-    x, y = T.dvectors("xy")
+    x, y = T.dvectors("x", "y")
     chosen = MODES[mode]()
     with pytest.raises(phintys.compile.UnusedInputError, match="y"):
         phintys.function([x, y], x, mode=chosen)
@@ -185,7 +185,7 @@ def test_building(mode):
 
 @modes
 def test_the_function_works_after_an_error(mode):
-    x, y = T.dvectors("xy")
+    x, y = T.dvectors("x", "y")
     s = phintys.shared(np.zeros(3), "s")
     f = phintys.function([x, y], x + y, updates=[(s, s + x)], mode=MODES[mode]())
     for _ in range(3):
