@@ -5,12 +5,13 @@ functions took to compile, how long a step takes and how much memory a step plan
 learning curves, saves the trained functions, and, unless told not to, builds the C++ program in
 ``cpp_consumer/`` and lets it score the same test set and train on, without Python.
 
-    python examples/digits.py [--epochs 60] [--no-cpp] [--output examples/output]
+    python examples/digits.py [--epochs 40] [--no-cpp] [--output examples/output]
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import time
@@ -62,19 +63,20 @@ def softmax_model(rng: np.random.Generator) -> Model:
     return Model("softmax", [w, b], T.nnet.softmax(T.dot(x, w) + b), x, y)
 
 
-def mlp_model(rng: np.random.Generator, hidden: int = 128) -> Model:
+def mlp_model(rng: np.random.Generator, hidden: int = 256) -> Model:
     x, y = T.matrix("x"), T.lvector("y")
     w1 = shared_matrix(rng, 64, hidden, "w1")
     b1 = phintys.shared(np.zeros(hidden, phintys.config.floatX), name="b1")
     w2 = shared_matrix(rng, hidden, 10, "w2")
     b2 = phintys.shared(np.zeros(10, phintys.config.floatX), name="b2")
-    h = T.tanh(T.dot(x, w1) + b1)
-    return Model("mlp", [w1, b1, w2, b2], T.nnet.softmax(T.dot(h, w2) + b2), x, y, l2=1e-5)
+    h = T.nnet.relu(T.dot(x, w1) + b1)
+    return Model("mlp", [w1, b1, w2, b2], T.nnet.softmax(T.dot(h, w2) + b2), x, y, l2=1e-4)
 
 
-def momentum_updates(cost, params, rate: float, momentum: float = 0.9):
-    """Gradient descent with momentum: one velocity for each parameter."""
-    updates = []
+def momentum_updates(cost, params, rate: float, decay: float = 0.9985, momentum: float = 0.9):
+    """Gradient descent with momentum: one velocity for each parameter, and a rate that decays."""
+    rate = phintys.shared(np.asarray(rate, phintys.config.floatX), name="rate")
+    updates = [(rate, rate * np.asarray(decay, phintys.config.floatX))]
     for p, g in zip(params, phintys.grad(cost, params), strict=True):
         v = phintys.shared(np.zeros_like(p.get_value()), name=f"{p.name}_velocity")
         step = momentum * v - rate * g
@@ -138,14 +140,20 @@ def run_cpp(output: Path) -> None:
     """Build the C++ program against the installed package and run it on what was saved."""
     source = Path(__file__).resolve().parent / "cpp_consumer"
     build = output / "cpp_build"
+    shutil.rmtree(build, ignore_errors=True)
     cmake_dir = subprocess.run(
         [sys.executable, "-m", "phintys", "--cmake-dir"], check=True, capture_output=True, text=True
     ).stdout.strip()
-    cmake = Path(sys.executable).parent / "cmake"
-    cmake_command = str(cmake) if cmake.exists() else "cmake"
+    tools = Path(sys.executable).parent  # where pip put them, if it did
+    cmake_command = str(tools / "cmake") if (tools / "cmake").exists() else "cmake"
+    generator = (
+        ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={tools / 'ninja'}"]
+        if (tools / "ninja").exists()
+        else []
+    )
     for command in (
         [cmake_command, "-S", str(source), "-B", str(build), f"-Dphintys_DIR={cmake_dir}",
-         "-DCMAKE_BUILD_TYPE=Release"],
+         "-DCMAKE_BUILD_TYPE=Release", *generator],
         [cmake_command, "--build", str(build)],
     ):  # fmt: skip
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -154,7 +162,7 @@ def run_cpp(output: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
     parser.add_argument("--no-cpp", action="store_true", help="leave out the C++ program")
     args = parser.parse_args()
@@ -164,7 +172,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     softmax, mlp = softmax_model(rng), mlp_model(rng)
     train(softmax, data, args.epochs, rate=0.1)
-    step, predict = train(mlp, data, args.epochs, rate=0.05)
+    step, predict = train(mlp, data, args.epochs, rate=0.1)
     draw([softmax, mlp], args.output / "learning_curve.png")
 
     X, y, X_test, y_test = data

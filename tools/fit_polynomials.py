@@ -169,8 +169,8 @@ FITS = {
         TINY,
         (mp.log(3) / 2) ** 2,
         lambda u: u,
-        5,
-        11,
+        4,
+        9,
     ),
     "asin": ("(asin x - x) / x^3 in x^2, |x| <= 1/2", odd(mp.asin), TINY, 0.25, lambda u: u, 5, 12),
     "atan": (

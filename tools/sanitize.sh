@@ -1,6 +1,6 @@
 #!/bin/bash
 # The C++ and Python tests under sanitizers: address + undefined, then thread, each built in a
-# folder of its own (build/sanitize-NAME). Slow, so not part of CI.
+# folder of its own ($DIR/sanitize-NAME; DIR is build unless set). Slow, so not part of CI.
 #
 #   tools/sanitize.sh [asan|tsan ...] [-- pytest arguments]
 #
@@ -8,7 +8,7 @@
 # compile jobs. Arguments after -- replace the Python test files that are run.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-root=$PWD
+dir=${DIR:-$PWD/build}
 python=${PYTHON:-python3}
 jobs=${JOBS:-$(nproc)}
 kinds=()
@@ -35,14 +35,14 @@ for kind in "${kinds[@]}"; do
     tsan) flags=thread runtime=libtsan.so ;;
     *) echo "usage: $0 [asan|tsan ...] [-- pytest arguments]" >&2; exit 2 ;;
   esac
-  build=$root/build/sanitize-$kind
+  build=$dir/sanitize-$kind
   package=$build/engine/phintys
   echo "== $kind: build"
   cmake -S . -B "$build" -G Ninja -DPHINTYS_SANITIZE=$flags -DPHINTYS_BUILD_TESTS=ON \
     -DPHINTYS_CUDA=OFF -DPython_EXECUTABLE="$(command -v "$python")" \
     -DPython_ROOT_DIR="$(dirname "$bin")" -DCMAKE_INSTALL_PREFIX="$package" >"$build.log" 2>&1 &&
     ninja -C "$build" -j"$jobs" >>"$build.log" 2>&1 || { tail -30 "$build.log"; exit 1; }
-  rm -rf "$build/engine" && mkdir -p "$build/engine" && cp -r engine/phintys "$build/engine/" &&
+  rm -rf "$build/engine" && mkdir -p "$build/engine" && cp -r engine/phintys "$build/engine/" && rm -f "$package"/*.so "$package"/lib/*.so* &&
     cmake --install "$build" >>"$build.log" 2>&1 || exit 1
 
   # Python itself leaks at exit by design. NumPy and the interpreter are not instrumented.

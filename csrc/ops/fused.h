@@ -18,6 +18,7 @@ struct FusedStep {
   DType result;         // dtype of the result
   int32_t args[3];      // unused: -1
   SourceLoc loc;        // the user's line
+  SourceLoc product_loc = {};  // of a product and a sum contracted to one step: the product's line
 };
 
 struct FusedOutput {

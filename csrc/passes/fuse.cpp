@@ -297,6 +297,7 @@ void Emitter::contract_products() {
       const int32_t other = s.args[1 - i];
       gone[static_cast<size_t>(m - steps.data())] = true;
       s.op = op;
+      s.product_loc = m->loc;
       s.args[0] = m->args[0];
       s.args[1] = m->args[1];
       s.args[2] = other;

@@ -1,6 +1,7 @@
 // Binding a fused region to shapes: choosing the loop structure and resolving operands.
 #include <algorithm>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "ops/elementwise/table.h"
@@ -23,6 +24,11 @@ const char* step_name(const FusedStep& s) {
 }
 
 int step_arity(const FusedStep& s) { return s.op < 0 ? 1 : ops::elementwise_info(s.op).arity; }
+
+bool is_contraction(const FusedStep& s) {
+  std::string_view name = step_name(s);
+  return name == "mul_add" || name == "mul_sub" || name == "neg_mul_add";
+}
 
 const char* join_op_name(ReduceKind kind) {
   switch (kind) {
@@ -70,12 +76,19 @@ const char* join_op_name(ReduceKind kind) {
           s[d] = a[d];
           from[d] = k;
         } else if (s[d] != a[d]) {
+          // The user wrote a product and a sum, not one step for both.
+          bool contracted = is_contraction(step);
+          bool in_product = contracted && k == 1;
           std::string all;
-          for (int j = 0; j < step_arity(step); ++j)
+          for (int j = 0; j < (in_product ? 2 : step_arity(step)); ++j)
             all += (j ? ", " : "") + text(shapes[static_cast<size_t>(step.args[j])]);
-          std::string where = to_string(step.loc);
+          std::string where =
+              to_string(in_product && step.product_loc ? step.product_loc : step.loc);
           fail(ErrorKind::value, "Input dimension mis-match. (input[", from[d], "].shape[", d,
-               "] = ", s[d], ", input[", k, "].shape[", d, "] = ", a[d], ") in ", step_name(step),
+               "] = ", s[d], ", input[", k, "].shape[", d, "] = ", a[d], ") in ",
+               in_product   ? "mul"
+               : contracted ? "add or sub after mul"
+                            : step_name(step),
                " on shapes ", all, where.empty() ? "" : ", built at ", where);
         }
       }

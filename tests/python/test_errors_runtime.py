@@ -113,7 +113,7 @@ def test_reshape_join_and_empty_reductions(mode):
     y = x.reshape((2, 3))
     line = here(-1)
     f = phintys.function([x], y.sum(axis=0), mode=MODES[mode]())
-    check(message(ValueError, f, np.ones(7)), r"\b7\b", r"\(?2, 3\)?", "(?i)reshape", line)
+    check(message(ValueError, f, np.ones(7)), r"\b7\b", r"2,? 3", "(?i)reshape", line)
     a, b = T.dmatrices("a", "b")
     z = T.concatenate([a, b], axis=1)
     line = here(-1)
@@ -164,8 +164,8 @@ def test_arguments(mode):
     check(message(TypeError, f, 1, 2, 3), "(?i)too many")
     with pytest.raises(TypeError, match="Unknown input or state: z"):
         f(np.ones(2, "float32"), z=1)
-    check(message(TypeError, f, "text", 1), '"x"')
-    check(message(TypeError, f, None, 1), '"x"')
+    check(message((TypeError, ValueError), f, "text", 1), '"x"')
+    check(message((TypeError, ValueError), f, None, 1), '"x"')
 
 
 @modes
