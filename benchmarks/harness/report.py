@@ -165,7 +165,7 @@ def plot(result: dict[str, Any], path: Path) -> None:
     axes.grid(axis="x", alpha=0.3)
     axes.set_xlabel("time relative to Phintys (log scale; right of the line is slower)")
     axes.set_title(f"{result['threads']} thread(s), {result['machine']['cpu']}", fontsize=9)
-    axes.legend(fontsize=7, loc="upper right")
+    figure.legend(fontsize=7, loc="outside right upper")
     figure.savefig(path, dpi=130)
     pyplot.close(figure)
 

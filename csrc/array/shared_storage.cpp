@@ -10,6 +10,10 @@ namespace phintys {
 namespace {
 
 thread_local StorageMutex::Held* t_held = nullptr;
+// How many there are on all threads: rarely any, and then no lock has to look at its thread's.
+std::atomic<uint32_t> g_held{0};
+
+bool any_held() { return PHINTYS_UNLIKELY(g_held.load(std::memory_order_relaxed) != 0); }
 
 void init(pthread_rwlock_t* lock) {
   pthread_rwlockattr_t attributes;
@@ -52,7 +56,7 @@ StorageMutex::Held* StorageMutex::held() const {
 }
 
 void StorageMutex::refuse_if_held() const {
-  if (PHINTYS_UNLIKELY(t_held != nullptr) && held())
+  if (any_held() && held())
     fail(ErrorKind::runtime,
          "a shared variable cannot be changed by code that runs inside a call of a function that "
          "uses it (a monitor's callback)");
@@ -77,7 +81,7 @@ void StorageMutex::unlock() {
 }
 
 void StorageMutex::lock_shared() {
-  if (PHINTYS_UNLIKELY(t_held != nullptr)) {
+  if (any_held()) {
     if (Held* h = held()) {
       ++h->readers_;
       return;
@@ -90,7 +94,7 @@ void StorageMutex::lock_shared() {
 }
 
 bool StorageMutex::try_lock_shared() {
-  if (PHINTYS_UNLIKELY(t_held != nullptr)) {
+  if (any_held()) {
     if (Held* h = held()) {
       ++h->readers_;
       return true;
@@ -101,7 +105,7 @@ bool StorageMutex::try_lock_shared() {
 }
 
 void StorageMutex::unlock_shared() {
-  if (PHINTYS_UNLIKELY(t_held != nullptr)) {
+  if (any_held()) {
     Held* h = held();
     if (h && h->readers_ > 0) {
       --h->readers_;
@@ -112,9 +116,15 @@ void StorageMutex::unlock_shared() {
   pthread_rwlock_unlock(&lock_);
 }
 
-StorageMutex::Held::Held(StorageMutex* mutex) : mutex_(mutex), next_(t_held) { t_held = this; }
+StorageMutex::Held::Held(StorageMutex* mutex) : mutex_(mutex), next_(t_held) {
+  t_held = this;
+  g_held.fetch_add(1, std::memory_order_relaxed);
+}
 
-StorageMutex::Held::~Held() { t_held = next_; }
+StorageMutex::Held::~Held() {
+  t_held = next_;
+  g_held.fetch_sub(1, std::memory_order_relaxed);
+}
 
 SharedStorage::SharedStorage(Array value, std::string name_)
     : name(std::move(name_)), value_(std::move(value)) {

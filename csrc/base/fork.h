@@ -4,12 +4,14 @@
 #include <atomic>
 #include <cstdint>
 
-#include "base/export.h"
-
 namespace phintys {
+
+namespace detail {
+extern std::atomic<uint32_t> forks;
+}
 
 // How often this process is a fork away from the one that loaded the library. An object that keeps
 // the number from when it was made tells by comparing whether its locks are from another life.
-uint32_t fork_count() noexcept;
+inline uint32_t fork_count() noexcept { return detail::forks.load(std::memory_order_relaxed); }
 
 }  // namespace phintys

@@ -52,11 +52,12 @@ constexpr Pass kFastRun[] = {
 };
 
 constexpr Pass kLowering[] = {
-    kLowerCasts,  // the VM knows no implicit casts
-    kMerge,       // a value that several nodes want in another dtype is cast once
+    kLowerCasts,    // the VM knows no implicit casts
+    kConstantFold,  // literals get the dtype they are used in
+    kMerge,         // a value that several nodes want in another dtype is cast once
     kFuse,
 };
-constexpr Pass kLoweringUnfused[] = {kLowerCasts, kMerge, kFuseNothing};
+constexpr Pass kLoweringUnfused[] = {kLowerCasts, kConstantFold, kMerge, kFuseNothing};
 
 constexpr Pass kAll[] = {kMerge,      kShapeLift, kCanonicalize, kConstantFold, kStabilize,
                          kSpecialize, kBlas,      kLowerCasts,   kFuse,         kFuseNothing};

@@ -81,8 +81,12 @@ Var one_minus_f(const Apply& n, const Ctx&) {
 Var over_one_plus_exp(const Apply& n, const Ctx&) {
   const Var e = one_plus(in(n, 1));
   const Var x = e ? arg(e, "exp") : Var();
-  if (!x || in(n, 0).dtype() != x.dtype()) return {};
+  if (!x || out_type(n).dtype() != x.dtype()) return {};
   if (in(n, 0).get() == e.get()) return sigmoid(x);
+  // A literal 1 has a small dtype of its own; without the product, log(sigmoid) is seen.
+  if (is_value(in(n, 0), 1)) {
+    if (const Var r = fit(n, sigmoid(minus(x)))) return r;
+  }
   return in(n, 0) * sigmoid(minus(x));
 }
 Var inv_one_plus_exp(const Apply& n, const Ctx&) {
@@ -90,19 +94,23 @@ Var inv_one_plus_exp(const Apply& n, const Ctx&) {
   const Var x = e ? arg(e, "exp") : Var();
   return x ? sigmoid(minus(x)) : Var();
 }
+// True iff one is written as the negative of the other.
+bool opposite(const Var& a, const Var& b) {
+  const Var minus_a = arg(a, "neg");
+  const Var minus_b = arg(b, "neg");
+  return (minus_a && same(minus_a, b)) || (minus_b && same(minus_b, a));
+}
 // (a * exp(x)) / (1 + exp(x)) -> a * sigmoid(x), a * exp(x) where a = b * sigmoid(-x) likewise.
 Var scaled_exp_over(const Apply& n, const Ctx&) {
   for (int i = 0; i < 2; ++i) {
     const Var x = arg(in(n, i), "exp");
     const Apply* m = x ? owner_if(in(n, 1 - i), "mul") : nullptr;
     if (const Var s = x ? arg(in(n, 1 - i), "sigmoid") : Var()) {
-      const Var negated = arg(s, "neg");
-      if (negated && same(negated, x)) return sigmoid(x);
+      if (opposite(s, x)) return sigmoid(x);
     }
     for (int k = 0; m && k < 2; ++k) {
       const Var s = arg(in(*m, k), "sigmoid");
-      const Var negated = s ? arg(s, "neg") : Var();
-      if (negated && same(negated, x)) return in(*m, 1 - k) * sigmoid(x);
+      if (s && opposite(s, x)) return in(*m, 1 - k) * sigmoid(x);
     }
   }
   return {};

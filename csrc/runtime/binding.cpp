@@ -23,8 +23,8 @@ class SegmentBinder {
     b_->segment = segment;
     size_t s = static_cast<size_t>(segment);
     begin_ = p_.segments[s];
-    end_ = s + 1 < p_.segments.size() ? p_.segments[s + 1]
-                                      : static_cast<int>(p_.instructions.size());
+    end_ =
+        s + 1 < p_.segments.size() ? p_.segments[s + 1] : static_cast<int>(p_.instructions.size());
     if (parent) {
       b_->states = parent->states;
     } else {
@@ -116,9 +116,9 @@ class SegmentBinder {
     s.level = b_->segment;
     s.defined = true;
     int64_t elements;
-    if (!checked_product(layout.shape, &elements) ||
-        elements > INT64_MAX / 16)
-      fail(ErrorKind::memory, "an array of shape ", to_string(layout.shape), " does not fit in memory");
+    if (!checked_product(layout.shape, &elements) || elements > INT64_MAX / 16)
+      fail(ErrorKind::memory, "an array of shape ", to_string(layout.shape),
+           " does not fit in memory");
     if (layout.alias < 0) {
       s.strides = contiguous_strides(layout.shape, item_size(info(buffer).type.dtype()));
       s.root = buffer;
@@ -222,8 +222,8 @@ class SegmentBinder {
   void plan_scratch() {
     for (const BoundInstruction& bound : b_->instructions) {
       if (bound.kind != RunKind::perform || !bound.instr->op->infallible()) continue;
-      b_->scratch_bytes = std::max(b_->scratch_bytes,
-                                   bound.instr->op->scratch_bytes(input_views(*bound.instr)));
+      b_->scratch_bytes =
+          std::max(b_->scratch_bytes, bound.instr->op->scratch_bytes(input_views(*bound.instr)));
     }
   }
 
@@ -309,9 +309,7 @@ class SegmentBinder {
       int r = s.root;
       if (r < 0 || root_use_[static_cast<size_t>(r)] != i) return;
       BufferState& rs = state(r);
-      if (rs.level != b_->segment || rs.arena_offset < 0 ||
-          gone_[static_cast<size_t>(r)])
-        return;
+      if (rs.level != b_->segment || rs.arena_offset < 0 || gone_[static_cast<size_t>(r)]) return;
       planner_.release(rs.arena_offset, state_bytes(rs, info(r).type.dtype()));
       gone_[static_cast<size_t>(r)] = true;
     };

@@ -17,11 +17,11 @@ namespace phintys::runtime {
 // Where a buffer's elements are, for the shapes of a binding.
 struct BufferState {
   Dims shape, strides;
-  int root = -1;           // buffer whose memory this one is (itself, or what it is a view of)
-  int alias_of = -1;       // for views: the buffer viewed, and
-  int64_t offset = 0;      // bytes from its first element
+  int root = -1;              // buffer whose memory this one is (itself, or what it is a view of)
+  int alias_of = -1;          // for views: the buffer viewed, and
+  int64_t offset = 0;         // bytes from its first element
   int64_t arena_offset = -1;  // temps with memory of their own
-  int level = 0;           // segment whose arena holds it
+  int level = 0;              // segment whose arena holds it
   bool defined = false;
 };
 
@@ -31,11 +31,11 @@ struct BoundInstruction {
   const Instruction* instr = nullptr;
   RunKind kind = RunKind::perform;
   std::unique_ptr<vm::BoundFused> fused;
-  int64_t workspace = -1;          // arena offset of the region's partial results
+  int64_t workspace = -1;                   // arena offset of the region's partial results
   std::vector<TensorView> inputs, outputs;  // shapes point into the binding's states
   std::vector<char*> input_ptrs, output_ptrs;
-  std::vector<int> outputs_alias;          // buffer that an output is a view of, or -1
-  std::vector<int64_t> outputs_offset;     // bytes from its first element
+  std::vector<int> outputs_alias;       // buffer that an output is a view of, or -1
+  std::vector<int64_t> outputs_offset;  // bytes from its first element
   int segment = 0;
 };
 
@@ -51,26 +51,26 @@ struct Binding {
   int segment = 0;
   std::vector<BufferState> states;  // of all buffers defined so far
   std::vector<BoundInstruction> instructions;
-  std::vector<std::pair<int, Array>> known;    // buffers whose value was computed while binding
-  std::vector<int> arena_temps;                // buffers to point into this segment's arena
-  std::vector<int> direct_outputs;             // indices of outputs computed in fresh memory here
+  std::vector<std::pair<int, Array>> known;  // buffers whose value was computed while binding
+  std::vector<int> arena_temps;              // buffers to point into this segment's arena
+  std::vector<int> direct_outputs;           // indices of outputs computed in fresh memory here
   std::vector<std::pair<int, int>> direct_updates;  // (update, buffer): written into the storage
   size_t arena_bytes = 0;
   size_t scratch_bytes = 0;  // most that an instruction after a direct update asks for
-  std::vector<std::unique_ptr<Binding>> children;   // most recently used first
-  std::vector<OutputPlan> output_plans;             // in the last segment's binding
+  std::vector<std::unique_ptr<Binding>> children;  // most recently used first
+  std::vector<OutputPlan> output_plans;            // in the last segment's binding
 };
 
 // Binds segment `segment` below `parent` (null for the first). `leaves`: a view for every input,
-// constant and shared buffer, by buffer number; data is read of constants only. `dynamic`: layouts of
-// the outputs of the segment's first instruction, if that is dynamic. Throws Error on shapes that do
-// not fit, with the node that failed.
+// constant and shared buffer, by buffer number; data is read of constants only. `dynamic`: layouts
+// of the outputs of the segment's first instruction, if that is dynamic. Throws Error on shapes
+// that do not fit, with the node that failed.
 std::unique_ptr<Binding> bind_segment(const Program& program, const std::vector<TensorView>& leaves,
                                       int segment, const Binding* parent,
                                       const std::vector<Layout>& dynamic);
 
-inline constexpr int64_t kSmallOutput = 2048;  // bytes
-inline constexpr size_t kMaxBindings = 16;     // kept for each segment below one parent
+inline constexpr int64_t kSmallOutput = 2048;   // bytes
+inline constexpr size_t kMaxBindings = 16;      // kept for each segment below one parent
 inline constexpr size_t kMaxAllBindings = 128;  // kept altogether
 
 // Adds what failed, on which operands, and where the user built it. Rethrows.

@@ -18,8 +18,10 @@ StorageLocks::StorageLocks(const Program& program, bool calls_back) : program_(p
       }
       ++locked_;
     }
-    if (calls_back)
-      for (const auto& lock : program_.locks) held_.emplace_back(&lock.first->mutex());
+    if (calls_back) {
+      held_ = std::make_unique<std::deque<StorageMutex::Held>>();
+      for (const auto& lock : program_.locks) held_->emplace_back(&lock.first->mutex());
+    }
   } catch (...) {
     release();
     throw;
@@ -29,7 +31,7 @@ StorageLocks::StorageLocks(const Program& program, bool calls_back) : program_(p
 StorageLocks::~StorageLocks() { release(); }
 
 void StorageLocks::release() {
-  while (!held_.empty()) held_.pop_back();
+  while (held_ && !held_->empty()) held_->pop_back();
   while (locked_ > 0) {
     const auto& [storage, writes] = program_.locks[--locked_];
     if (writes) {
@@ -92,9 +94,8 @@ void Context::check_inputs(const TensorView* inputs, const Function& function) c
     for (int d = 0; d < type.ndim(); ++d) {
       if (type.dim(d) == kUnknownDim || type.dim(d) == inputs[i].shape[d]) continue;
       fail(ErrorKind::type, "input ", i, function.inputs()[i].name.empty() ? "" : " (",
-           function.inputs()[i].name, function.inputs()[i].name.empty() ? "" : ")",
-           ": dimension ", d, " of ", type.str(), " must be ", type.dim(d), ", got ",
-           inputs[i].shape[d],
+           function.inputs()[i].name, function.inputs()[i].name.empty() ? "" : ")", ": dimension ",
+           d, " of ", type.str(), " must be ", type.dim(d), ", got ", inputs[i].shape[d],
            type.dim(d) == 1 ? ". Non-unit value on shape on a broadcastable dimension." : "");
     }
   }
@@ -122,8 +123,9 @@ Binding& Context::find_binding(std::vector<std::unique_ptr<Binding>>& list, int 
                                const Binding* parent) {
   for (size_t i = 0; i < list.size(); ++i) {
     if (list[i]->key != key_) continue;
-    if (i) std::rotate(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(i),
-                       list.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    if (i)
+      std::rotate(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(i),
+                  list.begin() + static_cast<std::ptrdiff_t>(i) + 1);
     return *list[0];
   }
   std::unique_ptr<Binding> fresh = bind_segment(p_, leaves_, segment, parent, dynamic_);
@@ -239,8 +241,7 @@ void Context::run_instruction(BoundInstruction& bound, bool first_dynamic) {
       bound.output_ptrs[o] = ptr_[static_cast<size_t>(instr.outputs[o])];
     char* workspace = nullptr;
     if (bound.workspace >= 0)
-      workspace = static_cast<char*>(
-                      arenas_[static_cast<size_t>(bound.segment)].memory.get()) +
+      workspace = static_cast<char*>(arenas_[static_cast<size_t>(bound.segment)].memory.get()) +
                   bound.workspace;
     bound.fused->run(bound.input_ptrs.data(), bound.output_ptrs.data(), workspace);
     return;
@@ -286,8 +287,8 @@ void Context::run_segment(Binding& b, const Function& function) {
   }
 }
 
-// Computes the layouts of the outputs of the instruction that starts `segment`, from the values that
-// it depends on; they are the key of the segment's binding.
+// Computes the layouts of the outputs of the instruction that starts `segment`, from the values
+// that it depends on; they are the key of the segment's binding.
 void Context::resolve_dynamic(int segment, const Binding& parent) {
   int index = p_.segments[static_cast<size_t>(segment)];
   const Instruction& instr = p_.instructions[static_cast<size_t>(index)];

@@ -55,20 +55,20 @@ class Context {
   TensorView buffer_view(const Binding& binding, int buffer) const;
 
   const Program& p_;
-  std::vector<char*> ptr_;            // by buffer
-  std::vector<TensorView> leaves_;    // by buffer
+  std::vector<char*> ptr_;          // by buffer
+  std::vector<TensorView> leaves_;  // by buffer
   std::vector<int64_t> key_;
   std::vector<Layout> dynamic_;
   std::vector<TensorView> dynamic_inputs_;
   std::vector<std::unique_ptr<Binding>> bindings_;  // of segment 0
-  size_t n_bindings_ = 0;             // with all that hang below
-  std::vector<Arena> arenas_;         // by segment
+  size_t n_bindings_ = 0;                           // with all that hang below
+  std::vector<Arena> arenas_;                       // by segment
   std::vector<Ref<Buffer>> output_buffers_;
   std::vector<TensorView> outputs_;
-  std::vector<Array> copied_;         // outputs that had to be copied
-  std::vector<Array> staged_;         // small ones: memory reused from call to call
-  std::vector<Array> new_values_;     // updates that replace a storage of another shape
-  std::vector<Array> aside_;          // direct updates whose storage's memory others use as well
+  std::vector<Array> copied_;      // outputs that had to be copied
+  std::vector<Array> staged_;      // small ones: memory reused from call to call
+  std::vector<Array> new_values_;  // updates that replace a storage of another shape
+  std::vector<Array> aside_;       // direct updates whose storage's memory others use as well
   ScratchContext scratch_;
 };
 
@@ -86,7 +86,7 @@ class StorageLocks {
 
   const Program& program_;
   size_t locked_ = 0;
-  std::deque<StorageMutex::Held> held_;
+  std::unique_ptr<std::deque<StorageMutex::Held>> held_;  // only if it calls back
 };
 
 }  // namespace phintys::runtime

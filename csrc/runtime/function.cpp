@@ -61,9 +61,8 @@ Ref<Function> Function::compile(const FunctionSpec& spec) {
   auto start = std::chrono::steady_clock::now();
   VarMap map;
   for (const auto& [variable, replacement] : spec.givens) map[variable.get()] = replacement;
-  std::vector<Var> expressions = spec.givens.empty() && spec.updates.empty()
-                                     ? spec.outputs
-                                     : update_expressions(spec, map);
+  std::vector<Var> expressions =
+      spec.givens.empty() && spec.updates.empty() ? spec.outputs : update_expressions(spec, map);
   std::vector<Var> targets;
   for (const Update& u : spec.updates) targets.push_back(u.shared);
   auto graph = std::make_unique<Graph>(spec.inputs, expressions, targets);
@@ -79,7 +78,8 @@ Ref<Function> Function::compile(const FunctionSpec& spec) {
   }
   std::vector<std::string> names;
   for (const Var& v : spec.outputs) names.push_back(v->name);
-  Ref<Function> f = from_graph(std::move(graph), spec.name, std::move(names), std::move(updated), spec);
+  Ref<Function> f =
+      from_graph(std::move(graph), spec.name, std::move(names), std::move(updated), spec);
   f->reports_.insert(f->reports_.begin(), reports.begin(), reports.end());
   f->compile_seconds_ =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

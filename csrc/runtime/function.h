@@ -17,8 +17,8 @@
 
 namespace phintys::runtime {
 
-class Program;   // lowered instructions (runtime/program.h)
-class Context;   // per-call state (runtime/executor.h)
+class Program;  // lowered instructions (runtime/program.h)
+class Context;  // per-call state (runtime/executor.h)
 
 struct Update {
   Var shared;      // a shared variable
@@ -28,11 +28,11 @@ struct Update {
 // What to compile, in the user's variables.
 struct FunctionSpec {
   std::string name;
-  std::vector<Var> inputs;                    // plain variables without owner
+  std::vector<Var> inputs;  // plain variables without owner
   std::vector<Var> outputs;
-  std::vector<Update> updates;                // at most one for a shared variable
-  std::vector<std::pair<Var, Var>> givens;    // variable -> replacement
-  std::string pipeline = "fast_run";          // passes/pass.h
+  std::vector<Update> updates;              // at most one for a shared variable
+  std::vector<std::pair<Var, Var>> givens;  // variable -> replacement
+  std::string pipeline = "fast_run";        // passes/pass.h
   bool fuse = true;
   // False: no value is ever computed in memory that held another (DebugMode, tests).
   bool reuse_memory = true;
@@ -68,8 +68,8 @@ class Function : public RefCounted {
   // the function's outputs followed by one new value for each entry of `updated`, an index into
   // graph->shared().
   static Ref<Function> from_graph(std::unique_ptr<Graph> graph, std::string name,
-                                  std::vector<std::string> output_names,
-                                  std::vector<int> updated, const FunctionSpec& options);
+                                  std::vector<std::string> output_names, std::vector<int> updated,
+                                  const FunctionSpec& options);
   ~Function() override;
 
   const std::string& name() const { return name_; }
@@ -126,9 +126,9 @@ class Call {
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
-  // Inputs must have the dtype and rank of InputInfo (the caller converts); shapes are checked here.
-  // `wanted`: bit mask of outputs to deliver is not offered; all are computed. Throws Error whose
-  // text names the op, the operand shapes and dtypes, and the user's line.
+  // Inputs must have the dtype and rank of InputInfo (the caller converts); shapes are checked
+  // here. `wanted`: bit mask of outputs to deliver is not offered; all are computed. Throws Error
+  // whose text names the op, the operand shapes and dtypes, and the user's line.
   void run(const TensorView* inputs);
   // Output i, valid until this Call ends. The caller copies it, or:
   TensorView output(int i) const;

@@ -9,8 +9,7 @@ int64_t ArenaPlanner::allocate(int64_t bytes) {
   size_t best = free_.size();
   for (size_t i = 0; i < free_.size(); ++i) {
     int64_t length = free_[i].end - free_[i].begin;
-    if (length >= bytes &&
-        (best == free_.size() || length < free_[best].end - free_[best].begin))
+    if (length >= bytes && (best == free_.size() || length < free_[best].end - free_[best].begin))
       best = i;
   }
   if (best < free_.size()) {

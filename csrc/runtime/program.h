@@ -19,10 +19,10 @@ enum class BufferKind : uint8_t { input, constant, shared, temp };
 struct BufferInfo {
   Type type;
   BufferKind kind = BufferKind::temp;
-  int index = 0;            // which input / shared variable
+  int index = 0;  // which input / shared variable
   const Variable* variable = nullptr;
-  bool known = false;       // its value is known as soon as shapes are
-  int last_use = -1;        // instruction that reads it last; kForever for outputs and updates
+  bool known = false;  // its value is known as soon as shapes are
+  int last_use = -1;   // instruction that reads it last; kForever for outputs and updates
 };
 inline constexpr int kForever = INT32_MAX;
 
@@ -31,8 +31,8 @@ struct Instruction {
   const Op* op = nullptr;
   const FusedOp* fused = nullptr;  // op, if it is a fused region
   std::vector<int> inputs, outputs;
-  bool at_bind = false;            // executed when shapes are bound, not when called
-  bool dynamic = false;            // its output shapes depend on values: starts a segment
+  bool at_bind = false;  // executed when shapes are bound, not when called
+  bool dynamic = false;  // its output shapes depend on values: starts a segment
 };
 
 struct UpdatePlan {
@@ -46,8 +46,8 @@ struct Program {
   std::unique_ptr<Graph> graph;  // the lowered graph; owns the nodes
   std::vector<BufferInfo> buffers;
   std::vector<Instruction> instructions;
-  std::vector<int> segments;     // first instruction of each; segments[0] == 0
-  std::vector<int> outputs;      // buffers
+  std::vector<int> segments;  // first instruction of each; segments[0] == 0
+  std::vector<int> outputs;   // buffers
   std::vector<UpdatePlan> updates;
   std::vector<Ref<SharedStorage>> shared;
   std::vector<int> shared_buffers;  // buffer of shared[i], or -1 if only updated

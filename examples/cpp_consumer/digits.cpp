@@ -146,7 +146,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   const int steps = argc > 2 ? std::atoi(argv[2]) : 100;
-  const int64_t batch = argc > 3 ? std::atoll(argv[3]) : 64;
+  const int64_t batch = argc > 3 ? std::atoll(argv[3]) : 32;
   if (steps < 1 || batch < 1) {
     std::fprintf(stderr, "STEPS and BATCH must be positive\n");
     return 2;

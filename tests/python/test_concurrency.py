@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import pickle
@@ -166,7 +167,7 @@ def test_locks_of_several_variables_never_deadlock():
     functions = []
     for _ in range(12):
         order = rng.permutation(5)
-        updates = [(shareds[i], shareds[j] * 0.5 + 1) for i, j in zip(order[:3], order[1:4])]
+        updates = [(shareds[i], shareds[j] * 0.5 + 1) for i, j in itertools.pairwise(order[:4])]
         functions.append(phintys.function([], shareds[order[4]], updates=updates))
 
     def caller(seed):
@@ -407,7 +408,8 @@ def test_fork_after_parallel_work(big):
     f, _, value, expected = big
 
     def check():
-        return all(np.array_equal(a, b) for _ in range(5) for a, b in zip(f(value), expected))
+        pairs = [pair for _ in range(5) for pair in zip(f(value), expected, strict=True)]
+        return all(np.array_equal(a, b) for a, b in pairs)
 
     in_child(check)
     in_child(lambda: [in_child(check)] and check())

@@ -1,4 +1,4 @@
-"""Errors of running functions: each names the op, shapes, dtypes and the user's line, in each mode."""
+"""Errors of calls name the op, shapes, dtypes and the user's line, in each mode."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_building(mode):
     check(str(caught.value), "y")
     with pytest.raises(phintys.gradient.DisconnectedInputError):
         phintys.grad(x.sum(), y)
-    with pytest.raises(TypeError, match="(?i)cost must be a scalar"):
+    with pytest.raises(TypeError, match=r"(?i)cost must be a scalar"):
         phintys.grad(x, x)
 
 

@@ -345,9 +345,7 @@ class RandomGraph:
         self.rng = np.random.default_rng(seed)
         self.n = n
         self.inputs = [T.dmatrix(f"x{k}") for k in range(2)]
-        self.shared = [
-            phintys.shared(self.rng.normal(size=(n, n)), f"s{k}") for k in range(3)
-        ]
+        self.shared = [phintys.shared(self.rng.normal(size=(n, n)), f"s{k}") for k in range(3)]
         self.pool = [*self.inputs, *self.shared]
         for _ in range(int(self.rng.integers(4, 24))):
             self.pool.append(self.step())

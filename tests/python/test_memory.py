@@ -184,7 +184,10 @@ def test_more_shapes_than_bindings_are_kept(mode):
     x, y = T.dmatrix("x"), T.dvector("y")
     s = phintys.shared(np.zeros(3), "s")
     f = phintys.function(
-        [x, y], [T.tanh(x + y), x.sum(axis=0), T.dot(x, y), x[::2].T], updates=[(s, s + 1)], mode=mode
+        [x, y],
+        [T.tanh(x + y), x.sum(axis=0), T.dot(x, y), x[::2].T],
+        updates=[(s, s + 1)],
+        mode=mode,
     )
     rng = np.random.default_rng(0)
     for _ in range(3):
@@ -273,7 +276,9 @@ def test_segments_with_updates():
 
 def test_alternating_layouts():
     x = T.dmatrix("x")
-    f = phintys.function([x], [T.exp(x), x.sum(axis=1), T.dot(x, x.T), x + T.addbroadcast(x[:1], 0)])
+    f = phintys.function(
+        [x], [T.exp(x), x.sum(axis=1), T.dot(x, x.T), x + T.addbroadcast(x[:1], 0)]
+    )
     base = np.random.default_rng(0).normal(size=(64, 64))
     layouts = [base, base.T, base[::-1], base[:, ::-1], base[::2, ::3], np.asfortranarray(base)]
     layouts += [np.broadcast_to(base[0], (5, 64)), base[3:3], base[:, :1], base.T[::-1, ::-2]]

@@ -198,7 +198,8 @@ def test_every_form_of_slice():
 @pytest.mark.parametrize(
     "index",
     [
-        (1,), (-1,), (slice(1, 3),), (slice(None), 2), (slice(None, None, -1), slice(None, None, 2)),
+        (1,), (-1,), (slice(1, 3),), (slice(None), 2),
+        (slice(None, None, -1), slice(None, None, 2)),
         (0, 1, 2), (Ellipsis, 1), (1, Ellipsis, -1), (None, 1), (slice(1, None), None, 0),
         (Ellipsis, None), (None, None, Ellipsis, slice(None, None, -2)), (slice(3, 1),),
         (slice(None), slice(4, 0, -2), 1), (-3, slice(-2, None), slice(None, -1)), (),
@@ -270,6 +271,23 @@ def test_chained_views():
         lambda a: np.concatenate([a[:1], a[1:] + 2 * a[:-1]]),
         x,
     )
+
+
+def test_set_subtensor_of_stacked_scalars_and_shapes():
+    a, b, c = T.dscalars("a", "b", "c")
+    v = T.stack([a, b, c])
+    f = compiled([a, b, c], [T.set_subtensor(v[1], 9.0), T.inc_subtensor(v[1:], [1.0, 2.0])])
+    for got, want in zip(f(1.0, 2.0, 3.0), [[1.0, 9, 3], [1.0, 3, 5]], strict=True):
+        same(got, np.array(want))
+    with pytest.raises(TypeError):
+        T.set_subtensor(a, 1.0)
+    m = T.dmatrix()
+    s = m.shape
+    g = compiled([m], [T.set_subtensor(s[0], 7), T.inc_subtensor(s[1:], 1), T.zeros(s[::-1])])
+    got = g(np.zeros((2, 3)))
+    same(got[0], np.array([7, 3]))
+    same(got[1], np.array([2, 4]))
+    same(got[2], np.zeros((3, 2)))
 
 
 def test_set_subtensor_of_all_dtypes():
@@ -411,12 +429,12 @@ def test_join_stack_split(axis):
         a,
         b,
     )
-    x = floats(6, 6, 6)
-    pieces = np.split(x, [1, 4], axis=axis)
-    for k in range(3):
-        check(
-            lambda v: T.split(v, [1, 3, 2], 3, axis)[k] * 2, lambda a: pieces[k] * 2, x, grad=False
-        )  # noqa: B023
+    x = floats(*[6 if i == axis % 3 else 2 for i in range(3)])
+    check(
+        lambda v: T.join(axis, *T.split(v, [1, 3, 2], 3, axis)[::-1]) * 2,
+        lambda a: np.concatenate(np.split(a, [1, 4], axis=axis)[::-1], axis=axis) * 2,
+        x,
+    )
     v = T.dtensor3()
     sizes = T.lvector()
     for mode in MODES:
@@ -425,7 +443,7 @@ def test_join_stack_split(axis):
                 compiled([v, sizes], T.split(v, sizes, 2, axis), mode)(x, bad)
         with pytest.raises(ValueError):
             w = T.dtensor3()
-            wrong = floats(*[n + 1 for n in (6, 6, 6)])
+            wrong = floats(*[n + 1 for n in x.shape])
             compiled([v, w], T.join(axis, v, w), mode)(x, wrong)
 
 

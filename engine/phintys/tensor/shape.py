@@ -79,7 +79,12 @@ def as_lengths(shape: Any, what: str) -> list[Any]:
                 f"{what}: the length of the shape vector {shape} must be known. "
                 "Use a list of scalars"
             )
-        return [as_length(shape[i], what) for i in range(length)]
+        owner = shape.owner
+        made = owner is not None and owner.op.name == "make_vector"
+        return [
+            as_length(n, what)
+            for n in (owner.inputs if made else map(shape.__getitem__, range(length)))
+        ]
     if isinstance(shape, np.ndarray) and shape.ndim == 1:
         shape = shape.tolist()
     if not isinstance(shape, (list, tuple)):

@@ -201,7 +201,11 @@ def _plan(x: Any, index: Any) -> _Plan:
 
 
 def _vector_item(x: Any, index: Any) -> Any:
-    """``x[index]`` of a vector of known scalars (a shape): the scalars themselves, or None."""
+    """``x[index]`` of a vector of known scalars (a shape): the scalars themselves, or None.
+
+    A scalar that may also be known for something else is not given: set_subtensor must be able to
+    tell what it was an element of.
+    """
     if x.ndim != 1 or not isinstance(index, (int, np.integer, slice)) or isinstance(index, bool):
         return None
     owner = x.owner
@@ -216,13 +220,17 @@ def _vector_item(x: Any, index: Any) -> Any:
         return _core.apply("make_vector", chosen, dtype=x.dtype) if chosen else None
     if not -len(inputs) <= index < len(inputs):
         raise PhintysIndexError(f"index {index} is out of range for {x}, of length {len(inputs)}")
-    return _core.cast(inputs[index], x.dtype)
+    item = _core.cast(inputs[index], x.dtype)
+    is_length = item.owner is not None and item.owner.op.name == "shape_i"
+    return item if is_length or item.is_constant else None
 
 
 def getitem(x: Any, index: Any) -> Any:
     """``x[index]``; see :class:`phintys.tensor.TensorVariable`."""
     item = _vector_item(x, index)
     if item is not None:
+        if item.owner is not None:
+            item.__dict__["_indexed"] = (x, _plan(x, index))
         return item
     plan = _plan(x, index)
     result = _apply_plan(x, plan)

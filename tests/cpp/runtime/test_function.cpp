@@ -198,7 +198,9 @@ TEST_CASE("storage mutex: free in a forked child") {
     alarm(20);
     bool good = std::unique_lock(mutex, std::try_to_lock).owns_lock() &&
                 std::unique_lock(shared, std::try_to_lock).owns_lock();
-    { std::lock_guard again(mutex); }
+    {
+      std::lock_guard again(mutex);
+    }
     _exit(good ? 0 : 1);
   }
   step = 2;
