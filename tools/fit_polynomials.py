@@ -163,6 +163,15 @@ FITS = {
         2,
         5,
     ),
+    "log1p_unit": (
+        "(2 atanh s - 2 s) / s^3 in s^2, 0 <= s <= 1/3",
+        lambda u: (2 * mp.atanh(mp.sqrt(u)) - 2 * mp.sqrt(u)) / mp.sqrt(u) ** 3,
+        TINY,
+        mp.mpf(1) / 9,
+        lambda u: u / 2,
+        4,
+        9,
+    ),
     "tanh": (
         "(tanh x - x) / x^3 in x^2, |x| <= ln(3)/2",
         odd(mp.tanh),

@@ -1,4 +1,5 @@
 // Conversions between NumPy's arrays and dtypes and the runtime's.
+#include <cstdlib>
 #include <cstring>
 
 #include "bindings/common.h"
@@ -18,6 +19,26 @@ void release_ndarray(void*, void* context) {
 bool usable_in_place(const py::array& a) {
   const char order = a.dtype().byteorder();
   return (a.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) && (order == '=' || order == '|');
+}
+
+// True unless each element surely has memory of its own: what is written to one (a broadcast
+// array's, say) would change another.
+bool overlaps_itself(Dims shape, Dims strides, int64_t item) {
+  for (int64_t n : shape)
+    if (n == 0) return false;
+  int64_t covered = item;  // bytes that the dimensions seen so far span
+  for (size_t seen = 0; seen < shape.size(); ++seen) {
+    size_t least = shape.size();
+    for (size_t d = 0; d < shape.size(); ++d)
+      if (shape[d] > 1 &&
+          (least == shape.size() || std::abs(strides[d]) < std::abs(strides[least])))
+        least = d;
+    if (least == shape.size()) return false;
+    if (std::abs(strides[least]) < covered) return true;
+    covered += (shape[least] - 1) * std::abs(strides[least]);
+    shape[least] = 1;
+  }
+  return false;
 }
 
 }  // namespace
@@ -86,7 +107,7 @@ Array array_from_numpy(py::handle object, bool borrow) {
     strides.push_back(a.strides(i));
   }
   char* data = static_cast<char*>(const_cast<void*>(a.data()));
-  if (!borrow) {
+  if (!borrow || overlaps_itself(shape, strides, static_cast<int64_t>(item_size(dtype)))) {
     return Array::copy_of(
         {data, dtype, static_cast<int>(shape.size()), shape.data(), strides.data()});
   }

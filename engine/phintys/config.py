@@ -272,10 +272,19 @@ def _on_memory_limit(value: int) -> None:
     _core.set_config(memory_limit=value)
 
 
+def _on_device(value: str) -> None:
+    if not value.startswith("cpu"):
+        raise ValueError(
+            f'Invalid value ("{value}") for configuration variable "device". '
+            "Functions run on the CPU only; phintys.cuda.status() says more about the GPU"
+        )
+
+
 def _setup() -> None:
     for entry in _flags.FLAGS:
         config._add(Flag(*entry))
     config._hooks.update(
+        device=_on_device,
         floatX=_on_floatX,
         num_threads=_on_num_threads,
         isa=_on_isa,

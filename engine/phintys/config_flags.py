@@ -19,7 +19,7 @@ FLAGS: list[tuple[Any, ...]] = [
         "Most capable instruction set that kernels may use.",
         ("auto", "baseline", "avx2", "avx512", "neon"),
     ),
-    ("device", "str", "cpu", "Inert: functions run on the CPU."),
+    ("device", "str", "cpu", "Where functions run: only the CPU for now."),
     (
         "cast_policy",
         "enum",

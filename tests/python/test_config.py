@@ -70,3 +70,10 @@ def test_environment_and_file(tmp_path):
 def test_every_flag_has_a_valid_default():
     for name in config:
         config._set(name, config._get(name))
+
+
+def test_a_device_that_functions_cannot_run_on_is_refused():
+    before = config.device
+    with pytest.raises(ValueError, match="CPU only"):
+        config.device = "cuda"
+    assert config.device == before

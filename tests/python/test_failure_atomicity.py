@@ -335,6 +335,23 @@ def test_lent_arrays(mode):
     np.testing.assert_allclose(a.get_value(), old * 1 + old[::-1])
 
 
+def test_lent_arrays_that_overlap_themselves_or_cannot_be_written():
+    broadcast = np.lib.stride_tricks.as_strided(np.ones(1), (5,), (0,), writeable=True)
+    s = phintys.shared(np.zeros(5), "s")
+    s.set_value(broadcast, borrow=True)
+    f = phintys.function([], updates=[(s, s + T.arange(5))])
+    f()
+    f()
+    np.testing.assert_array_equal(s.get_value(), 1 + 2 * np.arange(5.0))
+    assert broadcast[0] == 1
+    constant = np.ones(5)
+    constant.flags.writeable = False
+    t = phintys.shared(constant, borrow=True)
+    t.set_value(constant, borrow=True)
+    phintys.function([], updates=[(t, t + 1)])()
+    assert constant[0] == 1 and t.get_value()[0] == 2
+
+
 # --- reuse of memory ----------------------------------------------------------------------------
 
 
