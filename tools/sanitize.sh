@@ -42,10 +42,14 @@ for kind in "${kinds[@]}"; do
     -DPHINTYS_CUDA=OFF -DPython_EXECUTABLE="$(command -v "$python")" \
     -DPython_ROOT_DIR="$(dirname "$bin")" -DCMAKE_INSTALL_PREFIX="$package" >"$build.log" 2>&1 &&
     ninja -C "$build" -j"$jobs" >>"$build.log" 2>&1 || { tail -30 "$build.log"; exit 1; }
-  rm -rf "$build/engine" && mkdir -p "$build/engine" && cp -r engine/phintys "$build/engine/" && rm -f "$package"/*.so "$package"/lib/*.so* &&
-    cmake --install "$build" >>"$build.log" 2>&1 || exit 1
+  # Without the libraries of another build, which installing might take for up to date.
+  rm -rf "$build/engine" && mkdir -p "$build/engine" && cp -r engine/phintys "$build/engine/" &&
+    rm -f "$package"/*.so "$package"/lib/*.so* && cmake --install "$build" \
+    >>"$build.log" 2>&1 || exit 1
 
-  # Python itself leaks at exit by design. NumPy and the interpreter are not instrumented.
+  # Python itself leaks at exit by design. NumPy and the interpreter are not instrumented; threads
+  # of the BLAS in NumPy would be reported.
+  export OPENBLAS_NUM_THREADS=1
   export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1
   export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
   export TSAN_OPTIONS=allocator_may_return_null=1:die_after_fork=0:halt_on_error=0:exitcode=66

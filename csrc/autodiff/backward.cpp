@@ -1,7 +1,6 @@
 #include "autodiff/backward.h"
 
-#include <unordered_map>
-
+#include "base/id_map.h"
 #include "graph/op.h"
 #include "graph/print.h"
 #include "graph/traverse.h"
@@ -64,12 +63,12 @@ class Sweep {
   }
 
   uint32_t number(const Variable* v) {
-    const auto [at, fresh] = index_.try_emplace(v, static_cast<uint32_t>(states_.size()));
+    const auto [at, fresh] = index_.insert(v->id(), static_cast<uint32_t>(states_.size()));
     if (fresh) states_.emplace_back();
-    return at->second;
+    return *at;
   }
 
-  State& state_of(const Var& v) { return states_[index_.at(v.get())]; }
+  State& state_of(const Var& v) { return states_[*index_.find(v->id())]; }
 
   // From the leaves up: which variables have one of wrt behind them.
   void mark_dependents() {
@@ -212,8 +211,8 @@ class Sweep {
   std::vector<Apply*> order_;
   std::vector<size_t> first_;
   std::vector<uint32_t> numbers_;
-  std::vector<State> states_;                            // by number
-  std::unordered_map<const Variable*, uint32_t> index_;  // looked up, never walked
+  std::vector<State> states_;  // by number
+  IdMap<uint32_t> index_;      // by Variable::id
 };
 
 }  // namespace

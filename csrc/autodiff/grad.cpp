@@ -106,7 +106,7 @@ GradResult grad(const Var& cost, std::span<const Var> wrt, const GradOptions& op
     if (!g || !g->owner() || g->id() < first_id || !g->name.empty() || wrt[i]->name.empty()) {
       continue;
     }
-    g->name = "(d" + cost->name + "/d" + wrt[i]->name + ")";
+    g->name = "(d" + cost->name.str() + "/d" + wrt[i]->name.str() + ")";
   }
   return result;
 }

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "bindings/handles.h"
+#include "bindings/numbers.h"
 #include "bindings/pickle.h"
 #include "ops/build.h"
 #include "ops/elementwise/table.h"
@@ -181,6 +182,25 @@ py::object call_op(const Ref<const Op>& op, py::handle inputs) {
   return outputs_of(apply_multi(op, vars_from(handles)));
 }
 
+// elemwise(name, *inputs): most calls that build an expression come through here.
+PyObject* elemwise_call(PyObject*, PyObject* const* args, Py_ssize_t n) {
+  return guarded<PyObject*>(nullptr, [&] {
+    if (n < 1 || !PyUnicode_Check(args[0])) {
+      fail(ErrorKind::type, "elemwise(name, *inputs): the name of an operator is needed");
+    }
+    Py_ssize_t size = 0;
+    const char* name = PyUnicode_AsUTF8AndSize(args[0], &size);
+    if (!name) throw py::error_already_set();
+    const UserLocation here;
+    std::vector<py::object> keep;
+    std::vector<Var> inputs;
+    inputs.reserve(static_cast<size_t>(n - 1));
+    for (Py_ssize_t i = 1; i < n; ++i) inputs.push_back(operand_from(args[i], &keep));
+    const std::string_view op(name, static_cast<size_t>(size));
+    return wrap(elemwise(op, std::move(inputs)).get());
+  });
+}
+
 void bind_op_class(py::module_& m) {
   py::class_<OpObject>(m, "Op", py::dynamic_attr(), "An operator: a name and attributes.")
       .def(py::init([](const OpObject& other) { return OpObject{other.op}; }), py::arg("op"))
@@ -259,18 +279,11 @@ void bind_ops(py::module_& m) {
   m.def(
       "apply_op", [](py::handle op, py::handle inputs) { return call_op(op_from(op), inputs); },
       py::arg("op"), py::arg("inputs"), "Apply an operator: its output, or a list of several.");
-  m.def(
-      "elemwise",
-      [](const std::string& name, const py::args& inputs) {
-        py::list handles;
-        for (py::handle item : inputs) {
-          handles.append(is_variable(item.ptr()) ? py::reinterpret_borrow<py::object>(item)
-                                                 : convert(item));
-        }
-        const UserLocation here;
-        return wrapped(elemwise(name, vars_from(handles)));
-      },
-      "Apply an elementwise operator by name.");
+  static PyMethodDef elemwise_method = {
+      "elemwise", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&elemwise_call)),
+      METH_FASTCALL, "Apply an elementwise operator by name."};
+  m.attr("elemwise") = py::reinterpret_steal<py::object>(
+      PyCFunction_NewEx(&elemwise_method, nullptr, m.attr("__name__").ptr()));
   m.def("elementwise_ops", &elementwise_ops, "What every elementwise operator declares.");
   m.def(
       "structural_ops",

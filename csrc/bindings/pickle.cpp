@@ -16,7 +16,7 @@ py::object state_of(PyObject* dict) {
 }
 
 py::object name_of(const Variable& v) {
-  return v.name.empty() ? py::object(py::none()) : py::str(v.name);
+  return v.name.empty() ? py::object(py::none()) : py::str(v.name.str());
 }
 
 // An instance of `cls` without its __init__, as wrap() makes them.

@@ -1,5 +1,6 @@
 // Process-wide settings.
 #include "bindings/common.h"
+#include "bindings/numbers.h"
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
 #include "vm/tiles.h"
@@ -15,6 +16,7 @@ void set_config(py::handle floatX, py::handle threads, py::handle isa, py::handl
     const DType d = dtype_from_python(floatX);
     if (!is_float(d)) fail(ErrorKind::value, "floatX cannot be ", dtype_name(d));
     graph_config().floatX = d;
+    forget_numbers();
   }
   if (!threads.is_none()) {
     const int n = py::cast<int>(threads);
@@ -47,6 +49,8 @@ py::dict memory() {
 }  // namespace
 
 void bind_settings(py::module_& m) {
+  m.def("forget_numbers", &forget_numbers,
+        "Forget which constants Python numbers became: a setting has changed.");
   m.def("set_config", &set_config, py::kw_only(), py::arg("floatX") = py::none(),
         py::arg("num_threads") = py::none(), py::arg("isa") = py::none(),
         py::arg("memory_limit") = py::none(), py::arg("parallel_threshold") = py::none(),

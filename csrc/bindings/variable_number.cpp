@@ -1,5 +1,6 @@
 // The operators of variables: straight from Python's number slots to the graph.
 #include "bindings/handles.h"
+#include "bindings/numbers.h"
 #include "ops/build.h"
 #include "ops/elemwise.h"
 
@@ -13,21 +14,14 @@ struct Operators {
 };
 Operators g_op;
 
-// An operand as a variable, with the handle that stands for it while the result is being built.
-struct Operand {
-  Var var;
-  py::object handle;  // of a converted operand; the result's handle takes it over
-};
-
 // False: `object` is foreign to the converter (TypeError, cleared).
-bool operand(PyObject* object, Operand* out) {
+bool operand(PyObject* object, Var* out, std::vector<py::object>* keep) {
   if (is_variable(object)) {
-    out->var = Var(node_of(object));
+    *out = Var(node_of(object));
     return true;
   }
   try {
-    out->handle = convert(object);
-    out->var = Var(node_of(out->handle.ptr()));
+    *out = operand_from(object, keep);
     return true;
   } catch (py::error_already_set& e) {
     if (!e.matches(PyExc_TypeError)) throw;
@@ -39,10 +33,11 @@ PyObject* not_implemented() { Py_RETURN_NOTIMPLEMENTED; }
 
 PyObject* binary(int op, PyObject* a, PyObject* b) {
   return guarded<PyObject*>(nullptr, [&] {
-    Operand x, y;
-    if (!operand(a, &x) || !operand(b, &y)) return not_implemented();
     const UserLocation here;
-    return wrap(elemwise(op, {std::move(x.var), std::move(y.var)}).get());
+    std::vector<py::object> keep;
+    Var x, y;
+    if (!operand(a, &x, &keep) || !operand(b, &y, &keep)) return not_implemented();
+    return wrap(elemwise(op, {std::move(x), std::move(y)}).get());
   });
 }
 
@@ -69,10 +64,11 @@ PyObject* power_slot(PyObject* a, PyObject* b, PyObject* modulus) {
 
 PyObject* matmul_slot(PyObject* a, PyObject* b) {
   return guarded<PyObject*>(nullptr, [&] {
-    Operand x, y;
-    if (!operand(a, &x) || !operand(b, &y)) return not_implemented();
     const UserLocation here;
-    return wrap(dot(x.var, y.var).get());
+    std::vector<py::object> keep;
+    Var x, y;
+    if (!operand(a, &x, &keep) || !operand(b, &y, &keep)) return not_implemented();
+    return wrap(dot(x, y).get());
   });
 }
 

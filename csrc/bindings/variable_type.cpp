@@ -116,7 +116,7 @@ PyObject* get_static_shape(PyObject* self, void*) {
 }
 PyObject* get_name(PyObject* self, void*) {
   return get(self, [](Variable* v) -> py::object {
-    return v->name.empty() ? py::object(py::none()) : py::str(v->name);
+    return v->name.empty() ? py::object(py::none()) : py::str(v->name.str());
   });
 }
 int set_name(PyObject* self, PyObject* value, void*) {

@@ -3,17 +3,10 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "base/id_map.h"
 #include "graph/print.h"
 
 namespace phintys {
-
-Graph::Graph(std::span<const Var> inputs, std::span<const Var> outputs) {
-  clone(inputs, outputs, {});
-}
-Graph::Graph(std::span<const Var> inputs, std::span<const Var> outputs,
-             std::span<const Var> shared) {
-  clone(inputs, outputs, shared);
-}
 
 namespace {
 
@@ -33,41 +26,151 @@ namespace {
 
 }  // namespace
 
-void Graph::clone(std::span<const Var> inputs, std::span<const Var> outputs,
-                  std::span<const Var> shared) {
-  VarMap map;
-  for (const Var& v : inputs) {
-    Var copy = make_variable(v->type(), v->name);
-    copy->loc = v->loc;
-    map.emplace(v.get(), copy);
-    inputs_.push_back(copy);
-    original_inputs_.push_back(v);
+// Copies a graph in one depth-first walk. The images of nodes and leaves are found by slot if the
+// source is a Graph, else by id: a user's nodes carry no marks, as several threads may walk them.
+class Graph::Cloner {
+ public:
+  Cloner(Graph& graph, const Graph* source, std::span<const Var> outputs)
+      : graph_(graph), outputs_(outputs) {
+    if (!source) return;
+    by_slot_ = true;
+    leaf_slots_.assign(source->num_slots(), nullptr);
+    node_slots_.assign(source->num_node_slots(), kNew);
+    graph_.slots_.reserve(source->num_slots());
+    graph_.nodes_.reserve(source->num_nodes());
+    graph_.order_.reserve(source->num_nodes());
   }
-  std::vector<Var> leaves(shared.begin(), shared.end());
-  for (Var& leaf : graph_inputs(outputs, inputs)) leaves.push_back(std::move(leaf));
-  for (const Var& leaf : leaves) {
-    if (map.contains(leaf.get())) continue;
-    Var copy;
-    if (leaf->is_shared()) {
-      copy = make_shared_variable(leaf->type(), leaf->storage(), leaf->name);
-      shared_.push_back(copy);
-      original_shared_.push_back(leaf);
-    } else if (leaf->is_constant()) {
-      copy = make_constant(leaf->constant(), leaf->name);
-    } else {
-      fail_missing(leaf.get(), outputs);
+
+  void run(std::span<const Var> inputs, std::span<const Var> shared) {
+    for (const Var& v : inputs) {
+      Var copy = make_variable(v->type(), v->name);
+      copy->loc = v->loc;
+      blocked_.insert(v->id(), copy.get());
+      graph_.add_slot(copy.get());
+      graph_.inputs_.push_back(std::move(copy));
+      graph_.original_inputs_.push_back(v);
     }
-    copy->loc = leaf->loc;
-    map.emplace(leaf.get(), copy);
+    for (const Var& v : shared) {
+      if (!image_of_leaf(v.get())) copy_leaf(v.get());
+    }
+    for (const Var& out : outputs_) {
+      visit(out.get());
+      walk();
+    }
+    for (const Var& out : outputs_) graph_.outputs_.emplace_back(image(out.get()));
+    finish();
   }
-  outputs_ = clone_graph(outputs, map);
-  for (const Var& v : inputs_) add_slot(v.get());
-  for (const Var& v : shared_) add_slot(v.get());
-  for (Slot& s : slots_) s.keep = true;
-  output_pos_.resize(outputs_.size());
-  for (size_t i = 0; i < outputs_.size(); ++i) {
-    import_variable(outputs_[i]);
-    add_client(outputs_[i].get(), {nullptr, static_cast<int>(i)});
+
+ private:
+  static constexpr uint32_t kNew = UINT32_MAX;
+  static constexpr uint32_t kOpen = UINT32_MAX - 1;  // its inputs are being visited
+  struct Frame {
+    Apply* node;
+    int next;
+  };
+
+  // Where the number of a node's copy in graph_.order_ is kept.
+  uint32_t& number(const Apply* node) {
+    return by_slot_ ? node_slots_[node->slot] : *node_ids_.insert(node->id(), kNew).first;
+  }
+  Variable* image_of_leaf(const Variable* v) {
+    if (Variable* const* input = blocked_.find(v->id())) return *input;
+    if (by_slot_) return leaf_slots_[v->slot];
+    Variable* const* leaf = leaf_ids_.find(v->id());
+    return leaf ? *leaf : nullptr;
+  }
+  Variable* image(const Variable* v) {
+    if (Variable* const* input = blocked_.find(v->id())) return *input;
+    if (!v->owner()) return image_of_leaf(v);
+    return graph_.order_[number(v->owner())]->output(v->index());
+  }
+
+  void visit(Variable* v) {
+    if (v->owner()) {
+      if (blocked_.contains(v->id())) return;
+      uint32_t& n = number(v->owner());
+      if (n != kNew) return;
+      n = kOpen;
+      stack_.push_back({v->owner(), 0});
+    } else if (!image_of_leaf(v)) {
+      copy_leaf(v);
+    }
+  }
+
+  void walk() {
+    while (!stack_.empty()) {
+      Frame& frame = stack_.back();
+      if (frame.next < frame.node->nin()) {
+        visit(frame.node->input(frame.next++));  // may move `frame`
+      } else {
+        Apply* node = frame.node;
+        stack_.pop_back();
+        copy_node(node);
+      }
+    }
+  }
+
+  void copy_leaf(Variable* leaf) {
+    if (!leaf->is_shared() && !leaf->is_constant()) fail_missing(leaf, outputs_);
+    Var copy = Variable::copy_leaf(*leaf);
+    if (by_slot_) {
+      leaf_slots_[leaf->slot] = copy.get();
+    } else {
+      leaf_ids_.insert(leaf->id(), copy.get());
+    }
+    graph_.add_slot(copy.get());
+    if (leaf->is_shared()) {
+      graph_.shared_.push_back(std::move(copy));
+      graph_.original_shared_.emplace_back(leaf);
+    } else {
+      constants_.push_back(std::move(copy));
+    }
+  }
+
+  void copy_node(const Apply* node) {
+    inputs_.clear();
+    for (const Var& v : node->inputs()) inputs_.emplace_back(image(v.get()));
+    number(node) = static_cast<uint32_t>(graph_.order_.size());
+    copies_.push_back(node->with_inputs(inputs_));
+    graph_.order_.push_back(copies_.back().get());
+    graph_.import_node(copies_.back().get());
+  }
+
+  void finish() {
+    for (const Var& v : graph_.inputs_) graph_.slot(v.get()).keep = true;
+    for (const Var& v : graph_.shared_) graph_.slot(v.get()).keep = true;
+    graph_.output_pos_.resize(graph_.outputs_.size());
+    for (size_t i = 0; i < graph_.outputs_.size(); ++i) {
+      graph_.add_client(graph_.outputs_[i].get(), {nullptr, static_cast<int>(i)});
+    }
+    graph_.order_changes_ = graph_.changes_;
+  }
+
+  Graph& graph_;
+  std::span<const Var> outputs_;
+  bool by_slot_ = false;
+  IdMap<Variable*> blocked_;  // the inputs, which may have owners
+  IdMap<Variable*> leaf_ids_;
+  IdMap<uint32_t> node_ids_;
+  std::vector<Variable*> leaf_slots_;
+  std::vector<uint32_t> node_slots_;
+  std::vector<Frame> stack_;
+  std::vector<Var> inputs_;     // of the node being copied
+  std::vector<Var> constants_;  // keep what nobody holds until the outputs do
+  std::vector<Ref<Apply>> copies_;
+};
+
+Graph::Graph(std::span<const Var> inputs, std::span<const Var> outputs) {
+  Cloner(*this, nullptr, outputs).run(inputs, {});
+}
+Graph::Graph(std::span<const Var> inputs, std::span<const Var> outputs,
+             std::span<const Var> shared) {
+  Cloner(*this, nullptr, outputs).run(inputs, shared);
+}
+Graph::Graph(const Graph& other) {
+  Cloner(*this, &other, other.outputs_).run(other.inputs_, {});
+  for (const auto& [pass, changes] : other.settled_) {
+    if (changes == other.changes_) set_settled(pass);
   }
 }
 
@@ -84,8 +187,8 @@ bool Graph::contains(const Apply* node) const {
   return node->slot < nodes_.size() && nodes_[node->slot] == node;
 }
 
-const std::vector<Client>& Graph::clients(const Variable* v) const {
-  static const std::vector<Client> none;
+const Clients& Graph::clients(const Variable* v) const {
+  static const Clients none;
   const Slot* s = find(v);
   return s ? s->clients : none;
 }
@@ -120,14 +223,14 @@ uint32_t& Graph::position(Client c) {
 }
 
 void Graph::add_client(Variable* v, Client c) {
-  std::vector<Client>& list = slot(v).clients;
+  Clients& list = slot(v).clients;
   position(c) = static_cast<uint32_t>(list.size());
   list.push_back(c);
 }
 
 // Constant time whatever the number of clients: the last entry takes the place of the dropped one.
 void Graph::drop_client(Variable* v, Client c) {
-  std::vector<Client>& list = slot(v).clients;
+  Clients& list = slot(v).clients;
   const uint32_t at = position(c);
   PHINTYS_CHECK(at < list.size() && list[at] == c, "list of clients out of step");
   list[at] = list.back();
@@ -147,8 +250,7 @@ void Graph::import_node(Apply* node) {
     nodes_[node->slot] = node;
   }
   ++live_nodes_;
-  for (Variable* out : node->outputs_) add_slot(out);
-  node->client_pos_.assign(static_cast<size_t>(node->nin()), 0);
+  for (Variable* out : node->outputs()) add_slot(out);
   for (int i = 0; i < node->nin(); ++i) add_client(node->input(i), {node, i});
 }
 
@@ -195,14 +297,14 @@ void Graph::prune(Variable* v) {
       free_slot(u);
       continue;
     }
-    const bool used = std::any_of(node->outputs_.begin(), node->outputs_.end(),
+    const bool used = std::any_of(node->outputs().begin(), node->outputs().end(),
                                   [&](Variable* out) { return !clients(out).empty(); });
     if (used) continue;
     for (int i = 0; i < node->nin(); ++i) {
       drop_client(node->input(i), {node, i});
       work.push_back(node->input(i));
     }
-    for (Variable* out : node->outputs_) free_slot(out);
+    for (Variable* out : node->outputs()) free_slot(out);
     dropped_.emplace_back(node);
     nodes_[node->slot] = nullptr;
     free_nodes_.push_back(node->slot);
@@ -219,7 +321,7 @@ void Graph::replace(Variable* old, Var replacement) {
                 "replacement of ", to_string(*old), " of type ", from.str(), " by ",
                 to_string(*replacement), " of type ", to.str());
   // Taken out first: the replacement may itself use `old`.
-  std::vector<Client> users = std::move(slot(old).clients);
+  Clients users = std::move(slot(old).clients);
   slot(old).clients.clear();
   import_variable(replacement);
   Variable* fresh = replacement.get();
@@ -238,7 +340,23 @@ void Graph::replace(Variable* old, Var replacement) {
   if (users.empty()) prune(fresh);
 }
 
+void Graph::remember_order() {
+  if (order_changes_ == changes_) return;
+  order_ = toposort();
+  order_changes_ = changes_;
+}
+
+bool Graph::is_settled(const void* pass) const {
+  return std::find(settled_.begin(), settled_.end(), std::pair(pass, changes_)) != settled_.end();
+}
+
+void Graph::set_settled(const void* pass) {
+  std::erase_if(settled_, [&](const auto& entry) { return entry.first == pass; });
+  settled_.emplace_back(pass, changes_);
+}
+
 std::vector<Apply*> Graph::toposort() const {
+  if (order_changes_ == changes_) return order_;
   struct Frame {
     Apply* node;
     int next;
@@ -292,7 +410,7 @@ void Graph::verify() const {
       check_use(v, {node, i}, node->client_pos_[static_cast<size_t>(i)]);
     }
     const std::vector<Type> types = node->op().infer(node->inputs());
-    PHINTYS_CHECK(types.size() == node->outputs_.size(), "outputs of ", node->describe());
+    PHINTYS_CHECK(types.size() == node->outputs().size(), "outputs of ", node->describe());
     for (size_t i = 0; i < types.size(); ++i) {
       const Type& type = node->outputs_[i]->type();
       PHINTYS_CHECK(types[i].dtype() == type.dtype() && types[i].ndim() == type.ndim(), "output ",
@@ -318,7 +436,7 @@ std::string Graph::str() const {
     text += title;
     for (size_t i = 0; i < list.size(); ++i) {
       std::string& name = names[list[i].get()];
-      name = list[i]->name.empty() ? prefix + std::to_string(i) : list[i]->name;
+      name = list[i]->name.empty() ? prefix + std::to_string(i) : list[i]->name.str();
       text += (i ? ", " : " ") + name + ": " + list[i]->type().str();
     }
     text += "\n";

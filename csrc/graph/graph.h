@@ -15,11 +15,13 @@
 
 namespace phintys {
 
+// Who uses a variable; most have one or two users.
 struct Client {
   Apply* node;  // null: the graph's output number `index`
   int index;
   bool operator==(const Client&) const = default;
 };
+using Clients = SmallVec<Client, 2>;
 
 class Graph {
  public:
@@ -30,7 +32,8 @@ class Graph {
   // The same with shared variables that must be in shared() even if no output depends on them (the
   // targets of updates); they come first, in this order.
   Graph(std::span<const Var> inputs, std::span<const Var> outputs, std::span<const Var> shared);
-  Graph(const Graph&) = delete;
+  // A copy of another graph, without the shared variables that no output depends on.
+  explicit Graph(const Graph& other);
   Graph& operator=(const Graph&) = delete;
 
   const std::vector<Var>& inputs() const { return inputs_; }
@@ -41,11 +44,13 @@ class Graph {
   const std::vector<Var>& original_inputs() const { return original_inputs_; }
   const std::vector<Var>& original_shared() const { return original_shared_; }
 
-  const std::vector<Client>& clients(const Variable* v) const;
+  const Clients& clients(const Variable* v) const;
   bool contains(const Variable* v) const;
   bool contains(const Apply* node) const;
   // Nodes in use, inputs before users; deterministic. Linear in the graph.
   std::vector<Apply*> toposort() const;
+  // Makes the next calls of toposort() a copy of what it finds now, until a node is replaced.
+  void remember_order();
   size_t num_nodes() const { return live_nodes_; }
   // Variable::slot of every variable, and Apply::slot of every node, in this graph lie below these:
   // passes keep side tables as vectors. Slots are reused after their variable or node was dropped.
@@ -64,6 +69,9 @@ class Graph {
   void release_dropped() { dropped_.clear(); }
   // Counts replacements since construction; a pass that leaves it alone changed nothing.
   uint64_t changes() const { return changes_; }
+  // Whether the pass with this key found nothing to do in the graph as it is now.
+  bool is_settled(const void* pass) const;
+  void set_settled(const void* pass);
 
   // Checks clients, types and acyclicity; throws Error(internal).
   void verify() const;
@@ -73,13 +81,12 @@ class Graph {
  private:
   struct Slot {
     Variable* variable = nullptr;
-    std::vector<Client> clients;
+    Clients clients;
     bool keep = false;  // an input or a shared variable of the graph: stays without clients
   };
   Slot& slot(Variable* v);
   const Slot* find(const Variable* v) const;
-  void clone(std::span<const Var> inputs, std::span<const Var> outputs,
-             std::span<const Var> shared);
+  class Cloner;
   void import_variable(const Var& v);
   void import_node(Apply* node);
   void add_slot(Variable* v);
@@ -95,6 +102,9 @@ class Graph {
   std::vector<Apply*> nodes_;  // by Apply::slot
   std::vector<uint32_t> free_nodes_;
   std::vector<Ref<Apply>> dropped_;
+  std::vector<Apply*> order_;  // topological, as of order_changes_
+  uint64_t order_changes_ = UINT64_MAX;
+  std::vector<std::pair<const void*, uint64_t>> settled_;  // pass, changes() after it
   std::vector<uint32_t> output_pos_;  // as Apply::client_pos_, for the graph's outputs
   uint64_t changes_ = 0;
   size_t live_nodes_ = 0;

@@ -169,7 +169,7 @@ class DebugPrinter {
     const bool printed = !done_.insert(node).second;
     text_ += node->op().str();
     if (node->nout() > 1) text_ += "." + std::to_string(v->index());
-    text_ += " " + id_text(node, node->id()) + type + " '" + v->name + "'   \n";
+    text_ += " " + id_text(node, node->id()) + type + " '" + v->name.str() + "'   \n";
     if (printed || (options_.stop_on_name && !v->name.empty())) return;
     for (int i = node->nin() - 1; i >= 0; --i) {
       stack_.push_back({node->input(i), item.level + 1, i == node->nin() - 1});

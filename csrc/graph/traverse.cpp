@@ -1,18 +1,18 @@
 #include "graph/traverse.h"
 
-#include <unordered_set>
-
+#include "base/id_map.h"
 #include "graph/op.h"
 
 namespace phintys {
 
 namespace {
 
-using VariableSet = std::unordered_set<const Variable*>;
+struct Nothing {};
+using IdSet = IdMap<Nothing>;
 
-VariableSet make_set(std::span<const Var> variables) {
-  VariableSet set;
-  for (const Var& v : variables) set.insert(v.get());
+IdSet make_set(std::span<const Var> variables) {
+  IdSet set;
+  for (const Var& v : variables) set.insert(v->id(), {});
   return set;
 }
 
@@ -24,10 +24,11 @@ void walk(std::span<const Var> outputs, Enter&& enter, Leave&& leave) {
     Apply* node;
     int next;
   };
-  std::unordered_set<const Apply*> seen;
+  IdSet seen;
   std::vector<Frame> stack;
   auto visit = [&](Variable* v) {
-    if (enter(v) && v->owner() && seen.insert(v->owner()).second) stack.push_back({v->owner(), 0});
+    if (!enter(v) || !v->owner()) return;
+    if (seen.insert(v->owner()->id(), {}).second) stack.push_back({v->owner(), 0});
   };
   for (const Var& out : outputs) {
     visit(out.get());
@@ -47,23 +48,23 @@ void walk(std::span<const Var> outputs, Enter&& enter, Leave&& leave) {
 }  // namespace
 
 std::vector<Apply*> toposort(std::span<const Var> outputs, std::span<const Var> blockers) {
-  const VariableSet blocked = make_set(blockers);
+  const IdSet blocked = make_set(blockers);
   std::vector<Apply*> order;
   walk(
-      outputs, [&](Variable* v) { return !blocked.contains(v); },
+      outputs, [&](Variable* v) { return !blocked.contains(v->id()); },
       [&](Apply* node) { order.push_back(node); });
   return order;
 }
 
 std::vector<Var> ancestors(std::span<const Var> outputs, std::span<const Var> blockers) {
-  const VariableSet blocked = make_set(blockers);
-  VariableSet seen;
+  const IdSet blocked = make_set(blockers);
+  IdSet seen;
   std::vector<Var> order;
   walk(
       outputs,
       [&](Variable* v) {
-        if (seen.insert(v).second) order.push_back(Var(v));
-        return !blocked.contains(v);
+        if (seen.insert(v->id(), {}).second) order.push_back(Var(v));
+        return !blocked.contains(v->id());
       },
       [](Apply*) {});
   return order;
@@ -86,24 +87,22 @@ std::vector<Var> clone_graph(std::span<const Var> outputs, VarMap& map, bool rei
     auto it = map.find(v.get());
     return it == map.end() ? v : it->second;
   };
+  std::vector<Var> inputs;
   for (Apply* node : order) {
-    std::vector<Var> inputs;
-    inputs.reserve(node->inputs().size());
+    inputs.clear();
     for (const Var& v : node->inputs()) inputs.push_back(image(v));
-    LocationScope scope(node->loc);
     Ref<Apply> copy;
     if (reinfer) {
-      copy = Apply::create(node->op_ref(), std::move(inputs));
+      const LocationScope scope(node->loc);
+      copy = Apply::create(node->op_ref(), inputs);
+      for (int i = 0; i < node->nout(); ++i) {
+        copy->output(i)->name = node->output(i)->name;
+        copy->output(i)->loc = node->output(i)->loc;
+      }
     } else {
-      std::vector<Type> types;
-      for (int i = 0; i < node->nout(); ++i) types.push_back(node->output(i)->type());
-      copy = Apply::create(node->op_ref(), std::move(inputs), std::move(types));
+      copy = node->with_inputs(inputs);
     }
-    for (int i = 0; i < node->nout(); ++i) {
-      copy->output(i)->name = node->output(i)->name;
-      copy->output(i)->loc = node->output(i)->loc;
-      map.emplace(node->output(i), copy->out(i));
-    }
+    for (int i = 0; i < node->nout(); ++i) map.emplace(node->output(i), copy->out(i));
   }
   std::vector<Var> result;
   result.reserve(outputs.size());

@@ -1,8 +1,50 @@
 #include "graph/type.h"
 
+#include <vector>
+
 #include "base/error.h"
 
 namespace phintys {
+
+Type::Type() : Type(scalar(DType::f64)) {}
+
+Ref<const Type::Rep> Type::tensor_rep(DType dtype, Dims shape) {
+  auto rep = make_ref<Rep>();
+  rep->dtype = dtype;
+  rep->shape = std::move(shape);
+  return rep;
+}
+
+const Type::Rep* Type::common_rep(DType dtype, const Dims& shape) {
+  constexpr size_t kRanks = 5;
+  constexpr size_t kPatterns = (size_t{1} << kRanks) - 1;  // of all ranks below kRanks
+  const size_t rank = shape.size();
+  if (rank >= kRanks) return nullptr;
+  size_t mask = 0;
+  for (size_t i = 0; i < rank; ++i) {
+    if (shape[i] == 1) {
+      mask |= size_t{1} << i;
+    } else if (shape[i] != kUnknownDim) {
+      return nullptr;
+    }
+  }
+  // Never destroyed: variables may outlive the end of main().
+  static const auto* table = [] {
+    auto* reps = new std::vector<Ref<const Rep>>;
+    for (int d = 0; d < kNumDTypes; ++d) {
+      for (size_t r = 0; r < kRanks; ++r) {
+        for (size_t m = 0; m < size_t{1} << r; ++m) {
+          Dims dims(r, kUnknownDim);
+          for (size_t i = 0; i < r; ++i) dims[i] = m >> i & 1 ? 1 : kUnknownDim;
+          reps->push_back(tensor_rep(static_cast<DType>(d), std::move(dims)));
+        }
+      }
+    }
+    return reps;
+  }();
+  const size_t pattern = (size_t{1} << rank) - 1 + mask;
+  return (*table)[static_cast<size_t>(dtype) * kPatterns + pattern].get();
+}
 
 Type Type::tensor(DType dtype, Dims shape) {
   if (shape.size() > static_cast<size_t>(kMaxRank)) {
@@ -12,10 +54,8 @@ Type Type::tensor(DType dtype, Dims shape) {
   for (int64_t d : shape) {
     if (d < kUnknownDim) fail(ErrorKind::value, "negative dimension in shape ", to_string(shape));
   }
-  Type t;
-  t.dtype_ = dtype;
-  t.shape_ = std::move(shape);
-  return t;
+  if (const Rep* common = common_rep(dtype, shape)) return Type(Ref<const Rep>(common));
+  return Type(tensor_rep(dtype, std::move(shape)));
 }
 
 Type Type::tensor(DType dtype, int ndim) {
@@ -28,36 +68,40 @@ Type Type::tensor(DType dtype, int ndim) {
 }
 
 Type Type::disconnected() {
-  Type t;
-  t.kind_ = TypeKind::disconnected;
-  return t;
+  auto rep = make_ref<Rep>();
+  rep->kind = TypeKind::disconnected;
+  return Type(std::move(rep));
 }
 
 Type Type::null(std::string why) {
-  Type t;
-  t.kind_ = TypeKind::null;
-  t.why_ = std::move(why);
-  return t;
+  auto rep = make_ref<Rep>();
+  rep->kind = TypeKind::null;
+  rep->why = std::move(why);
+  return Type(std::move(rep));
 }
 
 Type Type::with_dtype(DType d) const {
-  Type t = *this;
-  t.dtype_ = d;
-  return t;
+  if (d == dtype()) return *this;
+  if (is_tensor()) return tensor(d, shape());
+  auto rep = make_ref<Rep>(*rep_);
+  rep->dtype = d;
+  return Type(std::move(rep));
 }
 
-Type Type::with_shape(Dims shape) const { return tensor(dtype_, std::move(shape)); }
+Type Type::with_shape(Dims shape) const { return tensor(dtype(), std::move(shape)); }
 
 bool Type::operator==(const Type& o) const {
-  if (kind_ != o.kind_) return false;
-  if (kind_ != TypeKind::tensor) return why_ == o.why_;
-  return dtype_ == o.dtype_ && shape_ == o.shape_;
+  if (rep_ == o.rep_) return true;
+  if (kind() != o.kind()) return false;
+  if (kind() != TypeKind::tensor) return why() == o.why();
+  return dtype() == o.dtype() && shape() == o.shape();
 }
 
 bool Type::same_pattern(const Type& o) const {
-  if (kind_ != o.kind_) return false;
-  if (kind_ != TypeKind::tensor) return true;
-  if (dtype_ != o.dtype_ || ndim() != o.ndim()) return false;
+  if (rep_ == o.rep_) return true;
+  if (kind() != o.kind()) return false;
+  if (kind() != TypeKind::tensor) return true;
+  if (dtype() != o.dtype() || ndim() != o.ndim()) return false;
   for (int i = 0; i < ndim(); ++i) {
     if (broadcastable(i) != o.broadcastable(i)) return false;
   }
@@ -85,7 +129,7 @@ std::string pattern_text(const Type& type) {
 }  // namespace
 
 std::string Type::str() const {
-  switch (kind_) {
+  switch (kind()) {
     case TypeKind::disconnected:
       return "DisconnectedType";
     case TypeKind::null:
@@ -94,7 +138,7 @@ std::string Type::str() const {
       break;
   }
   std::string text = "TensorType(";
-  text += dtype_name(dtype_);
+  text += dtype_name(dtype());
   return text + ", " + pattern_text(*this) + ")";
 }
 

@@ -2,12 +2,16 @@
 //
 // A tensor type is a dtype and a list of dimensions, each known (>= 0) or unknown (kUnknownDim).
 // Theano's `broadcastable` is a view of it: true iff the dimension is known to be 1.
+//
+// A Type is one counted pointer to an immutable description: large graphs have few distinct types,
+// and copying one is what passes do most.
 #pragma once
 
 #include <string>
 
 #include "array/dtype.h"
 #include "base/dims.h"
+#include "base/ref.h"
 
 namespace phintys {
 
@@ -23,21 +27,21 @@ enum class TypeKind : uint8_t {
 
 class Type {
  public:
-  Type() = default;
+  Type();  // a float64 scalar
   static Type tensor(DType dtype, Dims shape);
   static Type tensor(DType dtype, int ndim);  // all dimensions unknown
   static Type scalar(DType dtype) { return tensor(dtype, 0); }
   static Type disconnected();
   static Type null(std::string why);
 
-  TypeKind kind() const { return kind_; }
-  bool is_tensor() const { return kind_ == TypeKind::tensor; }
-  DType dtype() const { return dtype_; }
-  int ndim() const { return static_cast<int>(shape_.size()); }
-  const Dims& shape() const { return shape_; }
-  int64_t dim(int i) const { return shape_[static_cast<size_t>(i)]; }
+  TypeKind kind() const { return rep_->kind; }
+  bool is_tensor() const { return rep_->kind == TypeKind::tensor; }
+  DType dtype() const { return rep_->dtype; }
+  int ndim() const { return static_cast<int>(rep_->shape.size()); }
+  const Dims& shape() const { return rep_->shape; }
+  int64_t dim(int i) const { return rep_->shape[static_cast<size_t>(i)]; }
   bool broadcastable(int i) const { return dim(i) == 1; }
-  const std::string& why() const { return why_; }
+  const std::string& why() const { return rep_->why; }
 
   Type with_dtype(DType d) const;
   Type with_shape(Dims shape) const;
@@ -51,10 +55,18 @@ class Type {
   std::string str() const;
 
  private:
-  TypeKind kind_ = TypeKind::tensor;
-  DType dtype_ = DType::f64;
-  Dims shape_;
-  std::string why_;
+  struct Rep final : RefCounted {
+    TypeKind kind = TypeKind::tensor;
+    DType dtype = DType::f64;
+    Dims shape;
+    std::string why;
+  };
+  explicit Type(Ref<const Rep> rep) : rep_(std::move(rep)) {}
+  static Ref<const Rep> tensor_rep(DType dtype, Dims shape);
+  // The description of a tensor of few dimensions, each 1 or unknown, made once; null for others.
+  static const Rep* common_rep(DType dtype, const Dims& shape);
+
+  Ref<const Rep> rep_;  // never null, but in an object that was moved from
 };
 
 // What is known of a dimension that is both `a` and `b`; fails if they contradict each other.

@@ -1,7 +1,10 @@
 #include "graph/variable.h"
 
+#include <cstddef>
 #include <deque>
 #include <mutex>
+#include <new>
+#include <ostream>
 #include <unordered_map>
 
 #include "graph/op.h"
@@ -89,7 +92,7 @@ Ref<Variable> make_variable(Type type, std::string name) {
 Ref<Variable> make_constant(Array value, std::string name) {
   Ref<Variable> v(new Variable(Type::tensor(value.dtype(), value.shape()), std::move(name)));
   v->kind_ = VarKind::constant;
-  v->constant_ = std::move(value);
+  v->constant_ = make_ref<Variable::Constant>(std::move(value));
   return v;
 }
 
@@ -101,12 +104,61 @@ Ref<Variable> make_shared_variable(Type type, Ref<SharedStorage> storage, std::s
   return v;
 }
 
+Ref<Variable> Variable::copy_leaf(const Variable& v) {
+  Ref<Variable> copy(new Variable(v.type_));
+  copy->name = v.name;
+  copy->loc = v.loc;
+  copy->kind_ = v.kind_;
+  copy->constant_ = v.constant_;
+  copy->storage_ = v.storage_;
+  return copy;
+}
+
+const Array& Variable::no_array() {
+  static const Array* none = new Array;
+  return *none;
+}
+
+const std::string& Name::none() {
+  static const std::string* empty = new std::string;
+  return *empty;
+}
+
+std::ostream& operator<<(std::ostream& out, const Name& name) { return out << name.str(); }
+
 // --- apply nodes -----------------------------------------------------------------------------
 
-Apply::Apply(Ref<const Op> op, std::vector<Var> inputs)
-    : loc(t_location), op_(std::move(op)), inputs_(std::move(inputs)), id_(next_id()) {}
+Apply::Apply(Ref<const Op> op) : loc(t_location), op_(std::move(op)), id_(next_id()) {}
 
-Apply::~Apply() = default;
+Apply::~Apply() {
+  for (uint32_t i = nin_; i-- > 0;) inputs_[i].~Var();
+}
+
+Ref<Apply> Apply::allocate(Ref<const Op> op, size_t nin, size_t nout, bool make_outputs) {
+  static_assert(alignof(Variable) <= alignof(std::max_align_t) &&
+                sizeof(Apply) % alignof(Variable) == 0 && alignof(Variable) == sizeof(void*));
+  const size_t inside = make_outputs ? nout : 0;
+  char* block =
+      static_cast<char*>(::operator new(sizeof(Apply) + inside * sizeof(Variable) +
+                                        (nin + nout) * sizeof(void*) + nin * sizeof(uint32_t)));
+  Ref<Apply> node(new (block) Apply(std::move(op)));
+  // The outputs' own memory comes first: output i of a node that made it is found there.
+  char* lists = block + sizeof(Apply) + inside * sizeof(Variable);
+  node->inputs_ = reinterpret_cast<Var*>(lists);
+  node->outputs_ = reinterpret_cast<Variable**>(lists + nin * sizeof(Var));
+  node->client_pos_ = reinterpret_cast<uint32_t*>(node->outputs_ + nout);
+  return node;
+}
+
+void Apply::make_output(size_t i, Type type) {
+  char* memory = reinterpret_cast<char*>(this) + sizeof(Apply) + i * sizeof(Variable);
+  Variable* v = new (memory) Variable(std::move(type));
+  v->owner_ = this;
+  v->index_ = static_cast<int32_t>(i);
+  v->inside_owner_ = true;
+  outputs_[i] = v;
+  nout_ = static_cast<uint32_t>(i + 1);
+}
 
 Ref<Apply> Apply::create(Ref<const Op> op, std::vector<Var> inputs) {
   for (const Var& v : inputs) PHINTYS_CHECK(v, "an input of ", op->str(), " is missing");
@@ -115,13 +167,20 @@ Ref<Apply> Apply::create(Ref<const Op> op, std::vector<Var> inputs) {
 }
 
 Ref<Apply> Apply::create(Ref<const Op> op, std::vector<Var> inputs, std::vector<Type> types) {
-  Ref<Apply> node(new Apply(std::move(op), std::move(inputs)));
-  node->outputs_.reserve(types.size());
-  for (Type& type : types) {
-    Variable* v = new Variable(std::move(type));
-    v->owner_ = node.get();
-    v->index_ = static_cast<int32_t>(node->outputs_.size());
-    node->outputs_.push_back(v);
+  Ref<Apply> node = allocate(std::move(op), inputs.size(), types.size(), true);
+  for (Var& v : inputs) new (&node->inputs_[node->nin_++]) Var(std::move(v));
+  for (size_t i = 0; i < types.size(); ++i) node->make_output(i, std::move(types[i]));
+  return node;
+}
+
+Ref<Apply> Apply::with_inputs(std::span<const Var> inputs) const {
+  Ref<Apply> node = allocate(op_, inputs.size(), nout_, true);
+  node->loc = loc;
+  for (const Var& v : inputs) new (&node->inputs_[node->nin_++]) Var(v);
+  for (size_t i = 0; i < nout_; ++i) {
+    node->make_output(i, outputs_[i]->type());
+    node->outputs_[i]->name = outputs_[i]->name;
+    node->outputs_[i]->loc = outputs_[i]->loc;
   }
   return node;
 }
@@ -138,21 +197,29 @@ Ref<Apply> Apply::adopt(Ref<const Op> op, std::vector<Var> inputs,
            ", already has an owner or a value");
     }
   }
-  Ref<Apply> node(new Apply(std::move(op), std::move(inputs)));
+  Ref<Apply> node = allocate(std::move(op), inputs.size(), outputs.size(), false);
+  for (Var& v : inputs) new (&node->inputs_[node->nin_++]) Var(std::move(v));
   for (Variable* v : outputs) {
     // References that exist on the variable count for the unit from now on.
     const uint32_t count = v->count_.exchange(0, std::memory_order_acq_rel);
     for (uint32_t i = 0; i < count; ++i) node->incref();
     v->owner_ = node.get();
-    v->index_ = static_cast<int32_t>(node->outputs_.size());
-    node->outputs_.push_back(v);
+    v->index_ = static_cast<int32_t>(node->nout_);
+    node->outputs_[node->nout_++] = v;
   }
   return node;
 }
 
 void Variable::destroy_unit(Apply* apply) {
-  for (Variable* v : apply->outputs_) delete v;
-  delete apply;
+  for (Variable* v : apply->outputs()) {
+    if (v->inside_owner_) {
+      v->~Variable();
+    } else {
+      delete v;
+    }
+  }
+  apply->~Apply();
+  ::operator delete(static_cast<void*>(apply));
 }
 
 void Apply::destroy() noexcept {
@@ -173,7 +240,7 @@ void Apply::destroy() noexcept {
 
 std::string Apply::describe() const {
   std::string text = op_->str() + "(";
-  for (size_t i = 0; i < inputs_.size(); ++i) {
+  for (size_t i = 0; i < nin_; ++i) {
     const Variable& v = *inputs_[i];
     if (i) text += ", ";
     text += to_string(v);

@@ -9,6 +9,8 @@
 #pragma once
 
 #include <atomic>
+#include <iosfwd>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,6 +56,33 @@ uint64_t newest_id();
 
 enum class VarKind : uint8_t { plain, constant, shared };
 
+// The name of a variable. Few have one, so none costs more than a pointer.
+class Name {
+ public:
+  Name() = default;
+  Name(std::string text) {
+    if (!text.empty()) text_ = std::make_unique<std::string>(std::move(text));
+  }
+  Name(const Name& other) : Name(other.str()) {}
+  Name(Name&&) noexcept = default;
+  Name& operator=(Name other) noexcept {
+    text_ = std::move(other.text_);
+    return *this;
+  }
+  Name& operator=(const char* text) { return *this = Name(std::string(text)); }
+
+  const std::string& str() const { return text_ ? *text_ : none(); }
+  operator const std::string&() const { return str(); }
+  bool empty() const { return !text_; }
+  void clear() { text_.reset(); }
+  friend bool operator==(const Name& a, std::string_view b) { return a.str() == b; }
+  friend std::ostream& operator<<(std::ostream& out, const Name& name);
+
+ private:
+  static const std::string& none();
+  std::unique_ptr<std::string> text_;
+};
+
 class Variable {
  public:
   explicit Variable(Type type, std::string name = "");
@@ -69,12 +98,12 @@ class Variable {
 
   Apply* owner() const { return owner_; }
   int index() const { return index_; }  // which output of owner()
-  const Array& constant() const { return constant_; }
+  const Array& constant() const { return constant_ ? constant_->array : no_array(); }
   const Ref<SharedStorage>& storage() const { return storage_; }
   // Order of creation in this process; ties in passes are broken by it, never by address.
   uint64_t id() const { return id_; }
 
-  std::string name;
+  Name name;
   SourceLoc loc;
   // Borrowed pointer to the foreign (Python) handle of this node, if it has one.
   void* handle = nullptr;
@@ -87,19 +116,29 @@ class Variable {
  private:
   friend class Apply;
   friend class Var;
+  friend class Graph;
   friend Ref<Variable> make_constant(Array value, std::string name);
   friend Ref<Variable> make_shared_variable(Type type, Ref<SharedStorage> storage,
                                             std::string name);
+  // Immutable, so that clones of a constant share it.
+  struct Constant final : RefCounted {
+    explicit Constant(Array a) : array(std::move(a)) {}
+    const Array array;
+  };
   ~Variable() = default;
   static void destroy_unit(Apply* apply);
+  static const Array& no_array();
+  // A variable without owner like `v`: same type, name, place, and value or storage.
+  static Ref<Variable> copy_leaf(const Variable& v);
 
   Type type_;
-  VarKind kind_ = VarKind::plain;
-  int32_t index_ = 0;
   Apply* owner_ = nullptr;
-  mutable std::atomic<uint32_t> count_{0};
   uint64_t id_;
-  Array constant_;
+  mutable std::atomic<uint32_t> count_{0};
+  int32_t index_ = 0;
+  VarKind kind_ = VarKind::plain;
+  bool inside_owner_ = false;  // lies in the memory of owner_
+  Ref<const Constant> constant_;
   Ref<SharedStorage> storage_;
 };
 
@@ -124,17 +163,19 @@ class Apply : public RefCounted {
   static Ref<Apply> create(Ref<const Op> op, std::vector<Var> inputs);
   // The same with given output types, trusted (clones, hand-built nodes).
   static Ref<Apply> create(Ref<const Op> op, std::vector<Var> inputs, std::vector<Type> types);
+  // The same op on other inputs; types, names and places of the outputs are this node's.
+  Ref<Apply> with_inputs(std::span<const Var> inputs) const;
   // With existing output variables, which must not have an owner yet.
   static Ref<Apply> adopt(Ref<const Op> op, std::vector<Var> inputs,
                           const std::vector<Variable*>& outputs);
 
   const Op& op() const { return *op_; }
   const Ref<const Op>& op_ref() const { return op_; }
-  int nin() const { return static_cast<int>(inputs_.size()); }
-  int nout() const { return static_cast<int>(outputs_.size()); }
-  const std::vector<Var>& inputs() const { return inputs_; }
-  Variable* input(int i) const { return inputs_[static_cast<size_t>(i)].get(); }
-  Variable* output(int i = 0) const { return outputs_[static_cast<size_t>(i)]; }
+  int nin() const { return static_cast<int>(nin_); }
+  int nout() const { return static_cast<int>(nout_); }
+  std::span<const Var> inputs() const { return {inputs_, nin_}; }
+  Variable* input(int i) const { return inputs_[i].get(); }
+  Variable* output(int i = 0) const { return outputs_[i]; }
   Var out(int i = 0) const { return Var(output(i)); }
   uint64_t id() const { return id_; }
   // Error(internal) text or a user's error: "add(x: float64 matrix, y: ...) built at file:line".
@@ -147,16 +188,21 @@ class Apply : public RefCounted {
  private:
   friend class Graph;
   friend class Variable;
-  Apply(Ref<const Op> op, std::vector<Var> inputs);
+  // One block of memory holds the node, its lists and the outputs that are made with it.
+  static Ref<Apply> allocate(Ref<const Op> op, size_t nin, size_t nout, bool make_outputs);
+  explicit Apply(Ref<const Op> op);
   ~Apply() override;
   void destroy() noexcept override;
+  void make_output(size_t i, Type type);
+  std::span<Variable* const> outputs() const { return {outputs_, nout_}; }
 
   Ref<const Op> op_;
-  std::vector<Var> inputs_;
-  std::vector<Variable*> outputs_;  // owned: same lifetime as this
   uint64_t id_;
+  uint32_t nin_ = 0, nout_ = 0;
+  Var* inputs_ = nullptr;
+  Variable** outputs_ = nullptr;  // owned: same lifetime as this
   // In a Graph: where input i's entry for this node stands in that variable's list of clients.
-  SmallVec<uint32_t, 4> client_pos_;
+  uint32_t* client_pos_ = nullptr;
   Apply* next_dead_ = nullptr;  // links units that wait to be taken apart
 };
 

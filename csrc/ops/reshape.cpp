@@ -11,7 +11,10 @@ namespace {
 // The entries of a shape vector as scalars, whatever it was made from.
 std::vector<Var> vector_entries(const Var& vector, int64_t n) {
   if (vector->owner()) {
-    if (dynamic_cast<const MakeVector*>(&vector->owner()->op())) return vector->owner()->inputs();
+    if (dynamic_cast<const MakeVector*>(&vector->owner()->op())) {
+      const std::span<const Var> inputs = vector->owner()->inputs();
+      return {inputs.begin(), inputs.end()};
+    }
   }
   std::vector<Var> entries;
   const bool known = vector->is_constant();

@@ -102,7 +102,7 @@ Var neg_scaled(const Apply& n, const Ctx& c) {
     for (int i = 0; i < 2; ++i) {
       double value;
       if (!any_value(in(*m, i), &value)) continue;
-      std::vector<Var> inputs = m->inputs();
+      std::vector<Var> inputs(m->inputs().begin(), m->inputs().end());
       inputs[static_cast<size_t>(i)] = constant(-value, inputs[static_cast<size_t>(i)].dtype());
       return fit(*m, elemwise(name, std::move(inputs)));
     }

@@ -40,7 +40,7 @@ bool others_cover(const Apply& n, int skip, const Type& r) {
 }
 
 Var with_input(const Apply& n, int i, const Var& v) {
-  std::vector<Var> inputs = n.inputs();
+  std::vector<Var> inputs(n.inputs().begin(), n.inputs().end());
   inputs[static_cast<size_t>(i)] = v;
   return apply(n.op_ref(), std::move(inputs));
 }

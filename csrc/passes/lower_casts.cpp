@@ -28,7 +28,7 @@ void lower_casts(Graph& graph) {
   std::unordered_map<uint64_t, Var> made;
   for (Apply* node : graph.toposort()) {
     const Apply& n = *node;
-    std::vector<Var> inputs = n.inputs();
+    std::vector<Var> inputs(n.inputs().begin(), n.inputs().end());
     if (const Elemwise* e = as_elemwise(n.op())) {
       if (e->is_cast()) {
         check_cast(n);
@@ -63,7 +63,7 @@ void lower_casts(Graph& graph) {
     } else {
       continue;
     }
-    if (inputs == n.inputs()) continue;
+    if (std::equal(inputs.begin(), inputs.end(), n.inputs().begin())) continue;
     LocationScope scope(n.loc);
     graph.replace(node->output(),
                   Apply::create(n.op_ref(), std::move(inputs), {out_type(n)})->out());

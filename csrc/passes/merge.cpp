@@ -1,7 +1,6 @@
 #include "passes/merge.h"
 
 #include <unordered_map>
-#include <unordered_set>
 
 #include "graph/op.h"
 
@@ -22,7 +21,7 @@ uint64_t hash_constant(const Array& a) {
 
 class Merger {
  public:
-  explicit Merger(Graph& graph) : graph_(graph) {}
+  explicit Merger(Graph& graph) : graph_(graph), seen_(graph.num_slots()) {}
 
   void run() {
     const std::vector<Apply*> order = graph_.toposort();
@@ -43,7 +42,8 @@ class Merger {
 
  private:
   void merge_constant(Variable* v) {
-    if (!seen_.insert(v->id()).second) return;
+    if (seen_[v->slot]) return;
+    seen_[v->slot] = true;
     const uint64_t hash = hash_constant(v->constant());
     auto [it, end] = constants_.equal_range(hash);
     for (; it != end; ++it) {
@@ -93,7 +93,7 @@ class Merger {
     Apply* node = nullptr;
   };
   std::vector<Entry> nodes_;  // open addressing, at most half full
-  std::unordered_set<uint64_t> seen_;
+  std::vector<bool> seen_;    // constants by Variable::slot; merging makes no variables
 };
 
 }  // namespace

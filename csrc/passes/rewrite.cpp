@@ -60,7 +60,7 @@ class Rewriter {
       Var result = rule->apply(*node, context);
       if (!result || result.get() == node->output()) continue;
       if (!fits(node->output()->type(), result.type())) continue;
-      const std::vector<Client> users = graph_.clients(node->output());
+      const Clients users = graph_.clients(node->output());
       graph_.replace(node->output(), result);
       push_new(result.get(), mark);
       for (const Client& c : users) {

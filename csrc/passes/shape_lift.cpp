@@ -18,7 +18,6 @@ class ShapeLifter {
   void run() {
     const std::vector<Apply*> order = graph_.toposort();
     for (Apply* node : order) {
-      seen_.insert(node->id());
       if (is_shape_i(*node)) work_.push_back(node);
     }
     for (size_t i = 0; i < work_.size(); ++i) lift(work_[i]);
@@ -91,7 +90,7 @@ class ShapeLifter {
     while (!stack.empty()) {
       Apply* node = stack.back()->owner();
       stack.pop_back();
-      if (!node || !seen_.insert(node->id()).second) continue;
+      if (!node || node->id() <= newest_at_start_ || !seen_.insert(node->id()).second) continue;
       if (is_shape_i(*node)) {
         work_.push_back(node);
         continue;  // what it looks at is not new
@@ -134,7 +133,8 @@ class ShapeLifter {
 
   Graph& graph_;
   std::vector<Apply*> work_;
-  std::unordered_set<uint64_t> seen_;
+  const uint64_t newest_at_start_ = newest_id();
+  std::unordered_set<uint64_t> seen_;        // nodes made since
   std::unordered_map<uint64_t, Var> known_;  // (variable, axis) -> its length
   std::unordered_map<uint64_t, std::vector<std::vector<Var>>> shapes_;
   std::unordered_map<uint64_t, Var> model_;

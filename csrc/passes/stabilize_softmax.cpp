@@ -80,7 +80,7 @@ Var log_chosen_softmax(const Apply& n, const Ctx&) {
   }
   const Apply* s = moves ? owner_if(in(*view, 0), Softmax::kName) : nullptr;
   if (!s) return {};
-  std::vector<Var> inputs = view->inputs();
+  std::vector<Var> inputs(view->inputs().begin(), view->inputs().end());
   inputs[0] = log_softmax(in(*s, 0));
   return apply(view->op_ref(), std::move(inputs));
 }
@@ -177,7 +177,7 @@ Var cancelled(const Var& v, const Var& p) {
   const Apply* chosen = q ? owner_if(in(*q, 1), AdvancedSubtensor::kName) : nullptr;
   if (!chosen || !same(in(*chosen, 0), p) || !same_inputs(*inc, 2, *chosen, 1)) return {};
   if (op_as<AdvancedSubtensor>(*chosen).axis != op_as<AdvancedIncSubtensor>(*inc).axis) return {};
-  std::vector<Var> inputs = inc->inputs();
+  std::vector<Var> inputs(inc->inputs().begin(), inc->inputs().end());
   inputs[1] = minus ? neg(in(*q, 0)) : in(*q, 0);
   return apply(inc->op_ref(), std::move(inputs));
 }

@@ -23,7 +23,7 @@ std::vector<Var> update_expressions(const FunctionSpec& spec, VarMap& map) {
     PHINTYS_CHECK(u.shared->is_shared(), "update of a variable that is not shared");
     outputs.push_back(u.expression);
   }
-  return clone_graph(outputs, map);
+  return map.empty() ? outputs : clone_graph(outputs, map);
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <sstream>
-#include <unordered_map>
 
 #include "base/error.h"
 #include "runtime/program.h"
@@ -18,6 +17,8 @@ class Lowering {
 
   void run(bool direct_updates) {
     order_ = p_.graph->toposort();
+    ids_.assign(p_.graph->num_slots(), -1);
+    known_node_.assign(p_.graph->num_node_slots(), 0);
     schedule();
     number_leaves();
     for (Apply* node : order_) add_instruction(node);
@@ -37,7 +38,7 @@ class Lowering {
   // Which nodes' values are known from shapes alone.
   bool known(const Variable* v) const {
     if (v->is_constant()) return v->constant().size() <= kKnownElements;
-    return v->owner() && known_node_[v->owner()];
+    return v->owner() && known_node_[v->owner()->slot];
   }
   bool compute_known(const Apply* node) const {
     for (int o = 0; o < node->nout(); ++o)
@@ -57,22 +58,21 @@ class Lowering {
   // Shape-deciding nodes and what they need first (the plan then splits early and rarely), nodes
   // that only updates need last (they may then write into the shared storage itself).
   void schedule() {
-    for (const Apply* node : order_) known_node_[node] = compute_known(node);
-    std::unordered_map<const Apply*, int> rank;
-    for (const Apply* node : order_) rank[node] = 1;
+    for (const Apply* node : order_) known_node_[node->slot] = compute_known(node);
+    std::vector<uint8_t> rank(p_.graph->num_node_slots(), 1);
     for (size_t i = order_.size(); i-- > 0;) {
       const Apply* node = order_[i];
-      if (is_dynamic(node)) rank[node] = 0;
-      if (rank[node] != 0) continue;
+      if (is_dynamic(node)) rank[node->slot] = 0;
+      if (rank[node->slot] != 0) continue;
       for (const Var& v : node->inputs())
-        if (v->owner()) rank[v->owner()] = 0;
+        if (v->owner()) rank[v->owner()->slot] = 0;
     }
     for (size_t i = order_.size(); i-- > 0;) {
       const Apply* node = order_[i];
-      if (rank[node] == 1 && only_updates(node)) rank[node] = 2;
+      if (rank[node->slot] == 1 && only_updates(node)) rank[node->slot] = 2;
     }
     std::stable_sort(order_.begin(), order_.end(),
-                     [&](const Apply* a, const Apply* b) { return rank[a] < rank[b]; });
+                     [&](const Apply* a, const Apply* b) { return rank[a->slot] < rank[b->slot]; });
   }
   bool only_updates(const Apply* node) const {
     for (int o = 0; o < node->nout(); ++o)
@@ -82,8 +82,7 @@ class Lowering {
   }
 
   int buffer_of(const Variable* v) {
-    auto it = ids_.find(v);
-    if (it != ids_.end()) return it->second;
+    if (ids_[v->slot] >= 0) return ids_[v->slot];
     PHINTYS_CHECK(v->is_constant(), "a variable that nothing computes: ", v->name);
     return add_buffer(v, BufferKind::constant, 0, known(v));
   }
@@ -96,7 +95,7 @@ class Lowering {
     b.variable = v;
     b.known = known;
     p_.buffers.push_back(std::move(b));
-    ids_[v] = id;
+    ids_[v->slot] = id;
     return id;
   }
 
@@ -110,7 +109,7 @@ class Lowering {
       while (i < p_.shared.size() && p_.shared[i].get() != s->storage().get()) ++i;
       PHINTYS_CHECK(i < p_.shared.size(), "shared variable without storage");
       if (p_.shared_buffers[i] >= 0) {
-        ids_[s.get()] = p_.shared_buffers[i];
+        ids_[s->slot] = p_.shared_buffers[i];
       } else {
         p_.shared_buffers[i] = add_buffer(s.get(), BufferKind::shared, static_cast<int>(i), false);
       }
@@ -123,7 +122,7 @@ class Lowering {
     instr.op = &node->op();
     instr.fused = dynamic_cast<const FusedOp*>(&node->op());
     for (const Var& v : node->inputs()) instr.inputs.push_back(buffer_of(v.get()));
-    instr.at_bind = known_node_[node];
+    instr.at_bind = known_node_[node->slot] != 0;
     instr.dynamic = !instr.at_bind && is_dynamic(node);
     for (int o = 0; o < node->nout(); ++o)
       instr.outputs.push_back(add_buffer(node->output(o), BufferKind::temp, 0, instr.at_bind));
@@ -194,8 +193,8 @@ class Lowering {
   int n_outputs_;
   const std::vector<int>& updated_;
   std::vector<Apply*> order_;
-  mutable std::unordered_map<const Apply*, bool> known_node_;
-  std::unordered_map<const Variable*, int> ids_;
+  std::vector<uint8_t> known_node_;  // by Apply::slot
+  std::vector<int> ids_;             // buffers by Variable::slot, or -1
 };
 
 }  // namespace
@@ -204,7 +203,7 @@ std::unique_ptr<Program> lower(const Graph& graph, int n_outputs, const std::vec
                                const std::vector<Ref<SharedStorage>>& shared,
                                const LowerOptions& options, std::vector<PassReport>* reports) {
   auto program = std::make_unique<Program>();
-  program->graph = std::make_unique<Graph>(graph.inputs(), graph.outputs());
+  program->graph = std::make_unique<Graph>(graph);
   program->shared = shared;
   for (const Pass& pass : lowering_pipeline(options.fuse))
     run_pass(pass, *program->graph, options.passes, reports);

@@ -250,7 +250,7 @@ void Writer::write_node(const Apply& node) {
   for (int k = 0; k < node.nout(); ++k) {
     const Variable* v = node.output(k);
     write_type(body_, v->type());
-    body_.string(v->name);
+    body_.string(v->name.str());
     number(v);
   }
 }
@@ -259,7 +259,7 @@ void Writer::write_graph() {
   body_.count(constants_.size());
   for (const Variable* v : constants_) {
     write_type(body_, v->type());
-    body_.string(v->name);
+    body_.string(v->name.str());
     write_location(v->loc);
     write_array(body_, v->constant());
   }

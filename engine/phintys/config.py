@@ -250,6 +250,10 @@ def _on_floatX(value: str) -> None:
     _core.set_config(floatX=value)
 
 
+def _on_cast_policy(value: str) -> None:
+    _core.forget_numbers()
+
+
 def _on_num_threads(value: int) -> None:
     if value < 0:
         raise ValueError(
@@ -286,6 +290,7 @@ def _setup() -> None:
     config._hooks.update(
         device=_on_device,
         floatX=_on_floatX,
+        cast_policy=_on_cast_policy,
         num_threads=_on_num_threads,
         isa=_on_isa,
         memory_limit=_on_memory_limit,

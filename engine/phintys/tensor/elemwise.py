@@ -71,33 +71,33 @@ _RULES = {
 
 def _make_function(info: dict[str, Any]) -> Callable[..., Any]:
     name, arity = info["name"], info["arity"]
-    apply, to_variable = _core.elemwise, as_tensor_variable
+    apply = _core.elemwise  # makes variables of other operands itself
     if arity == 1:
 
         def unary(x: Any) -> Any:
-            return apply(name, to_variable(x))
+            return apply(name, x)
 
         function: Callable[..., Any] = unary
         arguments = "x"
     elif arity == 2 and info.get("associative"):
 
         def chained(x: Any, y: Any, *more: Any) -> Any:
-            result = apply(name, to_variable(x), to_variable(y))
+            result = apply(name, x, y)
             for other in more:
-                result = apply(name, result, to_variable(other))
+                result = apply(name, result, other)
             return result
 
         function, arguments = chained, "x, y, ..."
     elif arity == 2:
 
         def binary(x: Any, y: Any) -> Any:
-            return apply(name, to_variable(x), to_variable(y))
+            return apply(name, x, y)
 
         function, arguments = binary, _NAMED_ARGUMENTS.get(name, _ARGUMENTS[2])
     else:
 
         def ternary(x: Any, y: Any, z: Any) -> Any:
-            return apply(name, to_variable(x), to_variable(y), to_variable(z))
+            return apply(name, x, y, z)
 
         function, arguments = ternary, _NAMED_ARGUMENTS.get(name, _ARGUMENTS[3])
     function.__name__ = function.__qualname__ = name

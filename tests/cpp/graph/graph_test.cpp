@@ -130,3 +130,57 @@ TEST_CASE("many clients of one variable are replaced and dropped in linear time"
   CHECK(graph.num_nodes() == 0);
   graph.verify();
 }
+
+TEST_CASE("a copy of a graph is the same graph with nodes of its own") {
+  Var x = matrix("x");
+  Var c = make_constant(Array::zeros(DType::f64, {1, 1}), "zero");
+  Var a = node("a", {x, x}), b = node("b", {a, c});
+  b->name = "result";
+  Graph graph = make_graph({x}, {b, a, x});
+  const Graph copy(graph);
+  CHECK(copy.str() == graph.str());
+  CHECK(copy.outputs()[0]->name == "result");
+  CHECK(!copy.contains(graph.outputs()[0].get()));
+  CHECK(copy.outputs()[2].get() == copy.inputs()[0].get());
+  CHECK(copy.clients(copy.inputs()[0].get()).size() == 3);
+  copy.verify();
+  graph.verify();
+}
+
+TEST_CASE("a graph may stop at a computed variable") {
+  Var x = matrix("x");
+  Var a = node("a", {x}), b = node("b", {a, a});
+  Graph graph = make_graph({a}, {b, a});
+  CHECK(graph.num_nodes() == 1);
+  CHECK(graph.outputs()[1].get() == graph.inputs()[0].get());
+  graph.verify();
+}
+
+TEST_CASE("the order is remembered until a node is replaced") {
+  Var x = matrix("x");
+  Var a = node("a", {x}), b = node("b", {a});
+  Graph graph = make_graph({x}, {b});
+  graph.remember_order();
+  CHECK(graph.toposort() == graph.toposort());
+  graph.replace(graph.outputs()[0]->owner()->input(0), node("n", {graph.inputs()[0]}));
+  graph.release_dropped();
+  const std::vector<Apply*> order = graph.toposort();
+  REQUIRE(order.size() == 2);
+  CHECK(order[0]->op().str() == "n");
+  CHECK(order[1] == graph.outputs()[0]->owner());
+  graph.remember_order();
+  CHECK(graph.toposort() == order);
+}
+
+TEST_CASE("a pass is settled until the graph changes") {
+  Var x = matrix("x");
+  Graph graph = make_graph({x}, {node("a", {x})});
+  const int pass = 0;
+  CHECK(!graph.is_settled(&pass));
+  graph.set_settled(&pass);
+  CHECK(graph.is_settled(&pass));
+  CHECK(Graph(graph).is_settled(&pass));
+  graph.replace(graph.outputs()[0].get(), node("b", {graph.inputs()[0]}));
+  CHECK(!graph.is_settled(&pass));
+  CHECK(!Graph(graph).is_settled(&pass));
+}

@@ -161,4 +161,6 @@ TEST_CASE("assert") {
   CHECK(numbers(evaluate(z, given)) == Numbers{0, 1});
   given[1].second = Array::scalar_int(DType::b8, 0);
   CHECK(error_of(ErrorKind::assertion, [&] { evaluate(z, given); }) == "x is wrong");
+  op->value_error = true;
+  CHECK(error_of(ErrorKind::value, [&] { evaluate(z, given); }) == "x is wrong");
 }

@@ -25,6 +25,10 @@ TEST_CASE("stabilize: logarithms and exponentials") {
   CHECK(stable(log(1.0 - sigmoid(x))) == "neg(softplus(x))");
   CHECK(stable(1.0 - sigmoid(x)) == "sigmoid(neg(x))");
   CHECK(stable(1.0 / (1.0 + exp(-x))) == "sigmoid(x)");
+  // Literals have small dtypes of their own.
+  const Var one = constant(1, DType::i8);
+  CHECK(stable(log(one / (one + exp(-x)))) == "neg(softplus(neg(x)))");
+  CHECK(stable(sigmoid(x) * exp(-x)) == "sigmoid(neg(x))");
   CHECK(stable(exp(x) / (1.0 + exp(x))).find("true_div") == std::string::npos);
   CHECK(stable(sqrt(sqr(x))) == "abs_(x)");
   CHECK(stable(log(erfc(x))) ==
