@@ -2,9 +2,9 @@
 
     pip install ".[test]" && python tests/run.py [--skip cpp,python,consumer,checks] [--jobs 2]
 
-Steps: ``checks`` (layers, format, lint, types), ``cpp`` (unit tests of every C++ folder), ``consumer``
-(C and C++ programs that find the installed package with CMake), ``python`` (pytest). Every step runs
-even if one before it failed; the exit status is 0 only if all passed.
+Steps: ``checks`` (layers, format, lint, types), ``cpp`` (unit tests of every C++ folder),
+``consumer`` (C and C++ programs that find the installed package with CMake), ``python`` (pytest).
+Every step runs even if one before it failed; the exit status is 0 only if all passed.
 """
 
 from __future__ import annotations
@@ -103,10 +103,17 @@ def consumer(jobs: str) -> bool:
         ok = (
             run(
                 [
-                    tool("cmake"), "-S", str(ROOT / source), "-B", str(folder), "-G", "Ninja",
-                    f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}", f"-Dphintys_DIR={cmake_dir}",
+                    tool("cmake"),
+                    "-S",
+                    str(ROOT / source),
+                    "-B",
+                    str(folder),
+                    "-G",
+                    "Ninja",
+                    f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}",
+                    f"-Dphintys_DIR={cmake_dir}",
                     "-DCMAKE_BUILD_TYPE=Release",
-                ],  # fmt: skip
+                ],
                 stdout=subprocess.DEVNULL,
             )
             and run([tool("cmake"), "--build", str(folder), "--parallel", jobs])

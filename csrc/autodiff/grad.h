@@ -8,7 +8,7 @@
 
 namespace phintys {
 
-enum class Missing : uint8_t { ignore, warn, raise };            // disconnected_inputs
+enum class Missing : uint8_t { ignore, warn, raise };  // disconnected_inputs
 enum class ReturnDisconnected : uint8_t { zero, none, disconnected };
 
 struct GradOptions {

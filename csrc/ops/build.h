@@ -1,8 +1,8 @@
 // Building expressions in C++: what gradients, passes and bindings are written with.
 //
 // Elementwise ops are free functions of their registry names (exp(x), add(x, y), switch_(c, a, b));
-// operators are defined on Var. A double on one side becomes a constant of the other side's dtype if
-// that is floating, else of the smallest type that holds it (Theano's autocast).
+// operators are defined on Var. A double on one side becomes a constant of the other side's dtype
+// if that is floating, else of the smallest type that holds it (Theano's autocast).
 #pragma once
 
 #include <initializer_list>
@@ -26,7 +26,7 @@ bool constant_int_value(const Variable* v, int64_t* out);
 // Applies registry op `name`, padding ranks with DimShuffle.
 Var elemwise(std::string_view name, std::vector<Var> inputs);
 Var elemwise(int index, std::vector<Var> inputs);
-Var cast(const Var& x, DType dtype);                  // x itself if it already has the dtype
+Var cast(const Var& x, DType dtype);  // x itself if it already has the dtype
 Var cast_like(const Var& x, const Var& model);
 
 Var operator+(const Var& a, const Var& b);
@@ -45,10 +45,10 @@ Var operator/(double a, const Var& b);
 // One function per registry op is declared in ops/build_elementwise.h, from the registry's names.
 
 // --- shapes ----------------------------------------------------------------------------------
-Var shape_i(const Var& x, int axis);   // int64 scalar: a constant where the type knows it
+Var shape_i(const Var& x, int axis);  // int64 scalar: a constant where the type knows it
 std::vector<Var> shape_list(const Var& x);
 Var make_vector(std::vector<Var> scalars);  // int64 vector
-Var shape(const Var& x);               // make_vector of shape_i
+Var shape(const Var& x);                    // make_vector of shape_i
 // Theano's patterns: order[i] is an input axis or -1 ('x'). Axes left out must be known to be 1.
 Var dimshuffle(const Var& x, std::vector<int64_t> order);
 Var transpose(const Var& x);           // all axes reversed
@@ -67,7 +67,7 @@ Var reduce(std::string_view kind, const Var& x, std::vector<int64_t> axes, bool 
 Var sum(const Var& x, std::vector<int64_t> axes, bool keepdims = false);
 Var sum_all(const Var& x);
 Var argmax(const Var& x, std::vector<int64_t> axes);
-Var dot(const Var& a, const Var& b);   // 1-d and 2-d operands, all combinations
+Var dot(const Var& a, const Var& b);  // 1-d and 2-d operands, all combinations
 Var join(int axis, std::vector<Var> parts);
 
 // Adds dimensions of length one or sums over broadcast ones so that `g` (gradient of something

@@ -63,7 +63,9 @@ PHINTYS_BINARY(logaddexp)
 PHINTYS_BINARY(second)
 #undef PHINTYS_UNARY
 #undef PHINTYS_BINARY
-inline Var switch_(const Var& c, const Var& a, const Var& b) { return elemwise("switch", {c, a, b}); }
+inline Var switch_(const Var& c, const Var& a, const Var& b) {
+  return elemwise("switch", {c, a, b});
+}
 inline Var switch_(const Var& c, const Var& a, double b) {
   return elemwise("switch", {c, a, constant(b, a.dtype())});
 }

@@ -13,11 +13,11 @@ namespace phintys {
 // One instruction on values of one element. Operands name registers: 0 .. n_inputs-1 are the
 // node's inputs, n_inputs + k is the result of step k.
 struct FusedStep {
-  int32_t op;           // registry index, or -1: cast
-  DType compute;        // dtype of the (non-condition) operands; for cast: dtype of the operand
-  DType result;         // dtype of the result
-  int32_t args[3];      // unused: -1
-  SourceLoc loc;        // the user's line
+  int32_t op;       // registry index, or -1: cast
+  DType compute;    // dtype of the (non-condition) operands; for cast: dtype of the operand
+  DType result;     // dtype of the result
+  int32_t args[3];  // unused: -1
+  SourceLoc loc;    // the user's line
   SourceLoc product_loc = {};  // of a product and a sum contracted to one step: the product's line
 };
 
@@ -32,7 +32,7 @@ struct FusedOutput {
 
 class FusedOp final : public Op {
  public:
-  int ndim = 0;                      // rank of every input and of the iteration space
+  int ndim = 0;  // rank of every input and of the iteration space
   int n_inputs = 0;
   std::vector<DType> input_dtypes;
   std::vector<FusedStep> steps;

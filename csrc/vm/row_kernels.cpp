@@ -1,5 +1,6 @@
 // softmax and log_softmax of rows, from tile kernels. Long rows go through the chain one by one
-// while they are in cache; short ones several to a tile, so that every kernel works on full vectors.
+// while they are in cache; short ones several to a tile, so that every kernel works on full
+// vectors.
 #include "ops/row_kernels.h"
 
 #include <algorithm>
@@ -117,7 +118,9 @@ void normalise(const T* x, T* y, int64_t rows, int64_t cols, bool log) {
 
 void install_row_kernels() {
   RowKernels& k = row_kernels();
-  k.softmax_f32 = [](const float* x, float* y, int64_t r, int64_t c) { normalise(x, y, r, c, false); };
+  k.softmax_f32 = [](const float* x, float* y, int64_t r, int64_t c) {
+    normalise(x, y, r, c, false);
+  };
   k.softmax_f64 = [](const double* x, double* y, int64_t r, int64_t c) {
     normalise(x, y, r, c, false);
   };

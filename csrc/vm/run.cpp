@@ -17,7 +17,7 @@ namespace phintys::vm {
 
 namespace {
 
-constexpr int64_t kChunkElements = 16384;     // least work of a chunk, in cheap elements
+constexpr int64_t kChunkElements = 16384;  // least work of a chunk, in cheap elements
 constexpr int64_t kMaxChunkElements = 262144;
 
 struct ScratchBlock {
@@ -44,8 +44,7 @@ void fill_row(char* dst, const char* value, int64_t n, int64_t item) {
       return;
     }
     default:
-      for (int64_t i = 0; i < n; ++i)
-        std::memcpy(dst + i * item, value, static_cast<size_t>(item));
+      for (int64_t i = 0; i < n; ++i) std::memcpy(dst + i * item, value, static_cast<size_t>(item));
   }
 }
 
@@ -61,7 +60,8 @@ struct Word16 {
 
 // Copies with stores that bypass the caches; ordered by stream_fence().
 #if defined(__x86_64__)
-__attribute__((target("avx512f"))) size_t stream_lines_512(char* dst, const char* src, size_t bytes) {
+__attribute__((target("avx512f"))) size_t stream_lines_512(char* dst, const char* src,
+                                                           size_t bytes) {
   size_t i = 0;
   for (; i + 64 <= bytes; i += 64)
     _mm512_stream_si512(reinterpret_cast<__m512i*>(dst + i), _mm512_loadu_si512(src + i));
@@ -171,8 +171,8 @@ void BoundFused::init_frame(Frame& f, char* const* inputs, char* const* outputs)
   f.inputs = inputs;
   f.outputs = outputs;
   size_t rows = static_cast<size_t>(rows_) + reductions_.size();
-  char* scratch = thread_scratch(rows * static_cast<size_t>(row_bytes_) +
-                                 static_cast<size_t>(slots_) * 16);
+  char* scratch =
+      thread_scratch(rows * static_cast<size_t>(row_bytes_) + static_cast<size_t>(slots_) * 16);
   char* slots = scratch + rows * static_cast<size_t>(row_bytes_);
   for (size_t p = 0; p < static_cast<size_t>(n_ptrs_); ++p) {
     if (row_of_[p] >= 0) f.ptr[p] = scratch + row_of_[p] * row_bytes_;
@@ -199,8 +199,7 @@ void BoundFused::enter(Frame& f, int64_t outer) const {
 }
 
 void BoundFused::eval(Frame& f, int64_t pos, int64_t n) const {
-  for (const Move& m : moves_)
-    f.ptr[m.ptr] = const_cast<char*>(f.base[m.operand]) + pos * m.item;
+  for (const Move& m : moves_) f.ptr[m.ptr] = const_cast<char*>(f.base[m.operand]) + pos * m.item;
   for (const Move& m : output_moves_)
     f.ptr[m.ptr] = f.outputs[m.operand] + (f.output_start + pos) * m.item;
   for (const Move& m : packs_)
@@ -347,39 +346,38 @@ class BoundFused::WideValue {
   alignas(16) char value_[16];
 };
 
-void BoundFused::run_fold_blocks(char* const* inputs, char* const* outputs,
-                                 char* workspace) const {
+void BoundFused::run_fold_blocks(char* const* inputs, char* const* outputs, char* workspace) const {
   size_t n_red = reductions_.size();
-  for_chunks(
-      space_.outer * blocks_, std::min(block_, space_.inner), parallel(),
-      [&](int64_t begin, int64_t end) {
-        Frame f;
-        init_frame(f, inputs, outputs);
-        for (int64_t u = begin; u < end; ++u) {
-          enter(f, u / blocks_);
-          int64_t first = u % blocks_ * block_, last = std::min(first + block_, space_.inner);
-          WideValue values[kMaxReductions];
-          for (size_t k = 0; k < n_red; ++k) values[k] = WideValue(reductions_[k]);
-          for (int64_t pos = first; pos < last; pos += tile_) {
-            int64_t n = std::min(tile_, last - pos);
-            eval(f, pos, n);
-            for (size_t k = 0; k < n_red; ++k) {
-              alignas(16) char folded[16];
-              reductions_[k].fold->fold(folded, f.ptr[reductions_[k].ptr], n);
-              values[k].add(folded);
-            }
-          }
-          for (size_t k = 0; k < n_red; ++k) {
-            const Reduction& r = reductions_[k];
-            if (blocks_ == 1) {
-              values[k].store(outputs[k] + u * static_cast<int64_t>(item_size(r.out)));
-            } else {
-              values[k].save(workspace + r.partial_offset +
-                             static_cast<size_t>(u) * std::max<size_t>(8, item_size(r.acc)));
-            }
-          }
-        }
-      });
+  for_chunks(space_.outer * blocks_, std::min(block_, space_.inner), parallel(),
+             [&](int64_t begin, int64_t end) {
+               Frame f;
+               init_frame(f, inputs, outputs);
+               for (int64_t u = begin; u < end; ++u) {
+                 enter(f, u / blocks_);
+                 int64_t first = u % blocks_ * block_,
+                         last = std::min(first + block_, space_.inner);
+                 WideValue values[kMaxReductions];
+                 for (size_t k = 0; k < n_red; ++k) values[k] = WideValue(reductions_[k]);
+                 for (int64_t pos = first; pos < last; pos += tile_) {
+                   int64_t n = std::min(tile_, last - pos);
+                   eval(f, pos, n);
+                   for (size_t k = 0; k < n_red; ++k) {
+                     alignas(16) char folded[16];
+                     reductions_[k].fold->fold(folded, f.ptr[reductions_[k].ptr], n);
+                     values[k].add(folded);
+                   }
+                 }
+                 for (size_t k = 0; k < n_red; ++k) {
+                   const Reduction& r = reductions_[k];
+                   if (blocks_ == 1) {
+                     values[k].store(outputs[k] + u * static_cast<int64_t>(item_size(r.out)));
+                   } else {
+                     values[k].save(workspace + r.partial_offset +
+                                    static_cast<size_t>(u) * std::max<size_t>(8, item_size(r.acc)));
+                   }
+                 }
+               }
+             });
   if (blocks_ > 1) join_values(outputs, workspace);
 }
 
@@ -460,8 +458,7 @@ void BoundFused::accumulate_block(Frame& f, int64_t row, int64_t block, int64_t 
     if (blocks_ == 1) {
       store_row(r, acc, outputs[k], row * kept_ + column, width);
     } else {
-      std::memcpy(workspace + r.partial_offset +
-                      ((row * blocks_ + block) * kept_ + column) * item,
+      std::memcpy(workspace + r.partial_offset + ((row * blocks_ + block) * kept_ + column) * item,
                   acc, static_cast<size_t>(width * item));
     }
   }

@@ -1,9 +1,8 @@
 """Python numbers in expressions, whose conversion is remembered by value."""
 
 import numpy as np
-import pytest
-
 import phintys.tensor as T
+import pytest
 from phintys import change_flags
 
 

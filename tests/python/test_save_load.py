@@ -211,21 +211,3 @@ def test_saving_while_other_threads_train_gives_consistent_snapshots(path):
     finally:
         stop.set()
         thread.join()
-
-
-def test_an_operator_written_in_python_cannot_be_saved(path):
-    class Twice(phintys.Op):
-        __props__ = ()
-
-        def make_node(self, x):
-            x = T.as_tensor_variable(x)
-            return phintys.Apply(self, [x], [x.type()])
-
-        def perform(self, node, inputs, outputs):
-            outputs[0][0] = inputs[0] * 2
-
-    x = T.dvector("x")
-    f = phintys.function([x], Twice()(x))
-    with pytest.raises(TypeError, match="Twice"):
-        f.save(path)
-    assert not path.exists()

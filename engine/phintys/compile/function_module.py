@@ -341,7 +341,8 @@ class Function(_call.FunctionBase):
             return dict(self._loaded_meta)
         return {
             "extra": {
-                "name": self.name or "",
+                # A default name is the caller's "path:line"; a file holds no paths.
+                "name": os.path.basename(self.name or ""),
                 "keys": json.dumps(build.keys),
                 "state": json.dumps(
                     [k for k, i in enumerate(build.inputs) if i.update is not None]
