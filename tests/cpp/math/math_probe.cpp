@@ -57,19 +57,18 @@ bool run(const char* fn, const void* av, const void* bv, void* ov, int64_t n) {
     apply<V>([](V x, V) __attribute__((always_inline)) { return isa::NAME(x); }, a, b, o, n); \
     return true;                                                                              \
   }
+  // clang-format off: lists of macros without semicolons, which it moves to and fro
 #ifndef PROBE_ONLY
-  PROBE(exp)
-  PROBE(exp2)
-  PROBE(expm1)
-  PROBE(log)
-  PROBE(log2) PROBE(log10) PROBE(log1p) PROBE(sin) PROBE(cos) PROBE(tan) PROBE(asin) PROBE(acos)
-      PROBE(atan) PROBE(sinh) PROBE(cosh) PROBE(tanh) PROBE(asinh) PROBE(acosh) PROBE(atanh)
-          PROBE(erf) PROBE(erfc) PROBE(erfcx) PROBE(erfinv) PROBE(erfcinv) PROBE(sigmoid)
-              PROBE(softplus) PROBE2(atan2) PROBE2(pow) PROBE_ISA(floor) PROBE_ISA(ceil)
-                  PROBE_ISA(trunc) PROBE_ISA(round_even) PROBE_ISA(sqrt) PROBE_ISA(abs)
+  PROBE(exp) PROBE(exp2) PROBE(expm1) PROBE(log) PROBE(log2) PROBE(log10) PROBE(log1p)
+  PROBE(sin) PROBE(cos) PROBE(tan) PROBE(asin) PROBE(acos) PROBE(atan) PROBE(sinh) PROBE(cosh)
+  PROBE(tanh) PROBE(asinh) PROBE(acosh) PROBE(atanh) PROBE(erf) PROBE(erfc) PROBE(erfcx)
+  PROBE(erfinv) PROBE(erfcinv) PROBE(sigmoid) PROBE(softplus) PROBE2(atan2) PROBE2(pow)
+  PROBE_ISA(floor) PROBE_ISA(ceil) PROBE_ISA(trunc) PROBE_ISA(round_even) PROBE_ISA(sqrt)
+  PROBE_ISA(abs)
 #else
   PROBE(PROBE_ONLY)
 #endif
+  // clang-format on
 #undef PROBE
 #undef PROBE2
 #undef PROBE_ISA
