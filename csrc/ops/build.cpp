@@ -8,6 +8,7 @@
 #include "ops/build_elementwise.h"
 #include "ops/dot.h"
 #include "ops/elemwise.h"
+#include "ops/grad_ops.h"
 #include "ops/join.h"
 #include "ops/op_util.h"
 #include "ops/reduce.h"
@@ -128,10 +129,41 @@ Var apply_elemwise(Ref<const Elemwise> op, std::vector<Var> inputs) {
 
 }  // namespace
 
+namespace {
+
+constexpr const char* kNegativePower = "Integers to negative integer powers are not allowed.";
+
+// An integer has no integer power with a negative exponent: NumPy's error, at build time if the
+// exponent is known, else when the function runs.
+void check_integer_power(std::vector<Var>& operands) {
+  if (operands.size() != 2 || !operands[0] || !operands[1]) return;
+  Var& exponent = operands[1];
+  if (!exponent.type().is_tensor() || !is_signed_int(exponent.dtype()) ||
+      !operands[0].type().is_tensor() || !is_discrete(operands[0].dtype()))
+    return;
+  double value;
+  if (uniform_constant(exponent.get(), &value)) {
+    if (value < 0) fail(ErrorKind::value, kNegativePower);
+    return;
+  }
+  std::vector<int64_t> axes;
+  for (int i = 0; i < exponent.ndim(); ++i) axes.push_back(i);
+  Ref<Assert> check = make_ref<Assert>();
+  check->message = kNegativePower;
+  check->value_error = true;
+  const Var allowed = elemwise("ge", {exponent, constant_int(0, exponent.dtype())});
+  exponent = phintys::apply(check, {exponent, reduce("all", allowed, axes)});
+}
+
+}  // namespace
+
 Var elemwise(std::string_view name, std::vector<Var> inputs) {
+  if (name == "pow") check_integer_power(inputs);
   return apply_elemwise(Elemwise::get(name), std::move(inputs));
 }
 Var elemwise(int index, std::vector<Var> inputs) {
+  static const int pow = Elemwise::get("pow")->index();
+  if (index == pow) check_integer_power(inputs);
   return apply_elemwise(Elemwise::get(index), std::move(inputs));
 }
 

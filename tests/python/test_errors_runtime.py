@@ -242,3 +242,15 @@ def test_every_kind_of_error_has_a_class():
         _core.set_config(num_threads=-1)
     with pytest.raises(ValueError, match="memory_limit"):
         _core.set_config(memory_limit=-1)
+
+
+def test_an_integer_to_a_negative_integer_power_is_a_value_error():
+    x, y = T.lvector("x"), T.lvector("y")
+    power = phintys.function([x, y], x**y)
+    np.testing.assert_array_equal(power([2, 3], [3, 0]), [8, 1])
+    with pytest.raises(ValueError, match="negative integer powers"):
+        power([2, 3], [-1, 2])
+    with pytest.raises(ValueError, match="negative integer powers"):
+        x ** np.int64(-2)
+    np.testing.assert_array_equal(phintys.function([x], x**3)([2, -2]), [8, -8])
+    np.testing.assert_allclose(phintys.function([x], T.cast(x, "float64") ** -2)([2, 4]), [0.25, 0.0625])
