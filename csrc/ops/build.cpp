@@ -139,7 +139,8 @@ void check_integer_power(std::vector<Var>& operands) {
   if (operands.size() != 2 || !operands[0] || !operands[1]) return;
   Var& exponent = operands[1];
   if (!exponent.type().is_tensor() || !is_signed_int(exponent.dtype()) ||
-      !operands[0].type().is_tensor() || !is_discrete(operands[0].dtype()))
+      !operands[0].type().is_tensor() ||
+      !is_discrete(promote(operands[0].dtype(), exponent.dtype())))
     return;
   double value;
   if (uniform_constant(exponent.get(), &value)) {
