@@ -15,6 +15,10 @@ constexpr int64_t kInnerMin = 512;  // shorter inner runs are packed together
 constexpr int64_t kScratchBudget = 24 * 1024;
 constexpr int64_t kShortRow = 64;          // reduced rows below this share a tile
 constexpr int64_t kBlockElements = 65536;  // of a partial reduction
+// Inputs from here on come from memory: small tiles, the next one's lines asked for in time. Tiles
+// that are worth it elsewhere would ask for more lines than the processor can have under way.
+constexpr int64_t kMemoryBytes = int64_t{32} << 20;
+constexpr int64_t kMemoryTile = 256;
 // Outputs from here on are written past the caches: they would not stay there, and the lines that
 // they go to need not be read first.
 constexpr int64_t kStreamBytes = int64_t{4} << 20;
@@ -492,6 +496,10 @@ class Binder {
     int64_t rows = std::max(1, b.rows_ + static_cast<int>(b.reductions_.size()));
     int64_t tile = kScratchBudget / (rows * item);
     b.tile_ = std::clamp<int64_t>(tile / 64 * 64, 256, b.rows_ == 0 ? 4096 : 2048);
+    if (from_memory()) {
+      b.prefetch_ = true;
+      b.tile_ = kMemoryTile;
+    }
     b.cost_ = cost_;
     if (b.strategy_ == Strategy::fold_rows && b.reduced_ > 0)
       b.tile_ = std::max<int64_t>(b.tile_ / b.reduced_, 1) * b.reduced_;
@@ -500,6 +508,13 @@ class Binder {
     b.row_bytes_ = (b.tile_ * item + 63) / 64 * 64;
     check_empty();
     plan_partials();
+  }
+
+  bool from_memory() const {
+    int64_t bytes = 0;
+    for (const B::Move& m : bound_->moves_) bytes += bound_->total_ * m.item;
+    return bound_->strategy_ == Strategy::elementwise && bytes >= kMemoryBytes &&
+           bound_->instrs_.size() > 1;
   }
 
   void check_empty() const {

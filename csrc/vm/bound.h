@@ -134,6 +134,7 @@ class BoundFused {
   int rows_ = 0, slots_ = 0;
   int64_t row_bytes_ = 0;
   std::vector<Reduction> reductions_;
+  bool prefetch_ = false;  // ask for the next tile's inputs before computing this one
   // fold_blocks: positions of a block; accumulate: reduced rows of a block.
   int64_t block_ = 0, blocks_ = 1;
   int64_t reduced_ = 1,

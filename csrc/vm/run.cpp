@@ -205,6 +205,12 @@ void BoundFused::eval(Frame& f, int64_t pos, int64_t n) const {
   for (const Move& m : packs_)
     pack_row(f.ptr[m.ptr], f.base[m.operand], space_.inner_shape,
              access_[static_cast<size_t>(m.operand)].inner_strides, pos, n, m.item);
+  if (prefetch_) {
+    for (const Move& m : moves_) {
+      const char* next = f.ptr[m.ptr] + n * m.item;
+      for (int64_t b = 0; b < n * m.item; b += 64) __builtin_prefetch(next + b);
+    }
+  }
   for (const Instr& s : instrs_) s.fn(f.ptr[s.dst], f.ptr[s.a], f.ptr[s.b], f.ptr[s.c], n);
   for (const RowCopy& c : copies_) {
     if (c.fill) {
