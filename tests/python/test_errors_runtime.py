@@ -253,4 +253,6 @@ def test_an_integer_to_a_negative_integer_power_is_a_value_error():
     with pytest.raises(ValueError, match="negative integer powers"):
         x ** np.int64(-2)
     np.testing.assert_array_equal(phintys.function([x], x**3)([2, -2]), [8, -8])
-    np.testing.assert_allclose(phintys.function([x], T.cast(x, "float64") ** -2)([2, 4]), [0.25, 0.0625])
+    np.testing.assert_allclose(
+        phintys.function([x], T.cast(x, "float64") ** -2)([2, 4]), [0.25, 0.0625]
+    )
