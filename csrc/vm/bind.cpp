@@ -513,8 +513,9 @@ class Binder {
   bool from_memory() const {
     int64_t bytes = 0;
     for (const B::Move& m : bound_->moves_) bytes += bound_->total_ * m.item;
-    return bound_->strategy_ == Strategy::elementwise && bytes >= kMemoryBytes &&
-           bound_->instrs_.size() > 1;
+    const bool in_order = bound_->strategy_ == Strategy::elementwise ||
+                          bound_->strategy_ == Strategy::fold_blocks;
+    return in_order && bytes >= kMemoryBytes && bound_->instrs_.size() > 1;
   }
 
   void check_empty() const {
