@@ -513,8 +513,8 @@ class Binder {
   bool from_memory() const {
     int64_t bytes = 0;
     for (const B::Move& m : bound_->moves_) bytes += bound_->total_ * m.item;
-    const bool in_order = bound_->strategy_ == Strategy::elementwise ||
-                          bound_->strategy_ == Strategy::fold_blocks;
+    const bool in_order =
+        bound_->strategy_ == Strategy::elementwise || bound_->strategy_ == Strategy::fold_blocks;
     return in_order && bytes >= kMemoryBytes && bound_->instrs_.size() > 1;
   }
 
