@@ -46,6 +46,9 @@ const Type::Rep* Type::common_rep(DType dtype, const Dims& shape) {
   return (*table)[static_cast<size_t>(dtype) * kPatterns + pattern].get();
 }
 
+// No array is longer: sums of a few known dimensions, and their bytes, cannot overflow.
+static constexpr int64_t kMaxDim = int64_t{1} << 48;
+
 Type Type::tensor(DType dtype, Dims shape) {
   if (shape.size() > static_cast<size_t>(kMaxRank)) {
     fail(ErrorKind::value, "a tensor of ", shape.size(), " dimensions; at most ", kMaxRank,
@@ -53,6 +56,7 @@ Type Type::tensor(DType dtype, Dims shape) {
   }
   for (int64_t d : shape) {
     if (d < kUnknownDim) fail(ErrorKind::value, "negative dimension in shape ", to_string(shape));
+    if (d > kMaxDim) fail(ErrorKind::value, "a dimension of ", d, " is too long");
   }
   if (const Rep* common = common_rep(dtype, shape)) return Type(Ref<const Rep>(common));
   return Type(tensor_rep(dtype, std::move(shape)));

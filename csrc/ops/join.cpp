@@ -26,7 +26,11 @@ std::vector<Type> Join::infer(std::span<const Var> inputs) const {
       if (i != axis) {
         d = merge_known(*this, d, t.dim(i), i);
       } else {
-        d = d < 0 || t.dim(i) < 0 ? kUnknownDim : d + t.dim(i);
+        if (d < 0 || t.dim(i) < 0) {
+          d = kUnknownDim;
+        } else if (__builtin_add_overflow(d, t.dim(i), &d)) {
+          fail(ErrorKind::value, "join: the joined axis is too long");
+        }
       }
     }
   }

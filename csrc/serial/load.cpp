@@ -189,7 +189,11 @@ Type Loader::read_type(ByteReader& in) {
     if (d < kUnknownDim) in.bad("a dimension is ", d);
     shape.push_back(d);
   }
-  return Type::tensor(dtype, std::move(shape));
+  try {
+    return Type::tensor(dtype, std::move(shape));
+  } catch (const Error& e) {
+    in.bad(e.what());
+  }
 }
 
 SourceLoc Loader::read_location(ByteReader& in) {

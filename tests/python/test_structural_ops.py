@@ -696,3 +696,8 @@ def test_crossentropies():
     check(T.nnet.relu, lambda a: np.maximum(a, 0), x, exact=False)
     check(lambda v: T.nnet.relu(v, 0.1), lambda a: np.where(a > 0, a, 0.1 * a), x, exact=False)
     check(T.nnet.elu, lambda a: np.where(a > 0, a, np.expm1(a)), x, exact=False)
+
+
+def test_a_dimension_that_no_array_can_have_is_refused():
+    with pytest.raises(ValueError, match="too long"):
+        T.TensorType("float64", shape=(2**62,))
