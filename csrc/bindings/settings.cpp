@@ -23,7 +23,7 @@ void set_config(py::handle floatX, py::handle threads, py::handle isa, py::handl
     if (n < 0) fail(ErrorKind::value, "num_threads cannot be ", n);
     set_num_threads(n);
   }
-  if (!isa.is_none()) vm::cap_isa(py::cast<std::string>(isa).c_str());
+  if (!isa.is_none()) cap_isa(py::cast<std::string>(isa).c_str());
   if (!limit.is_none()) {
     const int64_t bytes = py::cast<int64_t>(limit);
     if (bytes < 0) fail(ErrorKind::value, "memory_limit cannot be ", bytes);
@@ -55,7 +55,7 @@ void bind_settings(py::module_& m) {
         py::arg("num_threads") = py::none(), py::arg("isa") = py::none(),
         py::arg("memory_limit") = py::none(), py::arg("parallel_threshold") = py::none(),
         "Change settings of the library; those not given stay as they are.");
-  m.def("isa", [] { return vm::isa_name(vm::current_isa()); }, "The instruction set in use.");
+  m.def("isa", [] { return isa_name(current_isa()); }, "The instruction set in use.");
   m.def("num_threads", [] { return num_threads(); }, "Threads that work at the same time.");
   m.def("memory_stats", &memory, "Bytes in use and kept for reuse, and numbers of allocations.");
   m.def("clear_memory_cache", &clear_block_cache, "Give cached memory back to the system.");

@@ -5,14 +5,25 @@
 
 #include "ops/advanced_subtensor.h"
 #include "ops/argreduce.h"
+#include "ops/conv/list.h"
 #include "ops/dot.h"
 #include "ops/elementwise/table.h"
 #include "ops/elemwise.h"
+#include "ops/fourier/list.h"
 #include "ops/grad_ops.h"
+#include "ops/indexing/list.h"
 #include "ops/join.h"
+#include "ops/linalg/list.h"
 #include "ops/nnet.h"
+#include "ops/nnet/list.h"
+#include "ops/op_list.h"
+#include "ops/pool/list.h"
+#include "ops/random/list.h"
 #include "ops/reduce.h"
 #include "ops/shape_ops.h"
+#include "ops/sort/list.h"
+#include "ops/sparse/list.h"
+#include "ops/special/list.h"
 #include "ops/subtensor.h"
 
 namespace phintys {
@@ -20,7 +31,7 @@ namespace phintys {
 namespace {
 
 template <class... D>
-constexpr auto entries() {
+constexpr auto entries(OpTypes<D...>) {
   std::array<OpEntry, sizeof...(D)> list = {OpEntry{D::kName, &D::from_attributes}...};
   std::sort(list.begin(), list.end(), [](const OpEntry& a, const OpEntry& b) {
     return std::string_view(a.name) < std::string_view(b.name);
@@ -28,11 +39,15 @@ constexpr auto entries() {
   return list;
 }
 
-constexpr auto kEntries =
-    entries<DimShuffle, Reshape, ShapeI, MakeVector, SpecifyShape, Alloc, ARange, Reduce, ArgReduce,
+using CoreOps =
+    OpTypes<DimShuffle, Reshape, ShapeI, MakeVector, SpecifyShape, Alloc, ARange, Reduce, ArgReduce,
             Subtensor, IncSubtensor, AdvancedSubtensor1, AdvancedIncSubtensor1, AdvancedSubtensor,
             AdvancedIncSubtensor, Join, Dot, Gemm, Gemv, Softmax, LogSoftmax, DisconnectedGrad,
-            ZeroGrad, ConsiderConstant, GradClip, GradScale, DeepCopy, Assert>();
+            ZeroGrad, ConsiderConstant, GradClip, GradScale, DeepCopy, Assert>;
+
+constexpr auto kEntries =
+    entries(JoinOpTypes<CoreOps, ConvOps, FourierOps, IndexingOps, LinalgOps, NnetOps, PoolOps,
+                        RandomOps, SortOps, SparseOps, SpecialFunctionOps>::type{});
 
 static_assert(std::adjacent_find(kEntries.begin(), kEntries.end(),
                                  [](const OpEntry& a, const OpEntry& b) {

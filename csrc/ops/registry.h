@@ -1,5 +1,5 @@
 // The closed set of structural ops. Elementwise ops have their own list (elementwise/registry.h).
-// To add an op: write its class in ops/, include it here, append it to the list.
+// To add an op: write its class in ops/ or ops/AREA/, append it to the list here or in AREA/list.h.
 #pragma once
 
 #include <span>

@@ -652,9 +652,9 @@ uint64_t phintys_memory_limit(void) { return phintys::memory_limit(); }
 uint64_t phintys_memory_used(void) { return phintys::memory_stats().live_bytes; }
 
 phintys_status phintys_set_isa(const char* name) {
-  return guarded([&] { phintys::vm::cap_isa(&need(name, "the name is NULL")); });
+  return guarded([&] { phintys::cap_isa(&need(name, "the name is NULL")); });
 }
 
-const char* phintys_isa(void) { return phintys::vm::isa_name(phintys::vm::current_isa()); }
+const char* phintys_isa(void) { return phintys::isa_name(phintys::current_isa()); }
 
 }  // extern "C"

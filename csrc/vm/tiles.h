@@ -10,17 +10,10 @@
 
 #include "array/dtype.h"
 #include "base/export.h"
+#include "kernels/isa.h"
 #include "vm/tiles_types.h"
 
 namespace phintys::vm {
-
-// The instruction set in use: the best that the CPU has, at most `cap_isa`'s argument. Chosen once,
-// at the first use of a kernel.
-PHINTYS_PUBLIC Isa current_isa();
-PHINTYS_PUBLIC const char* isa_name(Isa isa);
-// Limits the choice ("baseline", "avx2", "avx512", "neon", "auto"); throws Error(value) for an
-// unknown name and Error(runtime) once a kernel has been used with another instruction set.
-PHINTYS_PUBLIC void cap_isa(const char* name);
 
 // Kernels of elementwise op number `op` (its index in the registry) computing in dtype `compute`.
 PHINTYS_PUBLIC const TileKernels& elementwise_kernels(int op, DType compute);

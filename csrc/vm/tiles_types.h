@@ -34,7 +34,4 @@ struct ReduceKernels {
 enum class ReduceKind : uint8_t { sum, prod, max, min, all, any };
 inline constexpr int kNumReduceKinds = 6;
 
-enum class Isa : uint8_t { baseline, avx2, avx512, neon };
-inline constexpr int kNumIsas = 4;
-
 }  // namespace phintys::vm
