@@ -8,6 +8,7 @@
 #include "ops/build.h"
 #include "ops/elementwise/table.h"
 #include "ops/elemwise.h"
+#include "ops/reference.h"
 #include "ops/registry.h"
 
 namespace phintys::python {
@@ -285,6 +286,7 @@ void bind_ops(py::module_& m) {
   m.attr("elemwise") = py::reinterpret_steal<py::object>(
       PyCFunction_NewEx(&elemwise_method, nullptr, m.attr("__name__").ptr()));
   m.def("elementwise_ops", &elementwise_ops, "What every elementwise operator declares.");
+  m.def("ops_reference", &ops_reference, "The tables of docs/ops.md, from the registry.");
   m.def(
       "structural_ops",
       [] {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "graph/op.h"
+#include "ops/op_doc.h"
 
 namespace phintys {
 
@@ -9,6 +10,9 @@ namespace phintys {
 class AdvancedSubtensor1 final : public OpBase<AdvancedSubtensor1> {
  public:
   static constexpr const char* kName = "advanced_subtensor1";
+  static constexpr OpDoc doc{.signature = "(x, index: int vector) -> tensor",
+                             .dtypes = "all",
+                             .reference = "NumPy indexing"};
   template <class Self, class V>
   static void attributes(Self&, V&&) {}
   const char* summary() const override { return "Elements of x along axis 0 chosen by a vector."; }
@@ -27,6 +31,9 @@ class AdvancedSubtensor1 final : public OpBase<AdvancedSubtensor1> {
 class AdvancedIncSubtensor1 final : public OpBase<AdvancedIncSubtensor1> {
  public:
   static constexpr const char* kName = "advanced_inc_subtensor1";
+  static constexpr OpDoc doc{.signature = "(x, y, index: int vector) -> tensor like x",
+                             .dtypes = "all",
+                             .reference = "NumPy indexing, numpy.add.at"};
   bool set = false;
   template <class Self, class V>
   static void attributes(Self& s, V&& field) {
@@ -49,6 +56,9 @@ class AdvancedIncSubtensor1 final : public OpBase<AdvancedIncSubtensor1> {
 class AdvancedSubtensor final : public OpBase<AdvancedSubtensor> {
  public:
   static constexpr const char* kName = "advanced_subtensor";
+  static constexpr OpDoc doc{.signature = "(x, indices: int tensors...) -> tensor",
+                             .dtypes = "all",
+                             .reference = "NumPy indexing"};
   int64_t axis = 0;
   template <class Self, class V>
   static void attributes(Self& s, V&& field) {
@@ -69,6 +79,9 @@ class AdvancedSubtensor final : public OpBase<AdvancedSubtensor> {
 class AdvancedIncSubtensor final : public OpBase<AdvancedIncSubtensor> {
  public:
   static constexpr const char* kName = "advanced_inc_subtensor";
+  static constexpr OpDoc doc{.signature = "(x, y, indices: int tensors...) -> tensor like x",
+                             .dtypes = "all",
+                             .reference = "NumPy indexing, numpy.add.at"};
   int64_t axis = 0;
   bool set = false;
   template <class Self, class V>

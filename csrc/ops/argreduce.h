@@ -2,6 +2,7 @@
 #pragma once
 
 #include "graph/op.h"
+#include "ops/op_doc.h"
 
 namespace phintys {
 
@@ -10,6 +11,9 @@ namespace phintys {
 class ArgReduce final : public OpBase<ArgReduce> {
  public:
   static constexpr const char* kName = "argreduce";
+  static constexpr OpDoc doc{.signature = "(x) -> int64 tensor",
+                             .dtypes = "all but complex",
+                             .reference = "numpy.argmax, numpy.argmin"};
   bool is_max = true;
   std::vector<int64_t> axes;  // sorted, each in [0, ndim)
   template <class Self, class V>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "graph/op.h"
+#include "ops/op_doc.h"
 
 namespace phintys {
 
@@ -9,6 +10,9 @@ namespace phintys {
 class Dot final : public OpBase<Dot> {
  public:
   static constexpr const char* kName = "dot";
+  static constexpr OpDoc doc{.signature = "(a, b: vectors or matrices) -> tensor",
+                             .dtypes = "all",
+                             .reference = "numpy.dot"};
   template <class Self, class V>
   static void attributes(Self&, V&&) {}
   const char* summary() const override { return "Product of vectors and matrices."; }
@@ -28,6 +32,9 @@ class Dot final : public OpBase<Dot> {
 class Gemm final : public OpBase<Gemm> {
  public:
   static constexpr const char* kName = "gemm";
+  static constexpr OpDoc doc{.signature = "(c, a, b: matrices) -> matrix like c",
+                             .dtypes = "float32, float64",
+                             .reference = "numpy.dot"};
   double alpha = 1, beta = 1;
   bool trans_a = false, trans_b = false;
   template <class Self, class V>
@@ -54,6 +61,9 @@ class Gemm final : public OpBase<Gemm> {
 class Gemv final : public OpBase<Gemv> {
  public:
   static constexpr const char* kName = "gemv";
+  static constexpr OpDoc doc{.signature = "(y: vector, a: matrix, x: vector) -> vector like y",
+                             .dtypes = "float32, float64",
+                             .reference = "numpy.dot"};
   double alpha = 1, beta = 1;
   bool trans_a = false;
   template <class Self, class V>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "graph/op.h"
+#include "ops/op_doc.h"
 
 namespace phintys {
 
@@ -21,6 +22,7 @@ class ViewOp : public OpBase<D> {
 class DisconnectedGrad final : public ViewOp<DisconnectedGrad> {
  public:
   static constexpr const char* kName = "disconnected_grad";
+  static constexpr OpDoc doc{.signature = "(x) -> x", .dtypes = "all", .reference = "the operand"};
   const char* summary() const override { return "x, disconnected from gradients."; }
   std::string str() const override { return "disconnected_grad"; }
   std::vector<Var> grad(const GradArgs&) const override { return {Var()}; }
@@ -31,6 +33,7 @@ class DisconnectedGrad final : public ViewOp<DisconnectedGrad> {
 class ZeroGrad final : public ViewOp<ZeroGrad> {
  public:
   static constexpr const char* kName = "zero_grad";
+  static constexpr OpDoc doc{.signature = "(x) -> x", .dtypes = "all", .reference = "the operand"};
   const char* summary() const override { return "x, whose gradient is zero."; }
   std::string str() const override { return "zero_grad"; }
   std::vector<Var> grad(const GradArgs& args) const override;
@@ -40,6 +43,7 @@ class ZeroGrad final : public ViewOp<ZeroGrad> {
 class ConsiderConstant final : public ViewOp<ConsiderConstant> {
  public:
   static constexpr const char* kName = "consider_constant";
+  static constexpr OpDoc doc{.signature = "(x) -> x", .dtypes = "all", .reference = "the operand"};
   const char* summary() const override { return "x, treated as a constant by gradients."; }
   std::string str() const override { return "consider_constant"; }
   std::vector<Var> grad(const GradArgs& args) const override;
@@ -49,6 +53,8 @@ class ConsiderConstant final : public ViewOp<ConsiderConstant> {
 class GradClip final : public ViewOp<GradClip> {
  public:
   static constexpr const char* kName = "grad_clip";
+  static constexpr OpDoc doc{
+      .signature = "(x) -> x", .dtypes = "float", .reference = "the operand"};
   double low = -1, high = 1;
   template <class Self, class V>
   static void attributes(Self& s, V&& field) {
@@ -63,6 +69,8 @@ class GradClip final : public ViewOp<GradClip> {
 class GradScale final : public ViewOp<GradScale> {
  public:
   static constexpr const char* kName = "grad_scale";
+  static constexpr OpDoc doc{
+      .signature = "(x) -> x", .dtypes = "float", .reference = "the operand"};
   double factor = 1;
   template <class Self, class V>
   static void attributes(Self& s, V&& field) {
@@ -76,6 +84,8 @@ class GradScale final : public ViewOp<GradScale> {
 class DeepCopy final : public OpBase<DeepCopy> {
  public:
   static constexpr const char* kName = "deep_copy";
+  static constexpr OpDoc doc{
+      .signature = "(x) -> tensor like x", .dtypes = "all", .reference = "numpy.copy"};
   template <class Self, class V>
   static void attributes(Self&, V&&) {}
   const char* summary() const override { return "A copy of x."; }
@@ -95,6 +105,8 @@ class DeepCopy final : public OpBase<DeepCopy> {
 class Assert final : public OpBase<Assert> {
  public:
   static constexpr const char* kName = "assert";
+  static constexpr OpDoc doc{
+      .signature = "(value, conditions...) -> value", .dtypes = "all", .reference = "the operand"};
   std::string message = "assertion failed";
   // True iff a condition that fails is a bad value (ValueError) rather than a failed assertion.
   bool value_error = false;

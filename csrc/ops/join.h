@@ -2,6 +2,7 @@
 #pragma once
 
 #include "graph/op.h"
+#include "ops/op_doc.h"
 
 namespace phintys {
 
@@ -9,6 +10,8 @@ namespace phintys {
 class Join final : public OpBase<Join> {
  public:
   static constexpr const char* kName = "join";
+  static constexpr OpDoc doc{
+      .signature = "(parts...) -> tensor", .dtypes = "all", .reference = "numpy.concatenate"};
   int64_t axis = 0;
   template <class Self, class V>
   static void attributes(Self& s, V&& field) {

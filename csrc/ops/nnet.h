@@ -2,12 +2,15 @@
 #pragma once
 
 #include "graph/op.h"
+#include "ops/op_doc.h"
 
 namespace phintys {
 
 class Softmax final : public OpBase<Softmax> {
  public:
   static constexpr const char* kName = "softmax";
+  static constexpr OpDoc doc{
+      .signature = "(x) -> tensor like x", .dtypes = "float", .reference = "scipy.special.softmax"};
   template <class Self, class V>
   static void attributes(Self&, V&&) {}
   const char* summary() const override { return "exp(x) / sum(exp(x)) over the last axis."; }
@@ -26,6 +29,9 @@ class Softmax final : public OpBase<Softmax> {
 class LogSoftmax final : public OpBase<LogSoftmax> {
  public:
   static constexpr const char* kName = "log_softmax";
+  static constexpr OpDoc doc{.signature = "(x) -> tensor like x",
+                             .dtypes = "float",
+                             .reference = "scipy.special.log_softmax"};
   template <class Self, class V>
   static void attributes(Self&, V&&) {}
   const char* summary() const override { return "x - log(sum(exp(x))) over the last axis."; }

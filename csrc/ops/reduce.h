@@ -2,6 +2,7 @@
 #pragma once
 
 #include "graph/op.h"
+#include "ops/op_doc.h"
 
 namespace phintys {
 
@@ -10,6 +11,9 @@ enum class ReduceOp : uint8_t { sum, prod, max, min, all, any };  // as vm::Redu
 class Reduce final : public OpBase<Reduce> {
  public:
   static constexpr const char* kName = "reduce";
+  static constexpr OpDoc doc{.signature = "(x) -> tensor",
+                             .dtypes = "all",
+                             .reference = "numpy.sum, prod, max, min, all, any"};
   // "sum", "prod", "max", "min", "all", "any".
   std::string kind = "sum";
   std::vector<int64_t> axes;     // sorted, each in [0, ndim)

@@ -30,9 +30,16 @@ namespace phintys {
 
 namespace {
 
+template <class D>
+constexpr OpEntry entry() {
+  using Inherited = decltype(&Op::grad);
+  return {D::kName, &D::from_attributes, [] { return Ref<const Op>(make_ref<D>()); }, D::doc,
+          !std::is_same_v<decltype(&D::grad), Inherited>};
+}
+
 template <class... D>
 constexpr auto entries(OpTypes<D...>) {
-  std::array<OpEntry, sizeof...(D)> list = {OpEntry{D::kName, &D::from_attributes}...};
+  std::array<OpEntry, sizeof...(D)> list = {entry<D>()...};
   std::sort(list.begin(), list.end(), [](const OpEntry& a, const OpEntry& b) {
     return std::string_view(a.name) < std::string_view(b.name);
   });

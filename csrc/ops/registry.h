@@ -6,12 +6,16 @@
 #include <string_view>
 
 #include "graph/op.h"
+#include "ops/op_doc.h"
 
 namespace phintys {
 
 struct OpEntry {
   const char* name;
   Ref<const Op> (*make)(AttrReader& reader);
+  Ref<const Op> (*make_default)();  // attributes as the class initialises them, for reference pages
+  OpDoc doc;
+  bool has_gradient;
 };
 
 // Every structural op, sorted by name.

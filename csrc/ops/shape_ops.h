@@ -2,6 +2,7 @@
 #pragma once
 
 #include "graph/op.h"
+#include "ops/op_doc.h"
 
 namespace phintys {
 
@@ -10,6 +11,9 @@ namespace phintys {
 class DimShuffle final : public OpBase<DimShuffle> {
  public:
   static constexpr const char* kName = "dimshuffle";
+  static constexpr OpDoc doc{.signature = "(x) -> view of x",
+                             .dtypes = "all",
+                             .reference = "numpy.transpose, numpy.expand_dims"};
   std::vector<int64_t> order;
   template <class Self, class V>
   static void attributes(Self& s, V&& field) {
@@ -32,6 +36,9 @@ class DimShuffle final : public OpBase<DimShuffle> {
 class Reshape final : public OpBase<Reshape> {
  public:
   static constexpr const char* kName = "reshape";
+  static constexpr OpDoc doc{.signature = "(x, shape: int vector) -> tensor",
+                             .dtypes = "all",
+                             .reference = "numpy.reshape"};
   int64_t ndim = 0;
   template <class Self, class V>
   static void attributes(Self& s, V&& field) {
@@ -55,6 +62,8 @@ class Reshape final : public OpBase<Reshape> {
 class ShapeI final : public OpBase<ShapeI> {
  public:
   static constexpr const char* kName = "shape_i";
+  static constexpr OpDoc doc{
+      .signature = "(x) -> int64 scalar", .dtypes = "all", .reference = "numpy.shape"};
   int64_t axis = 0;
   template <class Self, class V>
   static void attributes(Self& s, V&& field) {
@@ -77,6 +86,8 @@ class ShapeI final : public OpBase<ShapeI> {
 class MakeVector final : public OpBase<MakeVector> {
  public:
   static constexpr const char* kName = "make_vector";
+  static constexpr OpDoc doc{
+      .signature = "(scalars...) -> vector", .dtypes = "all", .reference = "numpy.array"};
   DType dtype = DType::i64;
   template <class Self, class V>
   static void attributes(Self& s, V&& field) {
@@ -98,6 +109,7 @@ class MakeVector final : public OpBase<MakeVector> {
 class SpecifyShape final : public OpBase<SpecifyShape> {
  public:
   static constexpr const char* kName = "specify_shape";
+  static constexpr OpDoc doc{.signature = "(x) -> x", .dtypes = "all", .reference = "numpy.shape"};
   std::vector<int64_t> dims;
   // Words of the error: Rebroadcast's instead of SpecifyShape's.
   bool rebroadcast = false;
@@ -119,6 +131,9 @@ class SpecifyShape final : public OpBase<SpecifyShape> {
 class Alloc final : public OpBase<Alloc> {
  public:
   static constexpr const char* kName = "alloc";
+  static constexpr OpDoc doc{.signature = "(value, lengths: int scalars...) -> tensor",
+                             .dtypes = "all",
+                             .reference = "numpy.broadcast_to"};
   template <class Self, class V>
   static void attributes(Self&, V&&) {}
   const char* summary() const override { return "An array filled with a broadcast value."; }
@@ -138,6 +153,9 @@ class Alloc final : public OpBase<Alloc> {
 class ARange final : public OpBase<ARange> {
  public:
   static constexpr const char* kName = "arange";
+  static constexpr OpDoc doc{.signature = "(start, stop, step: scalars) -> vector",
+                             .dtypes = "integers, float",
+                             .reference = "numpy.arange"};
   DType dtype = DType::i64;
   template <class Self, class V>
   static void attributes(Self& s, V&& field) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "graph/op.h"
+#include "ops/op_doc.h"
 
 namespace phintys {
 
@@ -45,6 +46,9 @@ SliceRange resolve_slice(const int64_t* start, const int64_t* stop, const int64_
 class Subtensor final : public OpBase<Subtensor> {
  public:
   static constexpr const char* kName = "subtensor";
+  static constexpr OpDoc doc{.signature = "(x, bounds: int scalars...) -> view of x",
+                             .dtypes = "all",
+                             .reference = "NumPy indexing"};
   std::vector<int64_t> index;
   template <class Self, class V>
   static void attributes(Self& s, V&& field) {
@@ -66,6 +70,9 @@ class Subtensor final : public OpBase<Subtensor> {
 class IncSubtensor final : public OpBase<IncSubtensor> {
  public:
   static constexpr const char* kName = "inc_subtensor";
+  static constexpr OpDoc doc{.signature = "(x, y, bounds: int scalars...) -> tensor like x",
+                             .dtypes = "all",
+                             .reference = "NumPy indexing"};
   std::vector<int64_t> index;
   bool set = false;  // instead of adding
   template <class Self, class V>
