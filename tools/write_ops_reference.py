@@ -12,8 +12,9 @@ from pathlib import Path
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "ops.md"
 HEADER = """# Reference of all ops
 
-Written by `python tools/write_ops_reference.py` from the registry: do not edit. Functions of `phintys.tensor` that are
-expressions of these ops (`mean`, `var`, `outer`, ...) are documented by their docstrings.
+Written by `python tools/write_ops_reference.py` from the registry: do not edit. Functions of
+`phintys.tensor` that are expressions of these ops (`mean`, `var`, `outer`, ...) are documented by
+their docstrings.
 
 """
 

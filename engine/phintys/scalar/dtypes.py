@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ __all__ = [
     "continuous_dtypes",
     "convert",
     "discrete_dtypes",
+    "exchanged",
     "float_dtypes",
     "int_dtypes",
     "integer_dtypes",
@@ -40,6 +42,22 @@ def asarray(a: Any, dtype: Any = None, order: Any = None) -> Any:
     if isinstance(dtype, str) and dtype == "floatX":
         dtype = config.floatX
     return np.asarray(a, dtype=dtype, order=order)
+
+
+def exchanged(x: Any) -> Any:
+    """`x` as an ndarray if it is another library's array, else `x` itself.
+
+    Known by ``__dlpack__``, ``__array__`` (PyTorch, JAX, TensorFlow, pandas) or the buffer protocol
+    (``array.array``, ``memoryview``). The memory is shared where the other side allows it.
+    """
+    if isinstance(x, (np.ndarray, np.generic, bool, int, float, complex, str, bytes, list, tuple)):
+        return x
+    kind = type(x)
+    if hasattr(kind, "__array__") or isinstance(x, (memoryview, array.array)):
+        return np.asarray(x)
+    if hasattr(kind, "__dlpack__"):
+        return np.from_dlpack(x)
+    return x
 
 
 def upcast(dtype: Any, *dtypes: Any) -> str:
@@ -108,6 +126,7 @@ def autocast_float(x: Any) -> Any:
 
 def convert(x: Any, dtype: Any = None) -> Any:
     """`x`, a number, list or array, as the ndarray that it means in an expression."""
+    x = exchanged(x)
     if dtype is not None:
         return asarray(x, dtype)
     if isinstance(x, np.ndarray):

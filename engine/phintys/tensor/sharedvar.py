@@ -9,7 +9,7 @@ import numpy as np
 
 from phintys import _core
 from phintys.errors import PhintysError, PhintysTypeError
-from phintys.scalar.dtypes import DTYPES
+from phintys.scalar.dtypes import DTYPES, exchanged
 from phintys.tensor.conversion import as_tensor_variable
 from phintys.tensor.type import TensorType
 from phintys.tensor.var import TensorConstant, TensorVariable, _tensor_py_operators
@@ -165,6 +165,8 @@ def tensor_constructor(
         value = np.asarray(value)
     elif isinstance(value, np.generic):
         value = np.asarray(value)
+    else:
+        value = exchanged(value)
     if not isinstance(value, np.ndarray) or value.dtype.name not in DTYPES:
         raise TypeError()
     if isinstance(value, np.matrix):

@@ -10,7 +10,7 @@ import numpy as np
 from phintys import _core
 from phintys.config import config
 from phintys.errors import PhintysTypeError
-from phintys.scalar.dtypes import DTYPES, asarray, upcast
+from phintys.scalar.dtypes import DTYPES, asarray, exchanged, upcast
 
 __all__ = ["DisconnectedType", "NullType", "TensorType", "Type"]
 
@@ -122,6 +122,8 @@ class TensorType(_core.TensorType):
                 "Expected an array-like object, but found a Variable: maybe you are trying to "
                 "call a function on a (possibly shared) variable instead of a numeric array?"
             )
+        if not (isinstance(data, np.ndarray) and data.dtype == self.numpy_dtype):
+            data = data if strict else exchanged(data)
         if not (isinstance(data, np.ndarray) and data.dtype == self.numpy_dtype):
             data = self._convert(data, strict, allow_downcast)
         elif isinstance(data, np.matrix):
