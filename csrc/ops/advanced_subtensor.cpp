@@ -1,10 +1,9 @@
 #include "ops/advanced_subtensor.h"
 
-#include <cstring>
-
-#include "kernels/parallel.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/indexing/eye.h"
+#include "ops/indexing/gather.h"
 #include "ops/op_util.h"
 #include "ops/subtensor.h"
 
@@ -91,26 +90,6 @@ std::vector<Var> region_shape(const Var& x, std::span<const Var> indices, int64_
   return dims;
 }
 
-// The common shape of the index arrays.
-Dims broadcast_indices(std::span<const TensorView> indices) {
-  int rank = 0;
-  for (const TensorView& v : indices) rank = std::max(rank, v.ndim);
-  Dims shape(static_cast<size_t>(rank), 1);
-  for (const TensorView& v : indices) {
-    for (int i = 0; i < v.ndim; ++i) {
-      int64_t& d = shape[static_cast<size_t>(i + rank - v.ndim)];
-      if (v.shape[i] == d || v.shape[i] == 1) continue;
-      if (d != 1) {
-        fail(ErrorKind::index,
-             "shape mismatch: indexing arrays could not be broadcast together with shapes ",
-             shape_text(indices[0]), " and ", shape_text(v));
-      }
-      d = v.shape[i];
-    }
-  }
-  return shape;
-}
-
 Dims region_dims(const TensorView& x, std::span<const TensorView> indices, int64_t axis) {
   Dims shape(x.shape, x.shape + axis);
   const Dims common = broadcast_indices(indices);
@@ -119,98 +98,16 @@ Dims region_dims(const TensorView& x, std::span<const TensorView> indices, int64
   return shape;
 }
 
-// Byte offsets into an array like `x` of the chosen positions, in C order of the common shape.
-void position_offsets(const TensorView& x, std::span<const TensorView> indices, int64_t axis,
-                      const Dims& common, int64_t* offsets) {
-  std::fill(offsets, offsets + product(common), 0);
-  const int rank = static_cast<int>(common.size());
-  for (size_t k = 0; k < indices.size(); ++k) {
-    const int64_t at_axis = axis + static_cast<int64_t>(k);
-    const int64_t length = x.shape[at_axis], stride = x.strides[at_axis];
-    const OwnedView v = broadcast_view(indices[k], common.data(), rank);
-    const DType dtype = indices[k].dtype;
-    int64_t* out = offsets;
-    for_each_row<1>(rank, common.data(), {v.data}, {v.strides.data()},
-                    [&](const auto& p, int64_t n, const auto& step) {
-                      for (int64_t i = 0; i < n; ++i) {
-                        const char* at = p[0] + i * step[0];
-                        const int64_t index = dtype == DType::i64
-                                                  ? *reinterpret_cast<const int64_t*>(at)
-                                                  : load_int(at, dtype);
-                        if (index < -length || index >= length) {
-                          fail(ErrorKind::index, "index ", index, " is out of bounds for axis ",
-                               at_axis, " with size ", length);
-                        }
-                        *out++ += (index < 0 ? index + length : index) * stride;
-                      }
-                    });
-  }
-}
-
-// The three parts of the axes of `x`: before, indexed, after the index arrays.
-struct Parts {
-  TensorView before, after;
-  Parts(const TensorView& x, int64_t axis, size_t n_indices)
-      : before{x.data, x.dtype, static_cast<int>(axis), x.shape, x.strides},
-        after{x.data, x.dtype, x.ndim - static_cast<int>(axis) - static_cast<int>(n_indices),
-              x.shape + axis + static_cast<int64_t>(n_indices),
-              x.strides + axis + static_cast<int64_t>(n_indices)} {}
-};
-
-// Byte offset of C-order position `i` of a view.
-int64_t offset_of(const TensorView& v, int64_t i) {
-  int64_t offset = 0;
-  for (int d = v.ndim - 1; d >= 0; --d) {
-    offset += i % v.shape[d] * v.strides[d];
-    i /= v.shape[d];
-  }
-  return offset;
-}
-
-void gather(PerformContext& context, std::span<const TensorView> inputs, int64_t axis,
-            const TensorView& out) {
+void gather(std::span<const TensorView> inputs, int64_t axis, const TensorView& out) {
   const TensorView& x = inputs[0];
   const auto indices = inputs.subspan(1);
   const Dims common = broadcast_indices(indices);
-  const int64_t n = product(common);
-  int64_t* offsets = static_cast<int64_t*>(context.scratch(static_cast<size_t>(n) * 8 + 8));
-  position_offsets(x, indices, axis, common, offsets);
-  const Parts parts(x, axis, indices.size());
-  const int64_t block = parts.after.size() * static_cast<int64_t>(item_size(x.dtype));
-  const bool plain = parts.after.contiguous();
-  if (block == 0) return;
-  const Dims strides = contiguous_strides(
-      Dims(parts.after.shape, parts.after.shape + parts.after.ndim), item_size(x.dtype));
-  const int64_t total = parts.before.size() * n;
-  parallel_ranges(total, std::max<int64_t>(1, 131072 / block), [&](int64_t begin, int64_t end) {
-    int64_t outer = -1, base = 0;
-    for (int64_t i = begin; i < end; ++i) {
-      if (i / n != outer) {
-        outer = i / n;
-        base = offset_of(parts.before, outer);
-      }
-      char* from = x.data + base + offsets[i % n];
-      char* to = out.data + i * block;
-      if (plain) {
-        std::memcpy(to, from, static_cast<size_t>(block));
-      } else {
-        copy_elements({to, x.dtype, parts.after.ndim, parts.after.shape, strides.data()},
-                      {from, x.dtype, parts.after.ndim, parts.after.shape, parts.after.strides});
-      }
-    }
-  });
+  const IndexedPositions positions(x, indices, axis, common);
+  if (positions.size() == 0) positions.validate();
+  gather_positions(AxisGroups(x, axis, static_cast<int64_t>(indices.size())), positions, out.data);
 }
 
-template <class T>
-void add_one(char* to, const char* from) {
-  if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
-    *reinterpret_cast<T*>(to) += *reinterpret_cast<const T*>(from);
-  }
-}
-
-// In order, on one thread: duplicates accumulate, and the last of stored values stays.
-void scatter(PerformContext& context, std::span<const TensorView> inputs, int64_t axis, bool set,
-             const TensorView& out) {
+void scatter(std::span<const TensorView> inputs, int64_t axis, bool set, const TensorView& out) {
   const TensorView& x = inputs[0];
   const auto indices = inputs.subspan(2);
   const Dims common = broadcast_indices(indices);
@@ -219,37 +116,12 @@ void scatter(PerformContext& context, std::span<const TensorView> inputs, int64_
     fail(ErrorKind::value, "shape mismatch: values of shape ", shape_text(inputs[1]),
          " cannot be broadcast to the indexed part of shape ", to_string(region));
   }
-  const int64_t n = product(common);
-  int64_t* offsets = static_cast<int64_t*>(context.scratch(static_cast<size_t>(n) * 8 + 8));
-  position_offsets(out, indices, axis, common, offsets);
+  const IndexedPositions positions(out, indices, axis, common);
+  positions.validate();  // before anything is overwritten
   if (out.data != x.data) copy_parallel(out, x);
   const OwnedView y = broadcast_view(inputs[1], region.data(), static_cast<int>(region.size()));
-  const Parts parts(out, axis, indices.size());
-  const int heads = static_cast<int>(axis) + static_cast<int>(common.size());
-  const TensorView y_head{y.data, y.dtype, heads, y.shape.data(), y.strides.data()};
-  const int64_t total = parts.before.size() * n;
-  if (parts.after.size() == 0) return;
-  const bool one = parts.after.ndim == 0 && !set;
-  for (int64_t i = 0; i < total; ++i) {
-    char* to = out.data + offset_of(parts.before, i / n) + offsets[i % n];
-    char* from = y.data + offset_of(y_head, i);
-    if (one && out.dtype == DType::f32) {
-      add_one<float>(to, from);
-      continue;
-    }
-    if (one && out.dtype == DType::f64) {
-      add_one<double>(to, from);
-      continue;
-    }
-    const TensorView dst{to, out.dtype, parts.after.ndim, parts.after.shape, parts.after.strides};
-    const TensorView src{from, out.dtype, parts.after.ndim, parts.after.shape,
-                         y.strides.data() + heads};
-    if (set) {
-      copy_elements(dst, src);
-    } else {
-      add_elements(dst, src);
-    }
-  }
+  scatter_positions(AxisGroups(out, axis, static_cast<int64_t>(indices.size())), positions,
+                    y.view(), set);
 }
 
 std::vector<Var> gather_grad(const GradArgs& args, int64_t axis) {
@@ -275,7 +147,7 @@ std::vector<Var> scatter_grad(const GradArgs& args, int64_t axis, bool set) {
   const std::vector<Var> indices(args.inputs.begin() + 2, args.inputs.end());
   const int at = static_cast<int>(axis);
   result[0] = set ? advanced_inc_subtensor(g, constant(0.0, g.dtype()), indices, at, true) : g;
-  result[1] = cast(unbroadcast_to(advanced_subtensor(g, indices, at), y), grad_dtype(*y));
+  result[1] = cast(sum_to_like(advanced_subtensor(g, indices, at), y), grad_dtype(*y));
   return result;
 }
 
@@ -308,9 +180,9 @@ void AdvancedSubtensor1::layout(std::span<const TensorView> inputs,
   const Dims shape = region_dims(inputs[0], inputs.subspan(1), 0);
   own_layout(outputs[0], shape.data(), static_cast<int>(shape.size()));
 }
-void AdvancedSubtensor1::perform(PerformContext& context, std::span<const TensorView> inputs,
+void AdvancedSubtensor1::perform(PerformContext&, std::span<const TensorView> inputs,
                                  std::span<const TensorView> outputs) const {
-  gather(context, inputs, 0, outputs[0]);
+  gather(inputs, 0, outputs[0]);
 }
 
 // --- AdvancedIncSubtensor1 ----------------------------------------------------------------------
@@ -335,9 +207,9 @@ void AdvancedIncSubtensor1::layout(std::span<const TensorView> inputs,
                                    std::span<Layout> outputs) const {
   own_layout(outputs[0], inputs[0].shape, inputs[0].ndim);
 }
-void AdvancedIncSubtensor1::perform(PerformContext& context, std::span<const TensorView> inputs,
+void AdvancedIncSubtensor1::perform(PerformContext&, std::span<const TensorView> inputs,
                                     std::span<const TensorView> outputs) const {
-  scatter(context, inputs, 0, set, outputs[0]);
+  scatter(inputs, 0, set, outputs[0]);
 }
 
 // --- AdvancedSubtensor --------------------------------------------------------------------------
@@ -362,9 +234,9 @@ void AdvancedSubtensor::layout(std::span<const TensorView> inputs,
   const Dims shape = region_dims(inputs[0], inputs.subspan(1), axis);
   own_layout(outputs[0], shape.data(), static_cast<int>(shape.size()));
 }
-void AdvancedSubtensor::perform(PerformContext& context, std::span<const TensorView> inputs,
+void AdvancedSubtensor::perform(PerformContext&, std::span<const TensorView> inputs,
                                 std::span<const TensorView> outputs) const {
-  gather(context, inputs, axis, outputs[0]);
+  gather(inputs, axis, outputs[0]);
 }
 
 // --- AdvancedIncSubtensor -----------------------------------------------------------------------
@@ -389,9 +261,9 @@ void AdvancedIncSubtensor::layout(std::span<const TensorView> inputs,
                                   std::span<Layout> outputs) const {
   own_layout(outputs[0], inputs[0].shape, inputs[0].ndim);
 }
-void AdvancedIncSubtensor::perform(PerformContext& context, std::span<const TensorView> inputs,
+void AdvancedIncSubtensor::perform(PerformContext&, std::span<const TensorView> inputs,
                                    std::span<const TensorView> outputs) const {
-  scatter(context, inputs, axis, set, outputs[0]);
+  scatter(inputs, axis, set, outputs[0]);
 }
 
 // --- building -----------------------------------------------------------------------------------

@@ -7,9 +7,13 @@ from phintys.tensor.constructors import *  # noqa: F403
 from phintys.tensor.conversion import *  # noqa: F403
 from phintys.tensor.creation import *  # noqa: F403
 from phintys.tensor.creation import e, euler_gamma, inf, nan, pi  # noqa: F401
+from phintys.tensor.diagonal import *  # noqa: F403
 from phintys.tensor.elemwise import *  # noqa: F403
+from phintys.tensor.indexing import *  # noqa: F403
 from phintys.tensor.join import *  # noqa: F403
 from phintys.tensor.linalg_basic import *  # noqa: F403
+from phintys.tensor.pad import *  # noqa: F403
+from phintys.tensor.rearrange import *  # noqa: F403
 from phintys.tensor.reduction import *  # noqa: F403
 from phintys.tensor.shape import *  # noqa: F403
 from phintys.tensor.subtensor import *  # noqa: F403

@@ -216,11 +216,6 @@ def conj(x: Any) -> Any:
 conjugate = conj
 
 
-def where(cond: Any, ift: Any, iff: Any) -> Any:
-    """`ift` where `cond` is true, else `iff`."""
-    return _generated["switch"](cond, ift, iff)
-
-
 def logical_and(x: Any, y: Any) -> Any:
     """True where both are nonzero."""
     return _core.elemwise("and_", _truth(x), _truth(y))
@@ -302,6 +297,5 @@ __all__ = [
     "logical_xor",
     "real",
     "round",
-    "where",
 ]
 globals().update({name: f for name, f in _generated.items() if name in {"abs", "pow"}})

@@ -10,16 +10,22 @@ from phintys import _core
 from phintys.errors import PhintysTypeError, PhintysValueError
 from phintys.scalar.dtypes import upcast
 from phintys.tensor.conversion import as_tensor_variable, get_scalar_constant_value
-from phintys.tensor.shape import as_length, expand_dims, normalize_axis
+from phintys.tensor.shape import as_length, atleast_1d, atleast_2d, expand_dims, normalize_axis
 
 __all__ = [
+    "array_split",
+    "column_stack",
     "concatenate",
+    "dstack",
     "horizontal_stack",
+    "hstack",
     "join",
+    "join_",
     "split",
     "stack",
     "stacklists",
     "vertical_stack",
+    "vstack",
 ]
 
 
@@ -45,6 +51,9 @@ def join(axis: Any, *tensors_list: Any) -> Any:
     axis = normalize_axis(get_scalar_constant_value(axis), ndim, "join")
     dtype = upcast(*[t.dtype for t in tensors])
     return _core.join(axis, [_core.cast(t, dtype) for t in tensors])
+
+
+join_ = join
 
 
 def concatenate(tensor_list: Any, axis: Any = 0) -> Any:
@@ -111,6 +120,61 @@ def horizontal_stack(*args: Any) -> Any:
     if len(args) < 2 or any(as_tensor_variable(a).ndim != 2 for a in args):
         raise PhintysTypeError("horizontal_stack needs at least two matrices")
     return concatenate(list(args), axis=1)
+
+
+def vstack(tup: Any) -> Any:
+    """Tensors one below another, as ``numpy.vstack``: vectors are rows."""
+    return concatenate([atleast_2d(t) for t in tup], axis=0)
+
+
+def hstack(tup: Any) -> Any:
+    """Tensors side by side, as ``numpy.hstack``: vectors are joined to a vector."""
+    parts = [atleast_1d(t) for t in tup]
+    return concatenate(parts, axis=0 if parts and parts[0].ndim == 1 else 1)
+
+
+def dstack(tup: Any) -> Any:
+    """Tensors joined along the third dimension, as ``numpy.dstack``."""
+    parts = []
+    for t in tup:
+        t = atleast_2d(t)
+        parts.append(expand_dims(t, 2) if t.ndim == 2 else t)
+    return concatenate(parts, axis=2)
+
+
+def column_stack(tup: Any) -> Any:
+    """Vectors as the columns of a matrix; matrices are joined side by side."""
+    parts = []
+    for t in tup:
+        t = atleast_1d(t)
+        parts.append(expand_dims(t, 1) if t.ndim == 1 else t)
+    return concatenate(parts, axis=1)
+
+
+def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Any]:
+    """`ary` in pieces along `axis`: as many as a number says, or cut at the indices of a list.
+
+    The lengths of pieces of a number differ by at most one, the longer ones come first.
+    """
+    from phintys.tensor.subtensor import slice_at_axis
+
+    ary = as_tensor_variable(ary)
+    axis = normalize_axis(axis, ary.ndim, "array_split")
+    if isinstance(indices_or_sections, (int, np.integer)):
+        count = int(indices_or_sections)
+        if count < 1:
+            raise PhintysValueError("array_split: number sections must be larger than 0.")
+        length = _core.shape_i(ary, axis)
+        short = _core.elemwise("int_div", length, as_length(count, "array_split"))
+        longer = _core.elemwise("mod", length, as_length(count, "array_split"))
+        cuts = []
+        for i in range(1, count):
+            cut = as_length(i, "array_split")
+            cuts.append(short * cut + _core.elemwise("minimum", longer, cut))
+    else:
+        cuts = list(indices_or_sections)
+    starts, stops = [None, *cuts], [*cuts, None]
+    return [slice_at_axis(ary, slice(a, b), axis) for a, b in zip(starts, stops, strict=True)]
 
 
 def split(x: Any, splits_size: Any, n_splits: int | None = None, axis: Any = 0) -> list[Any]:

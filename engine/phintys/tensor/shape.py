@@ -371,6 +371,8 @@ def patternbroadcast(x: Any, broadcastable: Sequence[Any]) -> Any:
 def tile(x: Any, reps: Any, ndim: int | None = None) -> Any:
     """`x` repeated `reps` times (an integer, variable, or list of them) in each dimension."""
     x = as_tensor_variable(x)
+    if ndim is not None and isinstance(reps, _core.Variable) and reps.ndim == 1:
+        reps = [reps[i] for i in range(ndim)] if reps.static_shape[0] is None else reps
     if not isinstance(reps, (list, tuple)):
         reps = as_lengths(reps, "tile")
     counts = [as_length(r, "tile") for r in reps]
@@ -392,7 +394,7 @@ def tile(x: Any, reps: Any, ndim: int | None = None) -> Any:
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     """Each element of `x` `repeats` times along `axis`, by default along the flattened `x`.
 
-    `repeats` is an integer scalar, number or variable, or a vector of constant counts.
+    `repeats` is an integer scalar, or a vector with a count for each element along `axis`.
     """
     x = as_tensor_variable(x)
     if axis is None:
@@ -415,19 +417,35 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
 
 
 def _repeat_each(x: Any, counts: Any, axis: int) -> Any:
-    if counts.ndim != 1 or not counts.is_constant:
-        raise PhintysTypeError(
-            "repeat: repeats must be an integer scalar or a vector of constants, "
-            f"got {counts} of {counts.type}"
-        )
-    index = np.repeat(np.arange(counts.data.size), counts.data)
-    from phintys.tensor.subtensor import take
+    from phintys.raise_op import check
+    from phintys.tensor.indexing import take
 
+    if counts.ndim != 1:
+        raise PhintysTypeError(
+            f"repeat: repeats must be an integer scalar or vector, got {counts} of {counts.type}"
+        )
+    if counts.is_constant:
+        if (counts.data < 0).any():
+            raise PhintysValueError("repeat: repeats may not contain negative values")
+        index: Any = np.repeat(np.arange(counts.data.size), counts.data)
+    else:
+        total = _core.cast(counts, "int64").sum()
+        index = _core.apply("repeat_indices", [counts, total])
+    known, length = x.static_shape[axis], counts.static_shape[0]
+    if known is not None and length is not None and known != length:
+        raise PhintysValueError(f"repeat: {length} repeats for a dimension of length {known}")
+    if known is None or length is None:
+        fits = _core.elemwise("eq", _core.shape_i(x, axis), _core.shape_i(counts, 0))
+        message = f"repeat: there must be as many repeats as elements along axis {axis}"
+        index = check(index, [fits], message, value_error=True)
     return take(x, index, axis)
 
 
-def roll(x: Any, shift: Any, axis: int | None = None) -> Any:
-    """`x` with its elements moved by `shift` along `axis`; those that leave re-enter."""
+def roll(x: Any, shift: Any, axis: Any = None) -> Any:
+    """`x` with its elements moved by `shift` along `axis`; those that leave re-enter.
+
+    Tuples shift along several dimensions. By default the flattened `x` is shifted.
+    """
     from phintys.tensor.join import join
     from phintys.tensor.subtensor import slice_at_axis
 
@@ -435,6 +453,13 @@ def roll(x: Any, shift: Any, axis: int | None = None) -> Any:
     if axis is None:
         flat = flatten(x)
         return reshape(roll(flat, shift, 0), shape_list(x)) if x.ndim != 1 else roll(flat, shift, 0)
+    if isinstance(axis, (list, tuple)):
+        shifts = list(shift) if isinstance(shift, (list, tuple)) else [shift] * len(axis)
+        if len(shifts) != len(axis):
+            raise PhintysValueError(f"roll: {len(shifts)} shifts for {len(axis)} dimensions")
+        for by, one in zip(shifts, axis, strict=True):
+            x = roll(x, by, one)
+        return x
     axis = normalize_axis(axis, x.ndim, "roll")
     length = _core.shape_i(x, axis)
     # An empty dimension has nothing to move; 1 avoids a division by zero.

@@ -1,8 +1,9 @@
 """Indexing, and tensors with a part replaced.
 
 An index is taken apart into three steps: basic slices and integers (one Subtensor node, a view), a
-reordering of dimensions, and integer arrays (one AdvancedSubtensor node). ``set_subtensor`` and
-``inc_subtensor`` run the same steps backwards.
+reordering of dimensions, and integer arrays (one AdvancedSubtensor node) or a boolean mask (one
+MaskSubtensor node; among integer arrays, a mask becomes the indices of its true elements).
+``set_subtensor`` and ``inc_subtensor`` run the same steps backwards.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ import numpy as np
 from phintys import _core
 from phintys.errors import (
     AdvancedIndexingError,
-    NotScalarConstantError,
     PhintysIndexError,
     PhintysTypeError,
     PhintysValueError,
 )
 from phintys.scalar.dtypes import integer_dtypes
-from phintys.tensor.conversion import as_tensor_variable, get_scalar_constant_value
-from phintys.tensor.shape import normalize_axis
+from phintys.tensor.conversion import as_tensor_variable
 
 __all__ = [
+    "advanced_boolean_inc_subtensor",
+    "advanced_boolean_set_subtensor",
+    "advanced_boolean_subtensor",
     "advanced_inc_subtensor",
     "advanced_inc_subtensor1",
     "advanced_set_subtensor",
@@ -31,10 +33,11 @@ __all__ = [
     "advanced_subtensor",
     "advanced_subtensor1",
     "as_index_variable",
+    "flatnonzero",
     "inc_subtensor",
+    "nonzero",
     "set_subtensor",
     "slice_at_axis",
-    "take",
 ]
 
 # Kinds of a slot of an index, as ops/subtensor.h numbers them.
@@ -58,15 +61,17 @@ class _Plan:
     basic: code of the Subtensor node (None if it would do nothing) and its scalars.
     order: DimShuffle after it, or None.
     arrays: integer arrays that index dimensions from `axis` on, after the reordering.
+    mask: instead of arrays, a boolean mask of those dimensions.
     """
 
-    __slots__ = ("arrays", "axis", "code", "order", "rank", "scalars")
+    __slots__ = ("arrays", "axis", "code", "mask", "order", "rank", "scalars")
 
     def __init__(self) -> None:
         self.code: list[int] | None = None
         self.scalars: list[Any] = []
         self.order: list[int] | None = None
         self.arrays: list[Any] = []
+        self.mask: Any = None
         self.axis = 0
         self.rank = 0  # after the basic step
 
@@ -97,10 +102,7 @@ def _entry(entry: Any, scalars: list[Any]) -> list[int]:
 
 
 def _as_array(entry: Any) -> Any:
-    """An index that is neither slice, None nor Ellipsis, as an integer variable or Python int.
-
-    A constant mask gives a tuple of integer vectors.
-    """
+    """An index that is neither slice, None nor Ellipsis, as a variable or Python int."""
     if isinstance(entry, (bool, np.bool_)):
         raise PhintysTypeError("index must be integers or a boolean mask, not True or False")
     if isinstance(entry, (int, np.integer)):
@@ -115,31 +117,22 @@ def _as_array(entry: Any) -> Any:
         raise AdvancedIndexingError(
             f"index must be integers, slices, None, Ellipsis or a boolean mask, got {entry!r}"
         ) from error
-    if var.dtype == "bool":
-        if var.is_constant and var.ndim:
-            return np.nonzero(var.constant_data)
-        raise AdvancedIndexingError(
-            f"{var} is a symbolic boolean mask: the shape of the result would depend on its "
-            "values. Supported as an index are integers, slices, None, Ellipsis, integer arrays "
-            "and masks that are constant; switch(mask, x, other) selects elementwise"
-        )
-    return as_index_variable(var)
+    return var if var.dtype == "bool" else as_index_variable(var)
+
+
+def _is_mask(entry: Any) -> bool:
+    return isinstance(entry, Variable) and entry.dtype == "bool"
 
 
 def _expand(x: Any, index: Any) -> list[Any]:
-    """One entry per dimension (None entries stay): Ellipsis and omitted dimensions filled in."""
+    """The entries of an index, with those that an Ellipsis stands for or that are omitted."""
     given = index if isinstance(index, tuple) else (index,)
-    entries: list[Any] = []
-    for entry in given:
-        if entry is None or entry is Ellipsis or isinstance(entry, slice):
-            entries.append(entry)
-            continue
-        converted = _as_array(entry)
-        if isinstance(converted, tuple):
-            entries.extend(as_tensor_variable(part) for part in converted)
-        else:
-            entries.append(converted)
-    used = sum(1 for e in entries if e is not None and e is not Ellipsis)
+    basic = (type(None), type(Ellipsis), slice)
+    entries: list[Any] = [e if isinstance(e, basic) else _as_array(e) for e in given]
+    used = 0
+    for e in entries:
+        if e is not None and e is not Ellipsis:
+            used += e.ndim if _is_mask(e) else 1
     if used > x.ndim:
         raise PhintysIndexError(f"too many indices for {x}: {used} for {x.ndim} dimensions")
     fill = [_FULL] * (x.ndim - used)
@@ -147,57 +140,90 @@ def _expand(x: Any, index: Any) -> list[Any]:
     if len(places) > 1:
         raise PhintysIndexError("an index can only have a single Ellipsis")
     if places:
-        return entries[: places[0]] + fill + entries[places[0] + 1 :]
+        # It stays: though empty, it separates the indices on its sides.
+        return entries[: places[0] + 1] + fill + entries[places[0] + 1 :]
     return entries + fill
 
 
 def _is_array(entry: Any) -> bool:
-    return isinstance(entry, Variable) and entry.ndim > 0
+    return isinstance(entry, Variable) and (entry.ndim > 0 or entry.dtype == "bool")
+
+
+class _Axis:
+    """A dimension before the array step: of `x`, or new (source None); and what indexes it."""
+
+    __slots__ = ("array", "source")
+
+    def __init__(self, source: int | None, array: Any = None) -> None:
+        self.source = source
+        self.array = array
 
 
 def _plan(x: Any, index: Any) -> _Plan:
     entries = _expand(x, index)
     plan = _Plan()
-    advanced = any(_is_array(e) for e in entries)
+    arrays = [e for e in entries if _is_array(e)]
+    # A single mask stays one, unless it has no dimensions.
+    alone = len(arrays) == 1 and _is_mask(arrays[0]) and arrays[0].ndim > 0
     code: list[int] = []
-    trivial = True
-    layout: list[Any] = []  # dimensions before the array step: source dimension, -1, or an array
+    axes: list[_Axis] = []
+    advanced: list[int] = []  # positions among `entries` of integers and arrays, if there are any
     rank = 0
-    for entry in entries:
-        if entry is None:
-            layout.append((-1, None))
+    first = 0  # dimensions of the result before the place of the first of them
+    for place, entry in enumerate(entries):
+        if entry is Ellipsis:
             continue
-        if isinstance(entry, slice):
+        is_index = entry is not None and not isinstance(entry, slice)
+        if is_index and arrays:
+            if not advanced:
+                first = len(axes)
+            advanced.append(place)
+        if entry is None:
+            axes.append(_Axis(None))
+        elif isinstance(entry, slice):
             code += _entry(entry, plan.scalars)
-            trivial = trivial and entry == _FULL
-            layout.append((rank, None))
+            axes.append(_Axis(rank))
             rank += 1
-        elif advanced:
+        elif _is_mask(entry):
+            code += _entry(_FULL, plan.scalars) * entry.ndim
+            if alone:
+                plan.mask = entry
+                axes += [_Axis(rank + i, entry) for i in range(entry.ndim)]
+            elif entry.ndim == 0:
+                # A mask without dimensions indexes a new one.
+                axes.append(_Axis(None, nonzero(_core.dimshuffle(entry, [-1]))[0]))
+            else:
+                axes += [_Axis(rank + i, v) for i, v in enumerate(nonzero(entry))]
+            rank += entry.ndim
+        elif arrays and not alone:
             # Integers among arrays are arrays of rank 0, as in NumPy.
             code += _entry(_FULL, plan.scalars)
-            layout.append((rank, as_tensor_variable(entry)))
+            axes.append(_Axis(rank, as_tensor_variable(entry)))
             rank += 1
         else:
             code += _entry(entry, plan.scalars)
-            trivial = False
-    plan.code = None if trivial else code
+    full = _entry(_FULL, [])
+    plan.code = None if code == full * (len(code) // len(full)) else code
     plan.rank = rank
-    places = [i for i, (_, array) in enumerate(layout) if array is not None]
-    if places and places != list(range(places[0], places[0] + len(places))):
-        # Separated arrays: the indexed dimensions come first.
-        layout = [layout[i] for i in places] + [e for e in layout if e[1] is None]
-        places = list(range(len(places)))
-    order = [source for source, _ in layout]
+    if advanced:
+        # Separated indices: the dimensions they give come first.
+        joined = advanced == list(range(advanced[0], advanced[0] + len(advanced)))
+        plan.axis = first if joined else 0
+        indexed = [a for a in axes if a.array is not None]
+        kept = [a for a in axes if a.array is None]
+        axes = kept[: plan.axis] + indexed + kept[plan.axis :]
+        plan.arrays = [] if alone else _of_one_rank([a.array for a in indexed])
+    order = [-1 if a.source is None else a.source for a in axes]
     plan.order = None if order == list(range(rank)) else order
-    plan.arrays = [layout[i][1] for i in places]
-    plan.axis = places[0] if places else 0
-    if plan.arrays:
-        ndim = max(a.ndim for a in plan.arrays)
-        plan.arrays = [
-            a if a.ndim == ndim else _core.dimshuffle(a, [-1] * (ndim - a.ndim) + [*range(a.ndim)])
-            for a in plan.arrays
-        ]
     return plan
+
+
+def _of_one_rank(arrays: list[Any]) -> list[Any]:
+    ndim = max(a.ndim for a in arrays)
+    return [
+        a if a.ndim == ndim else _core.dimshuffle(a, [-1] * (ndim - a.ndim) + [*range(a.ndim)])
+        for a in arrays
+    ]
 
 
 def _vector_item(x: Any, index: Any) -> Any:
@@ -250,7 +276,10 @@ def _apply_basic(x: Any, plan: _Plan) -> Any:
 
 def _apply_plan(x: Any, plan: _Plan) -> Any:
     result = _apply_basic(x, plan)
-    if plan.arrays:
+    if plan.mask is not None:
+        count = _core.apply("count_nonzero", [plan.mask])
+        result = _core.apply("mask_subtensor", [result, plan.mask, count], axis=plan.axis)
+    elif plan.arrays:
         result = _gather(result, plan.arrays, plan.axis)
     elif result is x:
         result = _core.elemwise("identity", x) if x.ndim == 0 else _full_view(x)
@@ -273,6 +302,21 @@ def _scatter(x: Any, y: Any, arrays: list[Any], axis: int, assign: bool) -> Any:
         return _core.apply("advanced_inc_subtensor1", [x, y, arrays[0]], set_instead_of_inc=assign)
     return _core.apply(
         "advanced_inc_subtensor", [x, y, *arrays], axis=axis, set_instead_of_inc=assign
+    )
+
+
+def _scatter_mask(x: Any, y: Any, mask: Any, axis: int, assign: bool) -> Any:
+    """`x` with `y` stored or added where `mask`, on the dimensions from `axis` on, is true."""
+    spans = all(x.broadcastable[axis + i] or not mask.broadcastable[i] for i in range(mask.ndim))
+    if spans and all(y.broadcastable):
+        # One value for all: a choice, which is fused with its neighbours.
+        value = _core.dimshuffle(y, [])
+        order = [-1] * axis + [*range(mask.ndim)] + [-1] * (x.ndim - axis - mask.ndim)
+        new = value if assign else _core.elemwise("add", x, value)
+        return _core.elemwise("switch", _core.dimshuffle(mask, order), new, x)
+    count = _core.apply("count_nonzero", [mask])
+    return _core.apply(
+        "mask_inc_subtensor", [x, y, mask, count], axis=axis, set_instead_of_inc=assign
     )
 
 
@@ -308,14 +352,17 @@ def _update(z: Any, y: Any, assign: bool, what: str) -> Any:
                 "of the part has length 1, that of y may be longer"
             )
     y = _core.cast(y, x.dtype)
-    if not plan.arrays:
+    if not plan.arrays and plan.mask is None:
         if plan.order is not None:
             missing = len(plan.order) - y.ndim
             y = _core.dimshuffle(y, [-1] * missing + [*range(y.ndim)]) if missing else y
             y = _undo_order(y, plan.order, plan.rank)
         return _scatter_basic(x, y, plan, assign)
     part = _apply_basic(x, plan)
-    part = _scatter(part, y, plan.arrays, plan.axis, assign)
+    if plan.mask is not None:
+        part = _scatter_mask(part, y, plan.mask, plan.axis, assign)
+    else:
+        part = _scatter(part, y, plan.arrays, plan.axis, assign)
     if plan.order is not None:
         part = _undo_order(part, plan.order, plan.rank)
     return part if plan.code is None else _scatter_basic(x, part, plan, True)
@@ -333,6 +380,9 @@ def _from_owner(z: Any) -> tuple[Any, _Plan]:
         x, *plan.arrays = owner.inputs
     elif name == "advanced_subtensor":
         x, *plan.arrays = owner.inputs
+        plan.axis = owner.op.attrs["axis"]
+    elif name == "mask_subtensor":
+        x, plan.mask, _ = owner.inputs
         plan.axis = owner.op.attrs["axis"]
     else:
         raise PhintysTypeError("x must be the result of a subtensor operation", str(z))
@@ -378,31 +428,41 @@ def slice_at_axis(x: Any, where: slice, axis: int) -> Any:
     return getitem(x, (_FULL,) * axis + (where,))
 
 
-def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
-    """The elements of `a` at `indices` along `axis`, by default of the flattened `a`.
-
-    `mode` says what happens to indices out of range: ``'raise'`` an IndexError, ``'clip'`` the
-    nearest element, ``'wrap'`` they count around.
-    """
+def as_mask(a: Any) -> Any:
+    """True where `a` is not zero."""
     a = as_tensor_variable(a)
-    index = as_index_variable(indices)
-    if axis is None:
-        a, axis = a.flatten(), 0
-    axis = normalize_axis(axis, a.ndim, "take")
-    if mode in ("clip", "wrap"):
-        length = _core.shape_i(a, axis)
-        index = _core.cast(index, "int64")
-        if mode == "clip":
-            index = _core.elemwise("clip", index, as_tensor_variable(0), length - 1)
-        else:
-            index = _core.elemwise("mod", index, length)
-    elif mode != "raise":
-        raise PhintysValueError(f"take: mode {mode!r} is not one of 'raise', 'clip', 'wrap'")
-    try:
-        where: Any = int(get_scalar_constant_value(index)) if index.ndim == 0 else index
-    except NotScalarConstantError:
-        where = index
-    return getitem(a, (_FULL,) * axis + (where,))
+    if a.dtype == "bool":
+        return a
+    return _core.elemwise("neq", a, _core.cast(as_tensor_variable(0), a.dtype))
+
+
+def nonzero(a: Any, return_matrix: bool = False) -> Any:
+    """The indices of the elements of `a` that are not zero.
+
+    A tuple with an int64 vector for each dimension, so that ``x[nonzero(a)]`` are the elements; or
+    with `return_matrix` the vectors as rows of a matrix. ValueError for a scalar.
+
+    >>> import phintys.tensor as T
+    >>> rows, columns = T.nonzero(T.eye(3, k=1))
+    >>> rows.eval().tolist(), columns.eval().tolist()
+    ([0, 1], [1, 2])
+    """
+    mask = as_mask(a)
+    if not mask.ndim:
+        raise PhintysValueError("Nonzero only supports non-scalar arrays.")
+    found = _core.apply("nonzero", [mask, _core.apply("count_nonzero", [mask])])
+    vectors = tuple(found) if isinstance(found, (list, tuple)) else (found,)
+    if not return_matrix:
+        return vectors
+    return _core.join(0, [_core.dimshuffle(v, [-1, 0]) for v in vectors])
+
+
+def flatnonzero(a: Any) -> Any:
+    """The indices, an int64 vector, of the elements of the flattened `a` that are not zero."""
+    mask = as_mask(a)
+    if not mask.ndim:
+        raise PhintysValueError("Nonzero only supports non-scalar arrays.")
+    return nonzero(mask.flatten())[0]
 
 
 # --- Theano's names of single ops ------------------------------------------------------------
@@ -436,3 +496,18 @@ def advanced_inc_subtensor1(x: Any, y: Any, index: Any) -> Any:
 def advanced_set_subtensor1(x: Any, y: Any, index: Any) -> Any:
     """`x` with `y` stored in the rows `index`."""
     return set_subtensor(advanced_subtensor1(x, index), y)
+
+
+def advanced_boolean_subtensor(x: Any, *index: Any) -> Any:
+    """``x[index]`` where the index has boolean masks."""
+    return getitem(as_tensor_variable(x), tuple(index))
+
+
+def advanced_boolean_inc_subtensor(x: Any, y: Any, *index: Any) -> Any:
+    """`x` with `y` added where masks are true."""
+    return inc_subtensor(advanced_boolean_subtensor(x, *index), y)
+
+
+def advanced_boolean_set_subtensor(x: Any, y: Any, *index: Any) -> Any:
+    """`x` with `y` stored where masks are true."""
+    return set_subtensor(advanced_boolean_subtensor(x, *index), y)

@@ -1,0 +1,394 @@
+#include "ops/indexing/gather.h"
+
+#include <cstring>
+
+#include "kernels/parallel.h"
+#include "ops/indexing/move.h"
+#include "ops/subtensor.h"
+
+namespace phintys {
+
+namespace {
+
+constexpr int64_t kPiece = 1024;            // positions whose offsets are held at a time
+constexpr int64_t kTaskBytes = 128 * 1024;  // that a thread moves at a time
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+int64_t offset_of(const TensorView& v, int64_t i) {
+  int64_t offset = 0;
+  for (int d = v.ndim - 1; d >= 0; --d) {
+    offset += i % v.shape[d] * v.strides[d];
+    i /= v.shape[d];
+  }
+  return offset;
+}
+
+bool single_stride(const TensorView& v, int64_t* step) {
+  *step = static_cast<int64_t>(item_size(v.dtype));
+  int64_t expected = 0;
+  bool seen = false;
+  for (int d = v.ndim - 1; d >= 0; --d) {
+    if (v.shape[d] == 1) continue;
+    if (!seen) {
+      *step = v.strides[d];
+    } else if (v.strides[d] != expected) {
+      return false;
+    }
+    seen = true;
+    expected = v.strides[d] * v.shape[d];
+  }
+  return true;
+}
+
+Dims broadcast_indices(std::span<const TensorView> indices) {
+  int rank = 0;
+  for (const TensorView& v : indices) rank = std::max(rank, v.ndim);
+  Dims shape(static_cast<size_t>(rank), 1);
+  for (const TensorView& v : indices) {
+    for (int i = 0; i < v.ndim; ++i) {
+      int64_t& d = shape[static_cast<size_t>(i + rank - v.ndim)];
+      if (v.shape[i] == d || v.shape[i] == 1) continue;
+      if (d != 1) {
+        fail(ErrorKind::index,
+             "shape mismatch: indexing arrays could not be broadcast together with shapes ",
+             shape_text(indices[0]), " and ", shape_text(v));
+      }
+      d = v.shape[i];
+    }
+  }
+  return shape;
+}
+
+// --- positions of index arrays ------------------------------------------------------------------
+
+IndexedPositions::IndexedPositions(const TensorView& x, std::span<const TensorView> indices,
+                                   int64_t axis, const Dims& common)
+    : x_(x), indices_(indices), axis_(axis), common_(common), size_(product(common)) {}
+
+void IndexedPositions::fail_at(size_t k, const char* at, int64_t step, int64_t n) const {
+  const int64_t length = x_.shape[axis_ + static_cast<int64_t>(k)];
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t index = load_int(at + i * step, indices_[k].dtype);
+    if (index >= -length && index < length) continue;
+    fail(ErrorKind::index, "index ", index, " is out of bounds for axis ",
+         axis_ + static_cast<int64_t>(k), " with size ", length);
+  }
+  fail(ErrorKind::index, "an index is out of bounds for axis ", axis_ + static_cast<int64_t>(k),
+       " with size ", length);
+}
+
+void IndexedPositions::fill_row(size_t k, const char* at, int64_t step, int64_t n, bool add,
+                                int64_t* offsets) const {
+  const int64_t axis = axis_ + static_cast<int64_t>(k);
+  const int64_t length = x_.shape[axis], stride = x_.strides[axis];
+  const DType dtype = indices_[k].dtype;
+  bool good = true;
+  if (dtype == DType::i64 && step == 8) {
+    good = PHINTYS_ISA_CALL(resolve_i64)(offsets, reinterpret_cast<const int64_t*>(at), n, length,
+                                         stride, add);
+  } else if (dtype == DType::i32 && step == 4) {
+    good = PHINTYS_ISA_CALL(resolve_i32)(offsets, reinterpret_cast<const int32_t*>(at), n, length,
+                                         stride, add);
+  } else if (step == 0) {
+    const int64_t index = load_int(at, dtype);
+    good = index >= -length && index < length;
+    const int64_t offset = good ? (index < 0 ? index + length : index) * stride : 0;
+    for (int64_t i = 0; i < n; ++i) offsets[i] = add ? offsets[i] + offset : offset;
+  } else {
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t index = load_int(at + i * step, dtype);
+      if (index < -length || index >= length) fail_at(k, at, step, n);
+      const int64_t offset = (index < 0 ? index + length : index) * stride;
+      offsets[i] = add ? offsets[i] + offset : offset;
+    }
+  }
+  if (!good) fail_at(k, at, step, n);
+}
+
+void IndexedPositions::fill_one(size_t k, int64_t begin, int64_t end, bool add,
+                                int64_t* offsets) const {
+  const int rank = static_cast<int>(common_.size());
+  const OwnedView v = broadcast_view(indices_[k], common_.data(), rank);
+  int64_t step;
+  if (single_stride(v.view(), &step)) {
+    fill_row(k, v.data + begin * step, step, end - begin, add, offsets);
+    return;
+  }
+  const int64_t inner = common_[static_cast<size_t>(rank) - 1];
+  const int64_t inner_step = v.strides[static_cast<size_t>(rank) - 1];
+  const TensorView outer{v.data, v.dtype, rank - 1, v.shape.data(), v.strides.data()};
+  for (int64_t i = begin; i < end;) {
+    const int64_t row = i / inner, column = i % inner;
+    const int64_t n = std::min(inner - column, end - i);
+    const char* at = v.data + offset_of(outer, row) + column * inner_step;
+    fill_row(k, at, inner_step, n, add, offsets + (i - begin));
+    i += n;
+  }
+}
+
+void IndexedPositions::fill(int64_t begin, int64_t end, int64_t* offsets) const {
+  for (size_t k = 0; k < indices_.size(); ++k) fill_one(k, begin, end, k > 0, offsets);
+}
+
+void IndexedPositions::validate() const {
+  if (size_ == 0) {
+    // Arrays that broadcast to nothing are checked all the same.
+    for (size_t k = 0; k < indices_.size(); ++k) {
+      const TensorView& v = indices_[k];
+      const int64_t length = x_.shape[axis_ + static_cast<int64_t>(k)];
+      for_each_row<1>(v.ndim, v.shape, {v.data}, {v.strides},
+                      [&](const auto& p, int64_t n, const auto& step) {
+                        for (int64_t i = 0; i < n; ++i) {
+                          const int64_t index = load_int(p[0] + i * step[0], v.dtype);
+                          if (index < -length || index >= length) fail_at(k, p[0], step[0], n);
+                        }
+                      });
+    }
+    return;
+  }
+  parallel_ranges(size_, 32 * kPiece, [&](int64_t begin, int64_t end) {
+    int64_t offsets[kPiece];
+    for (int64_t i = begin; i < end; i += kPiece) fill(i, std::min(end, i + kPiece), offsets);
+  });
+}
+
+// --- gathering ----------------------------------------------------------------------------------
+
+namespace {
+
+bool is_item(int64_t bytes) {
+  return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8 || bytes == 16;
+}
+
+// How `outer` rows of `n` positions of `block` bytes are cut into tasks.
+struct Tasks {
+  int64_t piece, pieces, rows, row_groups;
+  Tasks(int64_t outer, int64_t n, int64_t block) {
+    piece = std::clamp<int64_t>(kTaskBytes / block, 1, kPiece);
+    pieces = ceil_div(n, piece);
+    rows = std::clamp<int64_t>(kTaskBytes / (std::min(n, piece) * block), 1, outer);
+    row_groups = ceil_div(outer, rows);
+  }
+};
+
+}  // namespace
+
+void gather_positions(const AxisGroups& x, const Positions& positions, char* out) {
+  const int64_t item = static_cast<int64_t>(item_size(x.after.dtype));
+  const int64_t block = x.after.size() * item, n = positions.size(), outer = x.before.size();
+  if (n == 0) return;
+  if (block == 0 || outer == 0) {
+    // Indices are checked even where there is nothing to move.
+    int64_t offsets[kPiece];
+    for (int64_t i = 0; i < n; i += kPiece) positions.fill(i, std::min(n, i + kPiece), offsets);
+    return;
+  }
+  const bool plain = x.after.contiguous();
+  const Dims shape(x.after.shape, x.after.shape + x.after.ndim);
+  const Dims strides = contiguous_strides(shape, item_size(x.after.dtype));
+  const Tasks tasks(outer, n, block);
+  parallel_for(tasks.pieces * tasks.row_groups, [&](int64_t task) {
+    int64_t offsets[kPiece];
+    const int64_t begin = task / tasks.row_groups * tasks.piece;
+    const int64_t count = std::min(n - begin, tasks.piece);
+    positions.fill(begin, begin + count, offsets);
+    const int64_t first = task % tasks.row_groups * tasks.rows;
+    const int64_t last = std::min(outer, first + tasks.rows);
+    for (int64_t row = first; row < last; ++row) {
+      const char* from = x.before.data + offset_of(x.before, row);
+      char* to = out + (row * n + begin) * block;
+      if (plain && is_item(block)) {
+        PHINTYS_ISA_CALL(gather_items)(to, from, offsets, count, static_cast<size_t>(block));
+      } else if (plain) {
+        PHINTYS_ISA_CALL(gather_rows)(to, from, offsets, count, block);
+      } else {
+        for (int64_t i = 0; i < count; ++i) {
+          char* source = const_cast<char*>(from) + offsets[i];
+          copy_elements({to + i * block, x.after.dtype, x.after.ndim, shape.data(), strides.data()},
+                        {source, x.after.dtype, x.after.ndim, shape.data(), x.after.strides});
+        }
+      }
+    }
+  });
+}
+
+// --- scattering ---------------------------------------------------------------------------------
+
+namespace {
+
+template <class T>
+T sum_of(T a, T b) {
+  if constexpr (std::is_same_v<T, Half>) {
+    return float_to_half(half_to_float(a) + half_to_float(b));
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return a || b;
+  } else if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+  } else {
+    return a + b;
+  }
+}
+
+// base[offsets[i]] += or = y[i * step] for items.
+void scatter_run(char* base, const int64_t* offsets, const char* y, int64_t step, int64_t n,
+                 DType dtype, bool set) {
+  if (set) {
+    PHINTYS_ISA_CALL(scatter_items)(base, offsets, y, step, n, item_size(dtype));
+  } else if (dtype == DType::f64) {
+    PHINTYS_ISA_CALL(scatter_add_f64)(base, offsets, y, step, n);
+  } else if (dtype == DType::f32) {
+    PHINTYS_ISA_CALL(scatter_add_f32)(base, offsets, y, step, n);
+  } else {
+    dispatch_dtype(dtype, [&]<class T>() {
+      for (int64_t i = 0; i < n; ++i) {
+        T* at = reinterpret_cast<T*>(base + offsets[i]);
+        *at = sum_of(*at, *reinterpret_cast<const T*>(y + i * step));
+      }
+    });
+  }
+}
+
+// Views of what one position selects, in x and in y.
+struct Blocks {
+  TensorView x, y;
+  bool plain;  // both lie in one piece
+};
+
+void scatter_block(const Blocks& blocks, char* to, const char* from, bool set) {
+  const DType dtype = blocks.x.dtype;
+  if (blocks.plain) {
+    const int64_t n = blocks.x.size();
+    if (set) {
+      std::memcpy(to, from, static_cast<size_t>(n) * item_size(dtype));
+      return;
+    }
+    if (dtype == DType::f64) {
+      PHINTYS_ISA_CALL(add_row_f64)(reinterpret_cast<double*>(to),
+                                    reinterpret_cast<const double*>(from), n);
+      return;
+    }
+    if (dtype == DType::f32) {
+      PHINTYS_ISA_CALL(add_row_f32)(reinterpret_cast<float*>(to),
+                                    reinterpret_cast<const float*>(from), n);
+      return;
+    }
+  }
+  TensorView dst = blocks.x, src = blocks.y;
+  dst.data = to;
+  src.data = const_cast<char*>(from);
+  if (set) {
+    copy_elements(dst, src);
+  } else {
+    add_elements(dst, src);
+  }
+}
+
+// The positions of y's `common` axes in turn.
+class ValueRuns {
+ public:
+  // `y` has `head` axes of positions from `axis` on.
+  ValueRuns(const TensorView& y, int64_t axis, int64_t head)
+      : common_{y.data, y.dtype, static_cast<int>(head), y.shape + axis, y.strides + axis} {
+    single_ = single_stride(common_, &step_);
+    inner_ = single_ || head == 0 ? 0 : common_.shape[head - 1];
+  }
+  // f(first position, its byte offset, step, number) for runs of positions in [begin, end).
+  template <class F>
+  void each(int64_t begin, int64_t end, F&& f) const {
+    if (single_) {
+      f(begin, begin * step_, step_, end - begin);
+      return;
+    }
+    const int64_t step = common_.strides[common_.ndim - 1];
+    for (int64_t i = begin; i < end;) {
+      const int64_t n = std::min(inner_ - i % inner_, end - i);
+      f(i, offset_of(common_, i), step, n);
+      i += n;
+    }
+  }
+
+ private:
+  TensorView common_;
+  bool single_;
+  int64_t step_ = 0, inner_;
+};
+
+struct Scatter {
+  const AxisGroups& x;
+  const Positions& positions;
+  const ValueRuns& runs;
+  TensorView y_before;
+  Blocks blocks;
+  bool set;
+
+  // Rows [first, last) of `before`, all positions in order, `from` bytes into each plain block.
+  void rows(int64_t first, int64_t last, const Blocks& part, int64_t from) const {
+    const int64_t n = positions.size();
+    const int64_t piece = std::min<int64_t>(kPiece, std::max<int64_t>(1, n));
+    int64_t offsets[kPiece];
+    for (int64_t begin = 0; begin < n; begin += piece) {
+      const int64_t end = std::min(n, begin + piece);
+      positions.fill(begin, end, offsets);
+      for (int64_t row = first; row < last; ++row) {
+        char* to = x.before.data + offset_of(x.before, row) + from;
+        const char* values = y_before.data + offset_of(y_before, row) + from;
+        runs.each(begin, end, [&](int64_t i, int64_t at, int64_t step, int64_t count) {
+          if (part.x.ndim == 0 || part.x.size() == 1) {
+            scatter_run(to, offsets + (i - begin), values + at, step, count, part.x.dtype, set);
+            return;
+          }
+          for (int64_t k = 0; k < count; ++k) {
+            scatter_block(part, to + offsets[i - begin + k], values + at + k * step, set);
+          }
+        });
+      }
+    }
+  }
+};
+
+}  // namespace
+
+void scatter_values(char* base, const int64_t* offsets, const TensorView& y, int64_t first,
+                    int64_t n, bool set) {
+  const ValueRuns runs(y, 0, y.ndim);
+  runs.each(first, first + n, [&](int64_t i, int64_t at, int64_t step, int64_t count) {
+    scatter_run(base, offsets + (i - first), y.data + at, step, count, y.dtype, set);
+  });
+}
+
+void scatter_positions(const AxisGroups& x, const Positions& positions, const TensorView& y,
+                       bool set) {
+  const int64_t item = static_cast<int64_t>(item_size(y.dtype));
+  const int64_t n = positions.size(), outer = x.before.size(), size = x.after.size();
+  if (n == 0 || outer == 0 || size == 0) return;
+  const int axis = x.before.ndim, head = y.ndim - axis - x.after.ndim;
+  TensorView y_after{y.data, y.dtype, x.after.ndim, x.after.shape, y.strides + axis + head};
+  const ValueRuns runs(y, axis, head);
+  const Scatter work{x,
+                     positions,
+                     runs,
+                     {y.data, y.dtype, axis, y.shape, y.strides},
+                     {x.after, y_after, x.after.contiguous() && y_after.contiguous()},
+                     set};
+  // Threads take different rows, or different columns of wide rows: the order of what is added to
+  // one element is always that of the positions.
+  const int64_t block = size * item;
+  if (outer > 1 || !work.blocks.plain || block < 1024 || n * block < 2 * kTaskBytes) {
+    parallel_ranges(outer, std::max<int64_t>(1, kTaskBytes / (n * block)),
+                    [&](int64_t first, int64_t last) { work.rows(first, last, work.blocks, 0); });
+    return;
+  }
+  const int64_t grain = std::max<int64_t>(512, ceil_div(block / 16, 64) * 64) / item;
+  parallel_ranges(size, grain, [&](int64_t begin, int64_t end) {
+    const int64_t length = end - begin;
+    Blocks part = work.blocks;
+    part.x = {x.after.data, y.dtype, 1, &length, &item};
+    part.y = part.x;
+    work.rows(0, 1, part, begin * item);
+  });
+}
+
+}  // namespace phintys

@@ -1,0 +1,50 @@
+// Moving single elements and rows by lists of offsets and by masks: the kernels of indexing.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/isa.h"
+
+namespace phintys {
+
+// Offsets are in bytes. A mask is bytes of which any but 0 is true. Items have 1, 2, 4, 8 or 16
+// bytes; `item` says how many.
+#define PHINTYS_DECLARE(isa)                                                                       \
+  namespace isa {                                                                                  \
+  /* How many of n mask bytes are true. */                                                         \
+  int64_t count_true(const char* mask, int64_t n);                                                 \
+  /* out[j] = start + i * step for the j-th true byte i; returns their number, at most `room`. */  \
+  int64_t true_positions(int64_t* out, int64_t room, const char* mask, int64_t n, int64_t start,   \
+                         int64_t step);                                                            \
+  /* The items where the mask is true, one after another, at most `room`; returns their number. */ \
+  int64_t compress_items(char* out, int64_t room, const char* in, const char* mask, int64_t n,     \
+                         size_t item);                                                             \
+  /* The opposite: items of `in` in turn to where the mask is true; at most `room` are there. */   \
+  int64_t expand_items(char* out, const char* in, int64_t room, const char* mask, int64_t n,       \
+                       size_t item);                                                               \
+  /* offsets[i] (+)= index i times stride, negative ones counted from the end; false if one is */  \
+  /* out of [-length, length). Contiguous int64 or int32 indices. */                               \
+  bool resolve_i64(int64_t* offsets, const int64_t* index, int64_t n, int64_t length,              \
+                   int64_t stride, bool add);                                                      \
+  bool resolve_i32(int64_t* offsets, const int32_t* index, int64_t n, int64_t length,              \
+                   int64_t stride, bool add);                                                      \
+  /* out[i] = the item at base + offsets[i]. */                                                    \
+  void gather_items(char* out, const char* base, const int64_t* offsets, int64_t n, size_t item);  \
+  /* Rows of `bytes` bytes from base + offsets[i], one after another. */                           \
+  void gather_rows(char* out, const char* base, const int64_t* offsets, int64_t n, int64_t bytes); \
+  /* The item at base + offsets[i] = the one at in + i * step, in order. */                        \
+  void scatter_items(char* base, const int64_t* offsets, const char* in, int64_t step, int64_t n,  \
+                     size_t item);                                                                 \
+  void scatter_add_f32(char* base, const int64_t* offsets, const char* in, int64_t step,           \
+                       int64_t n);                                                                 \
+  void scatter_add_f64(char* base, const int64_t* offsets, const char* in, int64_t step,           \
+                       int64_t n);                                                                 \
+  /* Rows of `n` numbers added: to[i] += from[i]. */                                               \
+  void add_row_f32(float* to, const float* from, int64_t n);                                       \
+  void add_row_f64(double* to, const double* from, int64_t n);                                     \
+  }
+PHINTYS_EACH_ISA(PHINTYS_DECLARE)
+#undef PHINTYS_DECLARE
+
+}  // namespace phintys
