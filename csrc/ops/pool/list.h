@@ -2,9 +2,10 @@
 #pragma once
 
 #include "ops/op_list.h"
+#include "ops/pool/pool.h"
 
 namespace phintys {
 
-using PoolOps = OpTypes<>;
+using PoolOps = OpTypes<Pool, MaxPoolGrad, MaxPoolGradGrad, AveragePoolGrad>;
 
 }  // namespace phintys

@@ -1,0 +1,1 @@
+"""Pooling and convolution of signals, under the names of ``theano.tensor.signal``."""
