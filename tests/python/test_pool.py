@@ -192,7 +192,9 @@ def test_all_tied_maxima_get_the_gradient(dtype):
 
 def test_gradient_of_the_gradient():
     x = np.random.default_rng(0).permutation(2 * 7 * 9).reshape(2, 7, 9) / 10.0
-    for mode, ws, stride in itertools.product(ALL_MODES, [(2, 2), (3, 3), (2, 70)], [(2, 2), (1, 3)]):
+    for mode, ws, stride in itertools.product(
+        ALL_MODES, [(2, 2), (3, 3), (2, 70)], [(2, 2), (1, 3)]
+    ):
         v = T.dtensor3()
         out = pool.pool_2d(v, ws, ignore_border=False, stride=stride, mode=mode)
         g = T.grad((out**2).sum(), v)
@@ -219,7 +221,10 @@ def test_integers_at_the_ends_of_their_range():
         info = np.iinfo(dtype)
         x = np.full((3, 3), info.min, dtype)
         v = variable(x)
-        same(compiled([v], pool.pool_2d(v, (2, 2), True, (1, 1), (1, 1)))(x), np.full((4, 4), info.min, dtype))
+        same(
+            compiled([v], pool.pool_2d(v, (2, 2), True, (1, 1), (1, 1)))(x),
+            np.full((4, 4), info.min, dtype),
+        )
 
 
 def test_symbolic_windows():
@@ -229,7 +234,11 @@ def test_symbolic_windows():
         out = pool.Pool(ignore_border, mode)(v, ws, stride, pad)
         f = compiled([v, ws, stride, pad], [out, out.shape, T.grad(out.sum(), v)])
         shape = compiled([v, ws, stride, pad], out.shape)
-        for w, s, p in (((2, 2), (2, 2), (0, 0)), ((3, 4), (1, 5), (2, 1)), ((20, 2), (3, 3), (0, 0))):
+        for w, s, p in (
+            ((2, 2), (2, 2), (0, 0)),
+            ((3, 4), (1, 5), (2, 1)),
+            ((20, 2), (3, 3), (0, 0)),
+        ):
             p = p if ignore_border else (0, 0)
             got, got_shape, _ = f(x, w, s, p)
             want = reference(x, w, s, p, ignore_border, mode)
@@ -244,7 +253,9 @@ def test_symbolic_windows():
 
 
 def test_output_shape_rules():
-    for n, w, s, p, ignore in itertools.product(range(7), range(1, 5), range(1, 5), range(2), (True, False)):
+    for n, w, s, p, ignore in itertools.product(
+        range(7), range(1, 5), range(1, 5), range(2), (True, False)
+    ):
         if p and (not ignore or p >= w):
             continue
         got = pool.Pool.out_shape((3, n, n), (w, w), ignore, (s, s), (p, p))
@@ -322,7 +333,11 @@ def test_old_names():
         out = pool.pool_2d(v, ds=(2, 2), ignore_border=True, st=(1, 1), padding=(1, 1))
     assert len(seen) == 3 and "DEPRECATION: the 'ds' parameter" in str(seen[0].message)
     same(compiled([v], out)(x), want)
-    for arguments in ({}, {"ws": (2, 2), "ds": (2, 2)}, {"ws": (2, 2), "st": (1, 1), "stride": (1, 1)}):
+    for arguments in (
+        {},
+        {"ws": (2, 2), "ds": (2, 2)},
+        {"ws": (2, 2), "st": (1, 1), "stride": (1, 1)},
+    ):
         with pytest.raises(ValueError), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             pool.pool_2d(v, ignore_border=True, **arguments)
@@ -352,7 +367,11 @@ def test_mistakes():
     ws = T.lvector()
     f = compiled([v, ws], pool.Pool(True)(v, ws, (1, 1), (0, 1)))
     x = floats(2, 5, 5)
-    for bad, text in (((0, 2), "at least 1"), ((2, 1), "smaller than the window"), ((2,), "2 entries")):
+    for bad, text in (
+        ((0, 2), "at least 1"),
+        ((2, 1), "smaller than the window"),
+        ((2,), "2 entries"),
+    ):
         with pytest.raises(ValueError, match=text):
             f(x, bad)
     w = T.dtensor3()

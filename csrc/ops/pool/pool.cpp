@@ -15,10 +15,11 @@ namespace {
 
 // Which operand is what. Tensors come first, then ws, stride and pad.
 template <class D>
-constexpr int kTensors = std::is_same_v<D, Pool> ? 1 : std::is_same_v<D, AveragePoolGrad> ? 2 : 3;
+constexpr int kTensors = std::is_same_v<D, Pool>              ? 1
+                         : std::is_same_v<D, AveragePoolGrad> ? 2
+                                                              : 3;
 template <class D>
-constexpr bool kResultLikeX =
-    std::is_same_v<D, MaxPoolGrad> || std::is_same_v<D, AveragePoolGrad>;
+constexpr bool kResultLikeX = std::is_same_v<D, MaxPoolGrad> || std::is_same_v<D, AveragePoolGrad>;
 
 constexpr std::string_view kModes[] = {"max", "sum", "average_inc_pad", "average_exc_pad"};
 
@@ -85,8 +86,9 @@ std::array<PoolAxis, 3> read_axes(const PoolOp<D>& op, const int64_t* lengths,
            a.window, " and stride ", a.stride, " along pooled axis ", i);
     }
     if (a.pad < 0 || (a.pad > 0 && a.pad >= a.window)) {
-      fail(ErrorKind::value, op.str(), ": padding must be smaller than the window and not negative,",
-           " got padding ", a.pad, " and window ", a.window, " along pooled axis ", i);
+      fail(ErrorKind::value, op.str(),
+           ": padding must be smaller than the window and not negative,", " got padding ", a.pad,
+           " and window ", a.window, " along pooled axis ", i);
     }
     if (a.pad > 0 && !op.ignore_border) {
       fail(ErrorKind::value, op.str(), ": padding works only with ignore_border=True");
@@ -113,6 +115,12 @@ PoolOperand operand(const TensorView& v, int64_t ndim) {
   for (int64_t i = 0; i < ndim; ++i) {
     p.strides[3 - ndim + i] = v.strides[v.ndim - ndim + i];
   }
+  const int64_t lead = v.ndim - ndim;
+  p.even = true;
+  for (int64_t i = 0; i + 1 < lead; ++i) {
+    p.even &= v.strides[i] == v.strides[i + 1] * v.shape[i + 1];
+  }
+  if (lead > 0) p.plane_stride = v.strides[lead - 1];
   return p;
 }
 
@@ -163,6 +171,19 @@ bool sees_nothing(const std::array<PoolAxis, 3>& axes) {
   return empty && windows;
 }
 
+// True iff one window covers whole planes, whose elements follow each other.
+bool covers_planes(const PoolWork& work) {
+  int64_t stride = static_cast<int64_t>(item_size(work.dtype));
+  for (int i = 2; i >= 0; --i) {
+    const PoolAxis& a = work.axes[i];
+    if (a.out != 1 || a.window < a.length + a.pad) return false;
+    // Without data there is no x: the gradient of an average.
+    if (work.x.data && a.length > 1 && work.x.strides[i] != stride) return false;
+    stride *= a.length;
+  }
+  return true;
+}
+
 }  // namespace
 
 template <class D>
@@ -202,8 +223,8 @@ std::vector<Type> PoolOp<D>::infer(std::span<const Var> inputs) const {
   constexpr size_t kFirst = std::is_same_v<D, AveragePoolGrad> ? 1 : 0;
   const Type& x = inputs[kFirst].type();
   const bool integers = std::is_same_v<D, Pool> && (mode == "max" || mode == "sum");
-  const bool known = x.dtype() == DType::f32 || x.dtype() == DType::f64 ||
-                     (integers && is_int(x.dtype()));
+  const bool known =
+      x.dtype() == DType::f32 || x.dtype() == DType::f64 || (integers && is_int(x.dtype()));
   if (x.ndim() < ndim || !known) {
     fail(ErrorKind::type, this->str(), ": the operand must have at least ", ndim,
          " dimensions and be of float32 or float64", integers ? " or integers" : "", ", got ",
@@ -241,7 +262,9 @@ std::vector<Var> PoolOp<D>::grad(const GradArgs& args) const {
   const Var& g = args.grads[0];
   if (!g) return grads;
   const Var& first = args.inputs[0];
-  auto with = [&](std::vector<Var> tensors) { return with_parameters<D>(args, std::move(tensors)); };
+  auto with = [&](std::vector<Var> tensors) {
+    return with_parameters<D>(args, std::move(tensors));
+  };
   if constexpr (std::is_same_v<D, Pool>) {
     if (is_discrete(first.dtype())) {
       grads[0] = zero_grad_for(first);
@@ -249,9 +272,9 @@ std::vector<Var> PoolOp<D>::grad(const GradArgs& args) const {
       grads[0] = apply(like<MaxPoolGrad>(*this), with({first, args.outputs[0], g}));
     } else {
       // Padding may be claimed to broadcast only where x does.
-      grads[0] = specify_shape(
-          apply(like<AveragePoolGrad>(*this), with({lengths_of(first, ndim), g})),
-          first.type().shape());
+      grads[0] =
+          specify_shape(apply(like<AveragePoolGrad>(*this), with({lengths_of(first, ndim), g})),
+                        first.type().shape());
     }
   } else if constexpr (std::is_same_v<D, AveragePoolGrad>) {
     grads[1] = apply(like<Pool>(*this), with({g}));
@@ -354,10 +377,14 @@ void PoolOp<D>::perform(PerformContext&, std::span<const TensorView> inputs,
   for (int i = 0; i < work.lead; ++i) planes *= out.shape[i];
   const int64_t in_plane = axes[0].length * axes[1].length;
   const int64_t rows = kResultLikeX<D> ? in_plane : axes[0].out * axes[1].out;
-  const bool by_plane = kResultLikeX<D> && !pool_buffered(axes[2]);
+  if (!std::is_same_v<D, MaxPoolGradGrad> && covers_planes(work)) {
+    work.whole = in_plane * axes[2].length;
+  }
+  const bool by_plane = work.whole > 0 || (kResultLikeX<D> && !pool_buffered(axes[2]));
   for (const PoolAxis& a : axes) window *= std::min(a.window, a.length + 1);
   // Elements that one unit of work visits, roughly.
-  const int64_t visits = by_plane ? in_plane * axes[2].length : axes[2].out * std::min<int64_t>(window, 1 << 20);
+  const int64_t visits =
+      by_plane ? in_plane * axes[2].length : axes[2].out * std::min<int64_t>(window, 1 << 20);
   const int64_t grain = std::max<int64_t>(1, 65536 / std::max<int64_t>(1, visits));
   auto* const kernel = [] {
     if constexpr (std::is_same_v<D, Pool>) return PHINTYS_ISA_CALL(pool_rows);

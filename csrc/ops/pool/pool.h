@@ -65,7 +65,9 @@ class MaxPoolGradGrad final : public PoolOp<MaxPoolGradGrad> {
   static constexpr OpDoc doc{"(x, z, v: tensors, ws, stride, pad: integer vectors) -> tensor",
                              "float32, float64", "loops over windows of a padded array"};
   const char* summary() const override { return "Values where maxima over windows were found."; }
-  std::string str() const override { return "DownsampleFactorMaxGradGrad" + attributes_text(*this); }
+  std::string str() const override {
+    return "DownsampleFactorMaxGradGrad" + attributes_text(*this);
+  }
 };
 
 // The gradient of sums and averages, which needs of x the lengths of the pooled axes only.

@@ -24,7 +24,7 @@ struct Max {
   // NaN wins.
   template <class T>
   static inline T join(T a, T b) {
-    return (a > b || a != a) ? a : b;
+    return (static_cast<int>(a > b) | static_cast<int>(a != a)) ? a : b;
   }
 };
 struct Sum {
@@ -51,11 +51,26 @@ inline Range covered(const PoolAxis& a, int64_t o) {
   const int64_t at = o * a.stride - a.pad;
   return {most(at, 0), least(at + a.window, a.length)};
 }
-// The windows that element `i` of x is in.
-inline Range covering(const PoolAxis& a, int64_t i) {
-  const int64_t first = i + a.pad - a.window;  // the last start that misses i
-  return {first < 0 ? 0 : first / a.stride + 1, least((i + a.pad) / a.stride + 1, a.out)};
-}
+// The windows that element i of x is in, followed from one i to a later one without divisions.
+class Covering {
+ public:
+  explicit Covering(const PoolAxis& axis) : a_(axis) {}
+  Range at(int64_t i) {
+    if (i < last_) found_ = {0, 0};
+    last_ = i;
+    while (found_.begin < a_.out && found_.begin * a_.stride - a_.pad + a_.window <= i) {
+      ++found_.begin;
+    }
+    while (found_.end < a_.out && found_.end * a_.stride - a_.pad <= i) ++found_.end;
+    return found_;
+  }
+
+ private:
+  const PoolAxis& a_;
+  Range found_{0, 0};
+  int64_t last_ = 0;
+};
+
 // How many elements an average over window `o` counts along one axis.
 inline int64_t counted(const PoolAxis& a, int64_t o, PoolMode mode) {
   if (mode == PoolMode::average_exc_pad) return covered(a, o).size();
@@ -63,14 +78,29 @@ inline int64_t counted(const PoolAxis& a, int64_t o, PoolMode mode) {
   return least(at + a.window, a.length + 2 * a.pad) - at;
 }
 
-// The operands at one position of the leading axes.
-char* plane_of(const PoolWork& w, const PoolOperand& v, int64_t plane) {
+// An operand at one position of the leading axes.
+inline char* plane_of(const PoolWork& w, const PoolOperand& v, int64_t plane) {
+  if (v.even) return v.data + plane * v.plane_stride;
   char* p = v.data;
   for (int d = w.lead - 1; d >= 0; --d) {
     p += plane % w.lead_shape[d] * v.lead_strides[d];
     plane /= w.lead_shape[d];
   }
   return p;
+}
+
+// Visits rows [begin, end) of planes of `depth` times `height` rows: f(plane, d, h).
+template <class F>
+inline void for_rows(int64_t depth, int64_t height, int64_t begin, int64_t end, F&& f) {
+  int64_t plane = begin / (depth * height), d = begin / height % depth, h = begin % height;
+  for (int64_t r = begin; r < end; ++r) {
+    f(plane, d, h);
+    if (++h < height) continue;
+    h = 0;
+    if (++d < depth) continue;
+    d = 0;
+    ++plane;
+  }
 }
 
 // n elements from p on, as they are or copied into `buffer`.
@@ -87,11 +117,15 @@ struct Block {
   int64_t first, width;  // columns, padding included: the first may be negative
   Range inside;          // columns that x has
 };
-inline int64_t block_size(const PoolAxis& a) { return (kBuffer - a.window) / a.stride + 1; }
-inline Block block_at(const PoolAxis& a, int64_t from) {
+inline int64_t block_size(const PoolAxis& a) {
+  // Divisions are slow, and most rows are short.
+  if ((a.out - 1) * a.stride + a.window <= kBuffer) return a.out;
+  return (kBuffer - a.window) / a.stride + 1;
+}
+inline Block block_at(const PoolAxis& a, int64_t from, int64_t most_windows) {
   Block b;
   b.from = from;
-  b.count = least(block_size(a), a.out - from);
+  b.count = least(most_windows, a.out - from);
   b.first = from * a.stride - a.pad;
   b.width = (b.count - 1) * a.stride + a.window;
   b.inside = {most(b.first, 0), least(b.first + b.width, a.length)};
@@ -99,7 +133,39 @@ inline Block block_at(const PoolAxis& a, int64_t from) {
   return b;
 }
 
-// ---- Forward -------------------------------------------------------------------------------------
+// ---- Forward
+// -------------------------------------------------------------------------------------
+
+// One value of n contiguous ones, in kLanes chains.
+template <class R, class T>
+class Fold {
+ public:
+  Fold() {
+    for (int64_t l = 0; l < kLanes; ++l) lanes_[l] = R::template neutral<T>();
+  }
+  void add(const T* v, int64_t n) {
+    int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) {
+      for (int64_t l = 0; l < kLanes; ++l) lanes_[l] = R::join(lanes_[l], v[i + l]);
+    }
+    for (int64_t l = 0; i < n; ++l, ++i) lanes_[l] = R::join(lanes_[l], v[i]);
+  }
+  T value() {
+    for (int64_t half = kLanes / 2; half > 0; half /= 2) {
+      for (int64_t l = 0; l < half; ++l) lanes_[l] = R::join(lanes_[l], lanes_[l + half]);
+    }
+    return lanes_[0];
+  }
+
+ private:
+  T lanes_[kLanes];
+};
+template <class R, class T>
+inline T fold(const T* v, int64_t n) {
+  Fold<R, T> f;
+  f.add(v, n);
+  return f.value();
+}
 
 template <class R, class T>
 void join_columns(T* __restrict z, const T* __restrict row, const Block& b, const PoolAxis& a) {
@@ -119,17 +185,7 @@ void join_columns(T* __restrict z, const T* __restrict row, const Block& b, cons
   if (s == 3 && k == 3) return strided.template operator()<3, 3>();
   if (s == 4 && k == 4) return strided.template operator()<4, 4>();
   if (n == 1) {  // one long window
-    T lanes[kLanes];
-    for (int64_t i = 0; i < kLanes; ++i) lanes[i] = R::template neutral<T>();
-    int64_t i = 0;
-    for (; i + kLanes <= k; i += kLanes) {
-      for (int64_t l = 0; l < kLanes; ++l) lanes[l] = R::join(lanes[l], row[i + l]);
-    }
-    for (int64_t l = 0; i < k; ++l, ++i) lanes[l] = R::join(lanes[l], row[i]);
-    for (int64_t half = kLanes / 2; half > 0; half /= 2) {
-      for (int64_t l = 0; l < half; ++l) lanes[l] = R::join(lanes[l], lanes[l + half]);
-    }
-    z[0] = lanes[0];
+    z[0] = fold<R>(row, k);
     return;
   }
   if (s == 1) {
@@ -169,8 +225,9 @@ void pool_row(const PoolWork& w, const char* x, T* z, Range depth, Range height,
   const PoolAxis& a = w.axes[2];
   T joined[kBuffer], copy[kBuffer];
   const int64_t step = w.x.strides[2];
-  for (int64_t from = 0; from < a.out; from += block_size(a)) {
-    const Block b = block_at(a, from);
+  const int64_t most_windows = block_size(a);
+  for (int64_t from = 0; from < a.out; from += most_windows) {
+    const Block b = block_at(a, from, most_windows);
     const int64_t n = b.inside.size(), before = b.inside.begin - b.first;
     for (int64_t i = 0; i < before; ++i) joined[i] = R::template neutral<T>();
     for (int64_t i = before + n; i < b.width; ++i) joined[i] = R::template neutral<T>();
@@ -208,42 +265,39 @@ void pool_wide_row(const PoolWork& w, const char* x, T* z, Range depth, Range he
   T copy[kBuffer];
   for (int64_t o = 0; o < w.axes[2].out; ++o) {
     const Range columns = covered(w.axes[2], o);
-    T lanes[kLanes];
-    for (int64_t l = 0; l < kLanes; ++l) lanes[l] = R::template neutral<T>();
+    Fold<R, T> total;
     for (int64_t d = depth.begin; d < depth.end; ++d) {
       for (int64_t h = height.begin; h < height.end; ++h) {
         const char* row = x + d * w.x.strides[0] + h * w.x.strides[1];
         for (int64_t c = columns.begin; c < columns.end; c += kBuffer) {
           const int64_t n = least(kBuffer, columns.end - c);
-          const T* const v = row_of<T>(row + c * w.x.strides[2], w.x.strides[2], n, copy);
-          int64_t i = 0;
-          for (; i + kLanes <= n; i += kLanes) {
-            for (int64_t l = 0; l < kLanes; ++l) lanes[l] = R::join(lanes[l], v[i + l]);
-          }
-          for (int64_t l = 0; i < n; ++l, ++i) lanes[l] = R::join(lanes[l], v[i]);
+          total.add(row_of<T>(row + c * w.x.strides[2], w.x.strides[2], n, copy), n);
         }
       }
     }
-    for (int64_t half = kLanes / 2; half > 0; half /= 2) {
-      for (int64_t l = 0; l < half; ++l) lanes[l] = R::join(lanes[l], lanes[l + half]);
-    }
-    z[o] = lanes[0];
+    z[o] = total.value();
     divide(z + o, w, o, 1, count);
   }
 }
 
 template <class R, class T>
 void pool(const PoolWork& w, int64_t begin, int64_t end) {
-  const int64_t rows = w.axes[0].out * w.axes[1].out;
-  const bool buffered = pool_buffered(w.axes[2]);
   T* z = reinterpret_cast<T*>(w.out.data) + begin * w.axes[2].out;
-  for (int64_t r = begin; r < end; ++r, z += w.axes[2].out) {
-    const int64_t od = r % rows / w.axes[1].out, oh = r % w.axes[1].out;
-    const char* const x = plane_of(w, w.x, r / rows);
+  if (w.whole > 0) {
+    for (int64_t p = begin; p < end; ++p, ++z) {
+      *z = fold<R>(reinterpret_cast<const T*>(plane_of(w, w.x, p)), w.whole);
+      divide(z, w, 0, 1, counted(w.axes[0], 0, w.mode) * counted(w.axes[1], 0, w.mode));
+    }
+    return;
+  }
+  const bool buffered = pool_buffered(w.axes[2]);
+  for_rows(w.axes[0].out, w.axes[1].out, begin, end, [&](int64_t plane, int64_t od, int64_t oh) {
+    const char* const x = plane_of(w, w.x, plane);
     const int64_t count = counted(w.axes[0], od, w.mode) * counted(w.axes[1], oh, w.mode);
     const Range depth = covered(w.axes[0], od), height = covered(w.axes[1], oh);
     (buffered ? pool_row<R, T> : pool_wide_row<R, T>)(w, x, z, depth, height, count);
-  }
+    z += w.axes[2].out;
+  });
 }
 
 template <class T>
@@ -255,7 +309,8 @@ void pool_of(const PoolWork& w, int64_t begin, int64_t end) {
   }
 }
 
-// ---- Gradients -----------------------------------------------------------------------------------
+// ---- Gradients
+// -----------------------------------------------------------------------------------
 
 // A row with the columns of each remainder modulo the stride side by side.
 struct Phases {
@@ -263,7 +318,7 @@ struct Phases {
   Phases(const PoolAxis& a, const Block& b)
       : stride(a.stride),
         number(least(a.stride, a.window)),
-        length(b.count + (a.window - 1) / a.stride) {}
+        length(b.count + (a.window > a.stride ? (a.window - 1) / a.stride : 0)) {}
 };
 template <class T>
 void split(T* __restrict to, const T* __restrict row, const Phases& p, int64_t width) {
@@ -323,8 +378,9 @@ template <class T>
 void max_grad_row(const PoolWork& w, const char* x, const char* z, const char* g, T* gx,
                   Range depth, Range height, GradBuffers<T>& t) {
   const PoolAxis& a = w.axes[2];
-  for (int64_t from = 0; from < a.out; from += block_size(a)) {
-    const Block b = block_at(a, from);
+  const int64_t most_windows = block_size(a);
+  for (int64_t from = 0; from < a.out; from += most_windows) {
+    const Block b = block_at(a, from, most_windows);
     const Phases p(a, b);
     const int64_t step = w.x.strides[2], n = b.inside.size(), before = b.inside.begin - b.first;
     T* const flat = p.stride > 1 ? t.row : t.x;
@@ -336,14 +392,15 @@ void max_grad_row(const PoolWork& w, const char* x, const char* z, const char* g
     for (int64_t i = 0; i < p.number * p.length; ++i) t.gx[i] = 0;
     for (int64_t d = depth.begin; d < depth.end; ++d) {
       for (int64_t h = height.begin; h < height.end; ++h) {
-        const T* const zr = row_of<T>(
-            z + d * w.z.strides[0] + h * w.z.strides[1] + from * w.z.strides[2], w.z.strides[2],
-            b.count, t.z);
-        const T* const gr = row_of<T>(
-            g + d * w.g.strides[0] + h * w.g.strides[1] + from * w.g.strides[2], w.g.strides[2],
-            b.count, t.g);
-        for (int64_t k = 0; k < a.window; ++k) {
-          const int64_t at = k % a.stride * p.length + k / a.stride;
+        const T* const zr =
+            row_of<T>(z + d * w.z.strides[0] + h * w.z.strides[1] + from * w.z.strides[2],
+                      w.z.strides[2], b.count, t.z);
+        const T* const gr =
+            row_of<T>(g + d * w.g.strides[0] + h * w.g.strides[1] + from * w.g.strides[2],
+                      w.g.strides[2], b.count, t.g);
+        for (int64_t k = 0, phase = 0, shift = 0; k < a.window; ++k) {
+          const int64_t at = phase * p.length + shift;
+          if (++phase == a.stride) phase = 0, ++shift;
           const T* __restrict xs = t.x + at;
           T* __restrict gs = t.gx + at;
           for (int64_t j = 0; j < b.count; ++j) gs[j] += xs[j] == zr[j] ? gr[j] : T{0};
@@ -358,16 +415,16 @@ template <class T>
 void average_grad_row(const PoolWork& w, const char* g, T* gx, Range depth, Range height,
                       GradBuffers<T>& t) {
   const PoolAxis& a = w.axes[2];
-  for (int64_t from = 0; from < a.out; from += block_size(a)) {
-    const Block b = block_at(a, from);
+  const int64_t most_windows = block_size(a);
+  for (int64_t from = 0; from < a.out; from += most_windows) {
+    const Block b = block_at(a, from, most_windows);
     const Phases p(a, b);
     T* const total = t.z;
     for (int64_t j = 0; j < b.count; ++j) total[j] = 0;
     for (int64_t d = depth.begin; d < depth.end; ++d) {
       for (int64_t h = height.begin; h < height.end; ++h) {
-        const T* gr = row_of<T>(
-            g + d * w.g.strides[0] + h * w.g.strides[1] + from * w.g.strides[2], w.g.strides[2],
-            b.count, t.g);
+        const T* gr = row_of<T>(g + d * w.g.strides[0] + h * w.g.strides[1] + from * w.g.strides[2],
+                                w.g.strides[2], b.count, t.g);
         if (w.mode != PoolMode::sum) {
           const T outer =
               static_cast<T>(counted(w.axes[0], d, w.mode) * counted(w.axes[1], h, w.mode));
@@ -379,8 +436,9 @@ void average_grad_row(const PoolWork& w, const char* g, T* gx, Range depth, Rang
     }
     divide(total, w, from, b.count, 1);
     for (int64_t i = 0; i < p.number * p.length; ++i) t.gx[i] = 0;
-    for (int64_t k = 0; k < a.window; ++k) {
-      T* __restrict gs = t.gx + k % a.stride * p.length + k / a.stride;
+    for (int64_t k = 0, phase = 0, shift = 0; k < a.window; ++k) {
+      T* __restrict gs = t.gx + phase * p.length + shift;
+      if (++phase == a.stride) phase = 0, ++shift;
       for (int64_t j = 0; j < b.count; ++j) gs[j] += total[j];
     }
     add_block(gx, t.row, t.gx, p, b);
@@ -424,43 +482,111 @@ void wide_grad_plane(const PoolWork& w, const char* x, const char* z, const char
   }
 }
 
+// Windows side by side without gaps or padding along the last axis, one of them above each row.
+template <class T, bool kMax, int kWindow>
+void apart_row(const T* __restrict x, const T* __restrict z, const T* __restrict g,
+               T* __restrict gx, int64_t windows, int64_t length, T count) {
+  for (int64_t j = 0; j < windows; ++j) {
+    for (int k = 0; k < kWindow; ++k) {
+      if constexpr (kMax) {
+        gx[j * kWindow + k] = x[j * kWindow + k] == z[j] ? g[j] : T{0};
+      } else {
+        gx[j * kWindow + k] = g[j] / count;
+      }
+    }
+  }
+  for (int64_t i = windows * kWindow; i < length; ++i) gx[i] = 0;
+}
+template <class T, bool kMax>
+auto apart_kernel(const PoolWork& w) -> decltype(&apart_row<T, kMax, 2>) {
+  const PoolAxis* a = w.axes;
+  const int64_t item = static_cast<int64_t>(sizeof(T));
+  if (a[2].stride != a[2].window || a[2].pad > 0 || a[2].out * a[2].window > a[2].length)
+    return nullptr;
+  if (a[1].stride < a[1].window || a[0].stride < a[0].window || w.g.strides[2] != item)
+    return nullptr;
+  if (kMax && (w.x.strides[2] != item || w.z.strides[2] != item)) return nullptr;
+  if (a[2].window == 2) return apart_row<T, kMax, 2>;
+  if (a[2].window == 3) return apart_row<T, kMax, 3>;
+  if (a[2].window == 4) return apart_row<T, kMax, 4>;
+  return nullptr;
+}
+
+// One window over whole planes.
+template <class T, bool kMax>
+void whole_grad(const PoolWork& w, int64_t begin, int64_t end) {
+  T* gx = reinterpret_cast<T*>(w.out.data) + begin * w.whole;
+  for (int64_t p = begin; p < end; ++p, gx += w.whole) {
+    T g = *reinterpret_cast<const T*>(plane_of(w, w.g, p));
+    if constexpr (kMax) {
+      const T z = *reinterpret_cast<const T*>(plane_of(w, w.z, p));
+      const T* const x = reinterpret_cast<const T*>(plane_of(w, w.x, p));
+      for (int64_t i = 0; i < w.whole; ++i) gx[i] = x[i] == z ? g : T{0};
+    } else {
+      const int64_t outer = counted(w.axes[0], 0, w.mode) * counted(w.axes[1], 0, w.mode);
+      divide(&g, w, 0, 1, outer);
+      for (int64_t i = 0; i < w.whole; ++i) gx[i] = g;
+    }
+  }
+}
+
 template <class T, bool kMax>
 void grad(const PoolWork& w, int64_t begin, int64_t end) {
   const PoolAxis* a = w.axes;
-  const int64_t rows = a[0].length * a[1].length;
+  if (w.whole > 0) return whole_grad<T, kMax>(w, begin, end);
   if (!pool_buffered(a[2])) {
+    const int64_t size = a[0].length * a[1].length * a[2].length;
     for (int64_t p = begin; p < end; ++p) {
-      T* const gx = reinterpret_cast<T*>(w.out.data) + p * rows * a[2].length;
+      T* const gx = reinterpret_cast<T*>(w.out.data) + p * size;
       wide_grad_plane<T, kMax>(w, kMax ? plane_of(w, w.x, p) : nullptr,
                                kMax ? plane_of(w, w.z, p) : nullptr, plane_of(w, w.g, p), gx);
     }
     return;
   }
   GradBuffers<T> t;
+  Covering above(a[0]), beside(a[1]);
+  const auto apart = apart_kernel<T, kMax>(w);
   T* gx = reinterpret_cast<T*>(w.out.data) + begin * a[2].length;
-  for (int64_t r = begin; r < end; ++r, gx += a[2].length) {
-    for (int64_t i = 0; i < a[2].length; ++i) gx[i] = 0;
-    const int64_t plane = r / rows, d = r % rows / a[1].length, h = r % a[1].length;
-    const Range depth = covering(a[0], d), height = covering(a[1], h);
-    if (depth.size() <= 0 || height.size() <= 0) continue;
+  for_rows(a[0].length, a[1].length, begin, end, [&](int64_t plane, int64_t d, int64_t h) {
+    T* const to = gx;
+    gx += a[2].length;
+    const Range depth = above.at(d), height = beside.at(h);
+    const bool seen = depth.size() > 0 && height.size() > 0;
+    const char *x = nullptr, *z = nullptr;
     const char* const g = plane_of(w, w.g, plane);
     if constexpr (kMax) {
-      const char* const x =
-          plane_of(w, w.x, plane) + d * w.x.strides[0] + h * w.x.strides[1];
-      max_grad_row<T>(w, x, plane_of(w, w.z, plane), g, gx, depth, height, t);
-    } else {
-      average_grad_row<T>(w, g, gx, depth, height, t);
+      x = plane_of(w, w.x, plane) + d * w.x.strides[0] + h * w.x.strides[1];
+      z = plane_of(w, w.z, plane);
     }
-  }
+    if (apart && seen) {
+      const int64_t od = depth.begin, oh = height.begin;
+      const T count =
+          w.mode == PoolMode::sum || w.mode == PoolMode::max
+              ? T{1}
+              : static_cast<T>(counted(a[0], od, w.mode) * counted(a[1], oh, w.mode) * a[2].window);
+      const char* const zr = kMax ? z + od * w.z.strides[0] + oh * w.z.strides[1] : nullptr;
+      const char* const gr = g + od * w.g.strides[0] + oh * w.g.strides[1];
+      return apart(reinterpret_cast<const T*>(x), reinterpret_cast<const T*>(zr),
+                   reinterpret_cast<const T*>(gr), to, a[2].out, a[2].length, count);
+    }
+    for (int64_t i = 0; i < a[2].length; ++i) to[i] = 0;
+    if (!seen) return;
+    if constexpr (kMax) {
+      max_grad_row<T>(w, x, z, g, to, depth, height, t);
+    } else {
+      average_grad_row<T>(w, g, to, depth, height, t);
+    }
+  });
 }
 
 // out = the sum of v over the elements of each window that equal its maximum z.
 template <class T>
-void chosen_row(const PoolWork& w, const char* x, const char* v, const char* z, T* out,
-                Range depth, Range height, GradBuffers<T>& t) {
+void chosen_row(const PoolWork& w, const char* x, const char* v, const char* z, T* out, Range depth,
+                Range height, GradBuffers<T>& t) {
   const PoolAxis& a = w.axes[2];
-  for (int64_t from = 0; from < a.out; from += block_size(a)) {
-    const Block b = block_at(a, from);
+  const int64_t most_windows = block_size(a);
+  for (int64_t from = 0; from < a.out; from += most_windows) {
+    const Block b = block_at(a, from, most_windows);
     const Phases p(a, b);
     const int64_t n = b.inside.size(), before = b.inside.begin - b.first;
     const T* const zr = row_of<T>(z + from * w.z.strides[2], w.z.strides[2], b.count, t.z);
@@ -468,8 +594,7 @@ void chosen_row(const PoolWork& w, const char* x, const char* v, const char* z, 
     for (int64_t j = 0; j < b.count; ++j) o[j] = 0;
     auto load = [&](T* to, const PoolOperand& v_, const char* at) {
       for (int64_t i = 0; i < b.width; ++i) t.row[i] = 0;
-      const T* const row =
-          row_of<T>(at + b.inside.begin * v_.strides[2], v_.strides[2], n, t.g);
+      const T* const row = row_of<T>(at + b.inside.begin * v_.strides[2], v_.strides[2], n, t.g);
       for (int64_t i = 0; i < n; ++i) t.row[before + i] = row[i];
       split(to, t.row, p, b.width);
     };
@@ -477,8 +602,9 @@ void chosen_row(const PoolWork& w, const char* x, const char* v, const char* z, 
       for (int64_t h = height.begin; h < height.end; ++h) {
         load(t.x, w.x, x + d * w.x.strides[0] + h * w.x.strides[1]);
         load(t.gx, w.g, v + d * w.g.strides[0] + h * w.g.strides[1]);
-        for (int64_t k = 0; k < a.window; ++k) {
-          const int64_t at = k % a.stride * p.length + k / a.stride;
+        for (int64_t k = 0, phase = 0, shift = 0; k < a.window; ++k) {
+          const int64_t at = phase * p.length + shift;
+          if (++phase == a.stride) phase = 0, ++shift;
           const T *const xs = t.x + at, *const vs = t.gx + at;
           for (int64_t j = 0; j < b.count; ++j) o[j] += xs[j] == zr[j] ? vs[j] : T{0};
         }
@@ -510,20 +636,20 @@ void chosen_wide_row(const PoolWork& w, const char* x, const char* v, const char
 
 template <class T>
 void chosen(const PoolWork& w, int64_t begin, int64_t end) {
-  const int64_t rows = w.axes[0].out * w.axes[1].out;
   GradBuffers<T> t;
+  const bool buffered = pool_buffered(w.axes[2]);
   T* out = reinterpret_cast<T*>(w.out.data) + begin * w.axes[2].out;
-  for (int64_t r = begin; r < end; ++r, out += w.axes[2].out) {
-    const int64_t plane = r / rows, od = r % rows / w.axes[1].out, oh = r % w.axes[1].out;
+  for_rows(w.axes[0].out, w.axes[1].out, begin, end, [&](int64_t plane, int64_t od, int64_t oh) {
     const Range depth = covered(w.axes[0], od), height = covered(w.axes[1], oh);
     const char *const x = plane_of(w, w.x, plane), *const v = plane_of(w, w.g, plane);
     const char* const z = plane_of(w, w.z, plane) + od * w.z.strides[0] + oh * w.z.strides[1];
-    if (pool_buffered(w.axes[2])) {
+    if (buffered) {
       chosen_row<T>(w, x, v, z, out, depth, height, t);
     } else {
       chosen_wide_row<T>(w, x, v, z, out, depth, height);
     }
-  }
+    out += w.axes[2].out;
+  });
 }
 
 }  // namespace

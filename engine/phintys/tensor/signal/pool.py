@@ -208,9 +208,7 @@ class AveragePoolGrad(_Windows):
     def __call__(self, x: Any, gz: Any, ws: Any, stride: Any = None, pad: Any = None) -> Any:
         x = as_tensor_variable(x)
         lengths = [_core.shape_i(x, x.ndim - self.ndim + i) for i in range(self.ndim)]
-        return self._apply(
-            [as_tensor_variable(lengths), as_tensor_variable(gz)], ws, stride, pad
-        )
+        return self._apply([as_tensor_variable(lengths), as_tensor_variable(gz)], ws, stride, pad)
 
 
 def _new_names(ws: Any, stride: Any, pad: Any, ds: Any, st: Any, padding: Any) -> tuple[Any, ...]:
