@@ -1,10 +1,11 @@
 // Layers of neural networks that are not elementwise: normalisation, losses.
 #pragma once
 
+#include "ops/nnet/norm.h"
 #include "ops/op_list.h"
 
 namespace phintys {
 
-using NnetOps = OpTypes<>;
+using NnetOps = OpTypes<LayerNorm, LayerNormGrad, BatchNorm, BatchNormGrad>;
 
 }  // namespace phintys

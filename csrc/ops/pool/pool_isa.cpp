@@ -24,7 +24,8 @@ struct Max {
   // NaN wins.
   template <class T>
   static inline T join(T a, T b) {
-    return (static_cast<int>(a > b) | static_cast<int>(a != a)) ? a : b;
+    const T m = a > b ? a : b;
+    return a != a ? a : m;
   }
 };
 struct Sum {

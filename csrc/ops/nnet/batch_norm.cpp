@@ -1,0 +1,243 @@
+#include "kernels/parallel.h"
+#include "ops/nnet/norm.h"
+#include "ops/nnet/norm_kernels.h"
+#include "ops/nnet/norm_util.h"
+
+namespace phintys {
+
+namespace {
+
+void check_axes(const char* name, int64_t lead, int64_t kept) {
+  if (lead < 0 || kept < 0 || lead > kMaxRank || kept > kMaxRank) {
+    fail(ErrorKind::value, name, ": bad axes: lead ", lead, ", kept ", kept);
+  }
+}
+
+// Which axes are kept.
+struct Kept {
+  int64_t lead, kept;
+  std::vector<int64_t> reduced(int ndim) const {
+    std::vector<int64_t> axes;
+    for (int64_t i = 0; i < ndim; ++i) {
+      if (i < lead || i >= lead + kept) axes.push_back(i);
+    }
+    return axes;
+  }
+  // A parameter with length 1 in the reduced axes.
+  Var against(const Var& v, int ndim) const {
+    std::vector<int64_t> order;
+    for (int64_t i = 0; i < ndim; ++i) {
+      order.push_back(i < lead || i >= lead + kept ? -1 : i - lead);
+    }
+    return dimshuffle(v, std::move(order));
+  }
+  Var sum_of(const Var& v) const { return sum(v, reduced(v.ndim())); }
+};
+
+Type parameter_type(const Op& op, Kept axes, std::span<const Var> inputs,
+                    std::span<const Var> parameters) {
+  check_norm_operands(op, inputs);
+  const Type& x = inputs[0].type();
+  if (axes.lead + axes.kept > x.ndim()) {
+    fail(ErrorKind::value, op.str(), ": x has too few dimensions: ", x.str());
+  }
+  Dims shape;
+  for (int64_t i = 0; i < axes.kept; ++i) shape.push_back(x.dim(static_cast<int>(axes.lead + i)));
+  for (const Var& p : parameters) {
+    if (p.ndim() != axes.kept) {
+      fail(ErrorKind::value, op.str(), ": parameters must have ", axes.kept, " dimensions, got ",
+           p.type().str());
+    }
+    for (int i = 0; i < axes.kept; ++i) {
+      merge_known(op, shape[static_cast<size_t>(i)], p.type().dim(i), i);
+    }
+  }
+  return x.with_shape(std::move(shape));
+}
+
+void check_parameters(const Op& op, Kept axes, const TensorView& x,
+                      std::span<const TensorView> parameters) {
+  for (const TensorView& p : parameters) {
+    for (int64_t i = 0; i < axes.kept; ++i) {
+      if (p.shape[i] == x.shape[axes.lead + i]) continue;
+      fail(ErrorKind::value, op.str(), ": a parameter of shape ", shape_text(p),
+           " does not fit x of shape ", shape_text(x));
+    }
+  }
+}
+
+BatchNormWork work_for(Kept axes, const TensorView& x) {
+  BatchNormWork work;
+  work.dtype = x.dtype;
+  work.outer = work.channels = work.inner = 1;
+  for (int64_t i = 0; i < x.ndim; ++i) {
+    (i < axes.lead               ? work.outer
+     : i < axes.lead + axes.kept ? work.channels
+                                 : work.inner) *= x.shape[i];
+  }
+  return work;
+}
+
+// f(begin, end) on ranges of channels.
+template <class F>
+void for_channels(const BatchNormWork& w, F&& f) {
+  const int64_t each = std::max<int64_t>(1, w.outer * w.inner);
+  int64_t grain = std::max<int64_t>(1, 16384 / each);
+  // Where vectors hold channels, a chunk has whole cache lines of them.
+  if (w.inner == 1) grain = (grain + kBatchNormColumns - 1) / kBatchNormColumns * kBatchNormColumns;
+  parallel_ranges(w.channels, grain, f);
+}
+
+std::vector<Var> kept_shape(const Var& x, Kept axes) {
+  std::vector<Var> shape;
+  for (int64_t i = 0; i < axes.kept; ++i) {
+    shape.push_back(shape_i(x, static_cast<int>(axes.lead + i)));
+  }
+  return shape;
+}
+
+}  // namespace
+
+// --- BatchNorm ----------------------------------------------------------------------------------
+
+void BatchNorm::check_attributes() const { check_axes(kName, lead, kept); }
+
+std::vector<Type> BatchNorm::infer(std::span<const Var> inputs) const {
+  check_attributes();
+  check_inputs(*this, inputs, 3);
+  const Type p = parameter_type(*this, {lead, kept}, inputs, inputs.subspan(1));
+  return {inputs[0].type(), p, p, p};
+}
+
+std::vector<Var> BatchNorm::grad(const GradArgs& args) const {
+  const Var& x = args.inputs[0];
+  const Kept axes{lead, kept};
+  const Var &mean = args.outputs[1], &inv_std = args.outputs[2];
+  std::vector<Var> grads(3);
+  if (args.grads[0]) {
+    auto op = make_ref<BatchNormGrad>();
+    op->lead = lead;
+    op->kept = kept;
+    grads = apply_multi(op, {x, args.grads[0], mean, inv_std, args.inputs[1]});
+  }
+  if (args.grads[1] || args.grads[2] || args.grads[3]) {
+    const Normalized n(x, axes.against(mean, x.ndim()), axes.against(inv_std, x.ndim()),
+                       axes.reduced(x.ndim()));
+    auto against = [&](int i) {
+      return axes.against(args.grads[static_cast<size_t>(i)], x.ndim());
+    };
+    if (args.grads[1]) grads[0] = plus(grads[0], n.from_mean(against(1)));
+    if (args.grads[2]) grads[0] = plus(grads[0], n.from_inv_std(against(2)));
+    if (args.grads[3]) grads[0] = plus(grads[0], n.from_var(against(3)));
+  }
+  return grads;
+}
+
+std::vector<std::vector<Var>> BatchNorm::infer_shape(const Apply& node) const {
+  const Var& x = node.inputs()[0];
+  const std::vector<Var> kept_dims = kept_shape(x, {lead, kept});
+  return {shape_list(x), kept_dims, kept_dims, kept_dims};
+}
+
+void BatchNorm::layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const {
+  const TensorView& x = inputs[0];
+  check_parameters(*this, {lead, kept}, x, inputs.subspan(1));
+  own_layout(outputs[0], x.shape, x.ndim);
+  for (size_t i = 1; i < 4; ++i) own_layout(outputs[i], x.shape + lead, static_cast<int>(kept));
+}
+
+size_t BatchNorm::scratch_bytes(std::span<const TensorView> inputs) const {
+  return ContiguousOperands::bytes(inputs);
+}
+
+void BatchNorm::perform(PerformContext& context, std::span<const TensorView> inputs,
+                        std::span<const TensorView> outputs) const {
+  ContiguousOperands contiguous(static_cast<char*>(context.scratch(scratch_bytes(inputs))));
+  BatchNormWork work = work_for({lead, kept}, outputs[0]);
+  work.eps = eps;
+  work.x = contiguous(inputs[0]);
+  work.gamma = contiguous(inputs[1]);
+  work.beta = contiguous(inputs[2]);
+  work.y = outputs[0].data;
+  work.mean = outputs[1].data;
+  work.inv_std = outputs[2].data;
+  work.var = outputs[3].data;
+  auto* const kernel = PHINTYS_ISA_CALL(batch_norm_channels);
+  for_channels(work, [&](int64_t begin, int64_t end) { kernel(work, begin, end); });
+}
+
+// --- BatchNormGrad ------------------------------------------------------------------------------
+
+void BatchNormGrad::check_attributes() const { check_axes(kName, lead, kept); }
+
+std::vector<Type> BatchNormGrad::infer(std::span<const Var> inputs) const {
+  check_attributes();
+  check_inputs(*this, inputs, 5);
+  const Type p = parameter_type(*this, {lead, kept}, inputs, inputs.subspan(2));
+  if (inputs[1].ndim() != inputs[0].ndim()) {
+    fail(ErrorKind::value, str(), ": gy of ", inputs[1].type().str(), " does not fit x of ",
+         inputs[0].type().str());
+  }
+  return {inputs[0].type(), p, p};
+}
+
+std::vector<Var> BatchNormGrad::grad(const GradArgs& args) const {
+  const Var &x = args.inputs[0], &gy = args.inputs[1];
+  const Kept axes{lead, kept};
+  auto against = [&](const Var& v) { return axes.against(v, x.ndim()); };
+  const Normalized n(x, against(args.inputs[2]), against(args.inputs[3]), axes.reduced(x.ndim()));
+  const Var gamma = against(args.inputs[4]);
+  std::vector<Var> grads(5);
+  if (const Var& v = args.grads[0]) {
+    const Var w = v * gamma;
+    grads[0] = n.back_of_back(w, gy);
+    grads[1] = n.back(w);
+    grads[4] = axes.sum_of(v * n.back(gy));
+  }
+  if (const Var& v = args.grads[1]) {
+    grads[0] = plus(grads[0], n.back(against(v) * gy));
+    grads[1] = plus(grads[1], against(v) * n.z());
+  }
+  if (const Var& v = args.grads[2]) grads[1] = plus(grads[1], against(v) + zeros_like(gy));
+  return grads;
+}
+
+std::vector<std::vector<Var>> BatchNormGrad::infer_shape(const Apply& node) const {
+  const Var& x = node.inputs()[0];
+  const std::vector<Var> kept_dims = kept_shape(x, {lead, kept});
+  return {shape_list(x), kept_dims, kept_dims};
+}
+
+void BatchNormGrad::layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const {
+  const TensorView& x = inputs[0];
+  check_parameters(*this, {lead, kept}, x, inputs.subspan(2));
+  for (int i = 0; i < x.ndim; ++i) {
+    if (inputs[1].shape[i] == x.shape[i]) continue;
+    fail(ErrorKind::value, str(), ": gy of shape ", shape_text(inputs[1]),
+         " does not fit x of shape ", shape_text(x));
+  }
+  own_layout(outputs[0], x.shape, x.ndim);
+  for (size_t i = 1; i < 3; ++i) own_layout(outputs[i], x.shape + lead, static_cast<int>(kept));
+}
+
+size_t BatchNormGrad::scratch_bytes(std::span<const TensorView> inputs) const {
+  return ContiguousOperands::bytes(inputs);
+}
+
+void BatchNormGrad::perform(PerformContext& context, std::span<const TensorView> inputs,
+                            std::span<const TensorView> outputs) const {
+  ContiguousOperands contiguous(static_cast<char*>(context.scratch(scratch_bytes(inputs))));
+  BatchNormWork work = work_for({lead, kept}, outputs[0]);
+  work.x = contiguous(inputs[0]);
+  work.gy = contiguous(inputs[1]);
+  work.mean = contiguous(inputs[2]);
+  work.inv_std = contiguous(inputs[3]);
+  work.gamma = contiguous(inputs[4]);
+  work.gx = outputs[0].data;
+  work.ggamma = outputs[1].data;
+  work.gbeta = outputs[2].data;
+  auto* const kernel = PHINTYS_ISA_CALL(batch_norm_grad_channels);
+  for_channels(work, [&](int64_t begin, int64_t end) { kernel(work, begin, end); });
+}
+
+}  // namespace phintys

@@ -1,0 +1,298 @@
+// Layer and batch normalisation. Variances are means of squares of differences from the mean, which
+// is known by then: one more pass over numbers that are in the cache.
+#include "ops/nnet/norm_kernels.h"
+#include "ops/nnet/rows_isa.h"
+
+namespace phintys::PHINTYS_ISA {
+namespace {
+
+template <class T>
+const T* in(const char* p) {
+  return reinterpret_cast<const T*>(p);
+}
+template <class T>
+T* to(char* p) {
+  return reinterpret_cast<T*>(p);
+}
+template <class T>
+inline T root(T v) {
+  if constexpr (sizeof(T) == 4) {
+    return __builtin_sqrtf(v);
+  } else {
+    return __builtin_sqrt(v);
+  }
+}
+
+// ---- Layer normalisation
+// -------------------------------------------------------------------------
+
+template <class V>
+void layer_norm(const LayerNormWork& w, int64_t begin, int64_t end) {
+  using T = elem_of<V>;
+  const int64_t n = w.cols;
+  const T *const gamma = in<T>(w.gamma), *const beta = in<T>(w.beta);
+  for (int64_t r = begin; r < end; ++r) {
+    const T* const x = in<T>(w.x) + r * n;
+    T* const y = to<T>(w.y) + r * n;
+    const V total = sum_vectors<V>(n, [&](int64_t i, auto f) { return f.load(x + i); });
+    const T mean = sum_lanes(total) / static_cast<T>(n);
+    const V m = V::broadcast(mean);
+    const V squares = sum_vectors<V>(n, [&](int64_t i, auto f) {
+      const V d = f.load(x + i) - m;
+      return d * d;
+    });
+    const T var = sum_lanes(squares) / static_cast<T>(n);
+    const T inv_std = T{1} / root(var + static_cast<T>(w.eps));
+    to<T>(w.mean)[r] = mean;
+    to<T>(w.inv_std)[r] = inv_std;
+    const V s = V::broadcast(inv_std);
+    if (gamma) {
+      for_vectors<V>(n, [&](int64_t i, auto f) {
+        const V z = (f.load(x + i) - m) * s;
+        f.store(y + i, z * f.load(gamma + i) + f.load(beta + i));
+      });
+    } else {
+      for_vectors<V>(n, [&](int64_t i, auto f) { f.store(y + i, (f.load(x + i) - m) * s); });
+    }
+  }
+}
+
+template <class V, bool kGamma>
+void layer_norm_grad(const LayerNormWork& w, int64_t begin, int64_t end, char* ggamma,
+                     char* gbeta) {
+  using T = elem_of<V>;
+  const int64_t n = w.cols;
+  const T* const gamma = in<T>(w.gamma);
+  T *const gg = to<T>(ggamma), *const gb = to<T>(gbeta);
+  for (int64_t r = begin; r < end; ++r) {
+    const T *const x = in<T>(w.x) + r * n, *const gy = in<T>(w.gy) + r * n;
+    T* const gx = to<T>(w.gx) + r * n;
+    const T inv_std = in<T>(w.inv_std)[r];
+    const V m = V::broadcast(in<T>(w.mean)[r]), s = V::broadcast(inv_std);
+    V plain = V::broadcast(0), scaled = V::broadcast(0);
+    for_vectors<V>(n, [&](int64_t i, auto f) {
+      const V g = f.load(gy + i);
+      const V z = (f.load(x + i) - m) * s;
+      V h = g;
+      if constexpr (kGamma) {
+        h = g * f.load(gamma + i);
+        f.store(gg + i, f.load(gg + i) + g * z);
+        f.store(gb + i, f.load(gb + i) + g);
+      }
+      plain += f.only(h);
+      scaled += f.only(h * z);
+    });
+    const V a = V::broadcast(sum_lanes(plain) / static_cast<T>(n));
+    const V b = V::broadcast(sum_lanes(scaled) / static_cast<T>(n));
+    for_vectors<V>(n, [&](int64_t i, auto f) {
+      const V g = f.load(gy + i);
+      const V z = (f.load(x + i) - m) * s;
+      V h = g;
+      if constexpr (kGamma) h = g * f.load(gamma + i);
+      f.store(gx + i, ((h - a) - z * b) * s);
+    });
+  }
+}
+
+// ---- Batch normalisation of planes
+// ---------------------------------------------------------------
+
+// The sum over one channel: every plane of it adds one partial sum, in order.
+template <class V, class F>
+PHINTYS_INLINE elem_of<V> sum_channel(const BatchNormWork& w, int64_t c, F&& term) {
+  const int64_t step = w.channels * w.inner;
+  V total = V::broadcast(0), some = V::broadcast(0);
+  for (int64_t a = 0; a < w.outer; ++a) {
+    const int64_t at = a * step + c * w.inner;
+    some += sum_vectors<V>(w.inner, [&](int64_t i, auto f) { return term(at + i, f); });
+    if (a % 64 == 63) {
+      total += some;
+      some = V::broadcast(0);
+    }
+  }
+  return sum_lanes(total + some);
+}
+
+template <class V>
+void batch_norm_planes(const BatchNormWork& w, int64_t begin, int64_t end) {
+  using T = elem_of<V>;
+  const T* const x = in<T>(w.x);
+  T* const y = to<T>(w.y);
+  const T count = static_cast<T>(w.outer * w.inner);
+  for (int64_t c = begin; c < end; ++c) {
+    const T mean = sum_channel<V>(w, c, [&](int64_t i, auto f) { return f.load(x + i); }) / count;
+    const V m = V::broadcast(mean);
+    const T var = sum_channel<V>(w, c,
+                                 [&](int64_t i, auto f) {
+                                   const V d = f.load(x + i) - m;
+                                   return d * d;
+                                 }) /
+                  count;
+    const T inv_std = T{1} / root(var + static_cast<T>(w.eps));
+    to<T>(w.mean)[c] = mean;
+    to<T>(w.var)[c] = var;
+    to<T>(w.inv_std)[c] = inv_std;
+    const V s = V::broadcast(inv_std * in<T>(w.gamma)[c]), b = V::broadcast(in<T>(w.beta)[c]);
+    for (int64_t a = 0; a < w.outer; ++a) {
+      const int64_t at = (a * w.channels + c) * w.inner;
+      for_vectors<V>(w.inner, [&](int64_t i, auto f) {
+        f.store(y + at + i, (f.load(x + at + i) - m) * s + b);
+      });
+    }
+  }
+}
+
+template <class V>
+void batch_norm_grad_planes(const BatchNormWork& w, int64_t begin, int64_t end) {
+  using T = elem_of<V>;
+  const T *const x = in<T>(w.x), *const gy = in<T>(w.gy);
+  T* const gx = to<T>(w.gx);
+  const T count = static_cast<T>(w.outer * w.inner);
+  for (int64_t c = begin; c < end; ++c) {
+    const T inv_std = in<T>(w.inv_std)[c];
+    const V m = V::broadcast(in<T>(w.mean)[c]);
+    V plain = V::broadcast(0), scaled = V::broadcast(0);
+    for (int64_t a = 0; a < w.outer; ++a) {
+      const int64_t at = (a * w.channels + c) * w.inner;
+      V p = V::broadcast(0), q = V::broadcast(0);
+      for_vectors<V>(w.inner, [&](int64_t i, auto f) {
+        const V g = f.load(gy + at + i);
+        p += g;
+        q += g * (f.load(x + at + i) - m);  // a lane that is not there has g = 0
+      });
+      plain += p;
+      scaled += q;
+    }
+    const T sum = sum_lanes(plain), dot = sum_lanes(scaled) * inv_std;
+    to<T>(w.gbeta)[c] = sum;
+    to<T>(w.ggamma)[c] = dot;
+    const V k = V::broadcast(in<T>(w.gamma)[c] * inv_std), a0 = V::broadcast(sum / count);
+    const V b0 = V::broadcast(dot / count * inv_std);
+    for (int64_t a = 0; a < w.outer; ++a) {
+      const int64_t at = (a * w.channels + c) * w.inner;
+      for_vectors<V>(w.inner, [&](int64_t i, auto f) {
+        const V z = f.load(x + at + i) - m;
+        f.store(gx + at + i, ((f.load(gy + at + i) - a0) - z * b0) * k);
+      });
+    }
+  }
+}
+
+// ---- Batch normalisation of columns (inner = 1): a vector holds channels
+// -------------------------
+
+// Sums of term(row, form) over all rows, some rows at a time so that errors stay small.
+template <class V, class F>
+PHINTYS_INLINE V sum_column(int64_t rows, F&& term) {
+  V total = V::broadcast(0);
+  for (int64_t r = 0; r < rows; r += 128) {
+    const int64_t end = rows - r < 128 ? rows : r + 128;
+    V some = V::broadcast(0);
+    for (int64_t i = r; i < end; ++i) some += term(i);
+    total += some;
+  }
+  return total;
+}
+
+template <class V, class F>
+PHINTYS_INLINE void for_columns(int64_t begin, int64_t end, F&& f) {
+  int64_t c = begin;
+  for (; c + V::lanes <= end; c += V::lanes) f(c, WholeVector<V>{});
+  if (c < end) f(c, PartVector<V>{static_cast<int>(end - c)});
+}
+
+template <class V>
+void batch_norm_columns(const BatchNormWork& w, int64_t begin, int64_t end) {
+  using T = elem_of<V>;
+  const T* const x = in<T>(w.x);
+  T* const y = to<T>(w.y);
+  const int64_t step = w.channels;
+  const V count = V::broadcast(static_cast<T>(w.outer));
+  auto column = [&](int64_t c, auto f) {
+    const V mean =
+        sum_column<V>(w.outer, [&](int64_t r) { return f.load(x + r * step + c); }) / count;
+    const V var = sum_column<V>(w.outer,
+                                [&](int64_t r) {
+                                  const V d = f.load(x + r * step + c) - mean;
+                                  return d * d;
+                                }) /
+                  count;
+    const V inv_std = V::broadcast(1) / sqrt(var + V::broadcast(static_cast<T>(w.eps)));
+    f.store(to<T>(w.mean) + c, mean);
+    f.store(to<T>(w.var) + c, var);
+    f.store(to<T>(w.inv_std) + c, inv_std);
+    const V s = inv_std * f.load(in<T>(w.gamma) + c), b = f.load(in<T>(w.beta) + c);
+    for (int64_t r = 0; r < w.outer; ++r) {
+      f.store(y + r * step + c, (f.load(x + r * step + c) - mean) * s + b);
+    }
+  };
+  for_columns<V>(begin, end, column);
+}
+
+template <class V>
+void batch_norm_grad_columns(const BatchNormWork& w, int64_t begin, int64_t end) {
+  using T = elem_of<V>;
+  const T *const x = in<T>(w.x), *const gy = in<T>(w.gy);
+  T* const gx = to<T>(w.gx);
+  const int64_t step = w.channels;
+  const V count = V::broadcast(static_cast<T>(w.outer));
+  auto column = [&](int64_t c, auto f) {
+    const V mean = f.load(in<T>(w.mean) + c), inv_std = f.load(in<T>(w.inv_std) + c);
+    V plain = V::broadcast(0), scaled = V::broadcast(0);
+    for (int64_t r = 0; r < w.outer; r += 128) {
+      const int64_t last = w.outer - r < 128 ? w.outer : r + 128;
+      V p = V::broadcast(0), q = V::broadcast(0);
+      for (int64_t i = r; i < last; ++i) {
+        const V g = f.load(gy + i * step + c);
+        p += g;
+        q += g * (f.load(x + i * step + c) - mean);
+      }
+      plain += p;
+      scaled += q;
+    }
+    const V dot = scaled * inv_std;
+    f.store(to<T>(w.gbeta) + c, plain);
+    f.store(to<T>(w.ggamma) + c, dot);
+    const V k = f.load(in<T>(w.gamma) + c) * inv_std, a0 = plain / count;
+    const V b0 = dot / count * inv_std;
+    for (int64_t r = 0; r < w.outer; ++r) {
+      const V z = f.load(x + r * step + c) - mean;
+      f.store(gx + r * step + c, ((f.load(gy + r * step + c) - a0) - z * b0) * k);
+    }
+  };
+  for_columns<V>(begin, end, column);
+}
+
+}  // namespace
+
+void layer_norm_rows(const LayerNormWork& w, int64_t begin, int64_t end) {
+  (w.dtype == DType::f32 ? layer_norm<VF32> : layer_norm<VF64>)(w, begin, end);
+}
+void layer_norm_grad_rows(const LayerNormWork& w, int64_t begin, int64_t end, char* ggamma,
+                          char* gbeta) {
+  if (w.gamma) {
+    (w.dtype == DType::f32 ? layer_norm_grad<VF32, true>
+                           : layer_norm_grad<VF64, true>)(w, begin, end, ggamma, gbeta);
+  } else {
+    (w.dtype == DType::f32 ? layer_norm_grad<VF32, false>
+                           : layer_norm_grad<VF64, false>)(w, begin, end, ggamma, gbeta);
+  }
+}
+void batch_norm_channels(const BatchNormWork& w, int64_t begin, int64_t end) {
+  if (w.inner == 1) {
+    (w.dtype == DType::f32 ? batch_norm_columns<VF32> : batch_norm_columns<VF64>)(w, begin, end);
+  } else {
+    (w.dtype == DType::f32 ? batch_norm_planes<VF32> : batch_norm_planes<VF64>)(w, begin, end);
+  }
+}
+void batch_norm_grad_channels(const BatchNormWork& w, int64_t begin, int64_t end) {
+  if (w.inner == 1) {
+    (w.dtype == DType::f32 ? batch_norm_grad_columns<VF32>
+                           : batch_norm_grad_columns<VF64>)(w, begin, end);
+  } else {
+    (w.dtype == DType::f32 ? batch_norm_grad_planes<VF32> : batch_norm_grad_planes<VF64>)(w, begin,
+                                                                                          end);
+  }
+}
+
+}  // namespace phintys::PHINTYS_ISA
