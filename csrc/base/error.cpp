@@ -40,6 +40,8 @@ const char* to_string(ErrorKind kind) noexcept {
       return "overflow";
     case ErrorKind::zero_division:
       return "zero_division";
+    case ErrorKind::linalg:
+      return "linalg";
   }
   return "unknown";
 }

@@ -28,6 +28,7 @@ enum class ErrorKind {
   bad_file,
   overflow,
   zero_division,
+  linalg,  // a singular matrix, a decomposition that did not converge
 };
 
 // Short lower-case name of a kind, as printed in logs and tests ("value", "bad_file", ...).

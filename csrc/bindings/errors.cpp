@@ -8,7 +8,7 @@ namespace phintys::python {
 
 namespace {
 
-constexpr int kNumKinds = static_cast<int>(ErrorKind::zero_division) + 1;
+constexpr int kNumKinds = static_cast<int>(ErrorKind::linalg) + 1;
 
 // Registered classes, owned; never freed, as errors may be raised while the process ends.
 std::array<PyObject*, kNumKinds> g_classes{};
@@ -32,6 +32,7 @@ PyObject* builtin_class(ErrorKind kind) {
     case ErrorKind::value:
     case ErrorKind::bad_file:
     case ErrorKind::disconnected_input:
+    case ErrorKind::linalg:
       return PyExc_ValueError;
     case ErrorKind::type:
     case ErrorKind::null_type_grad:

@@ -97,6 +97,7 @@ phintys_status status_of(ErrorKind kind) noexcept {
     case ErrorKind::unused_input:
     case ErrorKind::disconnected_input:
     case ErrorKind::zero_division:
+    case ErrorKind::linalg:
       return PHINTYS_ERROR_VALUE;
     case ErrorKind::type:
     case ErrorKind::null_type_grad:

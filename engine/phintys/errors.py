@@ -7,6 +7,8 @@ catch (``ValueError``, ``TypeError``, ...), so that both ``except PhintysError``
 
 from __future__ import annotations
 
+import numpy as np
+
 from phintys import _core
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "InconsistencyError",
     "InternalError",
     "InvalidValueError",
+    "LinAlgError",
     "MethodNotDefined",
     "MissingInputError",
     "NotScalarConstantError",
@@ -92,6 +95,10 @@ class PhintysOverflowError(PhintysError, OverflowError):
 
 class PhintysZeroDivisionError(PhintysError, ZeroDivisionError):
     """Integer division by zero."""
+
+
+class LinAlgError(PhintysError, np.linalg.LinAlgError):
+    """A matrix is singular or not positive definite, or a decomposition did not converge."""
 
 
 class InternalError(PhintysError, RuntimeError):
@@ -201,6 +208,7 @@ _BY_KIND: dict[str, type[BaseException]] = {
     "bad_file": BadFileError,
     "overflow": PhintysOverflowError,
     "zero_division": PhintysZeroDivisionError,
+    "linalg": LinAlgError,
 }
 
 _core.set_exceptions(_BY_KIND)
