@@ -110,7 +110,7 @@ class Sweep {
 
   // The dtype of a gradient, and the lengths of 1 that v's type knows.
   static Var conform(const Var& g, const Var& v) {
-    Var result = cast(g, grad_dtype(*v));
+    Var result = as_grad_of(g, v);
     Dims dims = result.type().shape();
     for (int i = 0; i < v.ndim(); ++i) {
       if (v.type().broadcastable(i)) dims[static_cast<size_t>(i)] = 1;

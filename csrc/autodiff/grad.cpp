@@ -21,6 +21,10 @@ void check_cost(const Var& cost) {
   if (!cost.type().is_tensor() || cost.ndim() != 0) {
     fail(ErrorKind::type, "cost must be a scalar.");
   }
+  if (is_complex(cost.dtype())) {
+    fail(ErrorKind::type, "cost must be real, but ", to_string(*cost), " is ",
+         dtype_name(cost.dtype()), ": take its abs, real or imag");
+  }
 }
 
 std::vector<autodiff::Seed> seeds_of(const Var& cost, const GradOptions& options) {

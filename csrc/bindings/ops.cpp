@@ -105,6 +105,8 @@ const char* rule_name(DTypeRule rule) {
   switch (rule) {
     case DTypeRule::upcast:
       return "upcast";
+    case DTypeRule::upcast_real:
+      return "upcast_real";
     case DTypeRule::upcast_nobool:
       return "upcast_nobool";
     case DTypeRule::to_float:
@@ -125,6 +127,8 @@ const char* rule_name(DTypeRule rule) {
       return "second";
     case DTypeRule::to_int64:
       return "to_int64";
+    case DTypeRule::make_complex:
+      return "make_complex";
   }
   return "";
 }
@@ -139,6 +143,8 @@ const char* domain_name(Domain domain) {
       return "discrete";
     case Domain::numeric_nobool:
       return "numeric_nobool";
+    case Domain::none:
+      return "none";
   }
   return "";
 }
@@ -154,6 +160,7 @@ py::list elementwise_ops() {
     d["numpy"] = info.numpy ? py::object(py::str(info.numpy)) : py::none();
     d["rule"] = rule_name(info.rule);
     d["domain"] = domain_name(info.domain);
+    d["complex"] = info.complex != ComplexUse::none;
     d["version"] = info.version;
     d["internal"] = info.internal;
     d["zero_grad"] = info.zero_grad;

@@ -147,7 +147,7 @@ std::vector<Var> scatter_grad(const GradArgs& args, int64_t axis, bool set) {
   const std::vector<Var> indices(args.inputs.begin() + 2, args.inputs.end());
   const int at = static_cast<int>(axis);
   result[0] = set ? advanced_inc_subtensor(g, constant(0.0, g.dtype()), indices, at, true) : g;
-  result[1] = cast(sum_to_like(advanced_subtensor(g, indices, at), y), grad_dtype(*y));
+  result[1] = as_grad_of(sum_to_like(advanced_subtensor(g, indices, at), y), y);
   return result;
 }
 

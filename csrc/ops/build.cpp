@@ -73,15 +73,25 @@ const Variable* behind_broadcasts(const Variable* v, SmallVec<DType, 8>* casts) 
 
 }  // namespace
 
+namespace {
+
+// False for a complex first element with an imaginary part.
+bool is_real_element(const TensorView& v) {
+  if (!is_complex(v.dtype)) return true;
+  const DType part = real_of(v.dtype);
+  return element_as_double({v.data + item_size(part), part, 0, nullptr, nullptr}) == 0;
+}
+
+}  // namespace
+
 bool uniform_constant(const Variable* v, double* out) {
   SmallVec<DType, 8> casts;
   const Variable* source = behind_broadcasts(v, &casts);
-  if (!source || is_complex(source->dtype())) return false;
+  if (!source) return false;
   const TensorView view = source->constant().view();
-  if (!all_equal(view)) return false;
+  if (!all_equal(view) || !is_real_element(view)) return false;
   double value = element_as_double(view);
   for (auto it = casts.rbegin(); it != casts.rend(); ++it) {
-    if (is_complex(*it)) return false;
     // A value out of the integer's range has no meaning that a double could carry.
     if (is_int(*it) && !(std::fabs(value) < 9e15)) return false;
     alignas(16) char element[16];
@@ -187,6 +197,16 @@ Var number(double value, const Var& other) {
 }
 
 }  // namespace
+
+Var real(const Var& x) { return is_complex(x.dtype()) ? elemwise("real", {x}) : x; }
+Var imag(const Var& x) { return is_complex(x.dtype()) ? elemwise("imag", {x}) : zeros_like(x); }
+Var conj(const Var& x) {
+  if (!is_complex(x.dtype())) return x;
+  const Apply* n = x->owner();
+  const bool undone = n && std::strcmp(n->op().name(), "conj") == 0;
+  return undone ? n->inputs()[0] : elemwise("conj", {x});
+}
+Var complex_of(const Var& re, const Var& im) { return elemwise("complex", {re, im}); }
 
 Var operator+(const Var& a, const Var& b) { return add(a, b); }
 Var operator-(const Var& a, const Var& b) { return sub(a, b); }
@@ -347,7 +367,7 @@ Var reduce(std::string_view kind, const Var& x, std::vector<int64_t> axes, bool 
     case ReduceOp::all:
     case ReduceOp::any:
       op->dtype = op->acc_dtype = DType::b8;
-      input = cast(x, DType::b8);
+      input = is_complex(x.dtype()) ? neq(x, constant(0, x.dtype())) : cast(x, DType::b8);
       break;
   }
   Var result = phintys::apply(op, {input});

@@ -18,7 +18,8 @@ Var constant(double value, DType dtype);
 Var constant_int(int64_t value, DType dtype = DType::i64);
 Var constant_array(Array value);
 // If `v` is a constant whose elements are all equal (or a broadcast of one, through dimshuffle,
-// alloc, cast, second): its value. Constants of more than 2^16 elements are not searched.
+// alloc, cast, second): its value. Constants of more than 2^16 elements are not searched. Complex
+// constants count where their imaginary parts are 0.
 bool uniform_constant(const Variable* v, double* out);
 bool constant_int_value(const Variable* v, int64_t* out);
 
@@ -28,6 +29,11 @@ Var elemwise(std::string_view name, std::vector<Var> inputs);
 Var elemwise(int index, std::vector<Var> inputs);
 Var cast(const Var& x, DType dtype);  // x itself if it already has the dtype
 Var cast_like(const Var& x, const Var& model);
+// Of real x: x itself, zeros, x itself.
+Var real(const Var& x);
+Var imag(const Var& x);
+Var conj(const Var& x);
+Var complex_of(const Var& re, const Var& im);
 
 Var operator+(const Var& a, const Var& b);
 Var operator-(const Var& a, const Var& b);

@@ -22,11 +22,11 @@ concept HasGrad2 = requires(Var v) { Op::template grad<Var>(v, v, v, v); };
 template <class Op>
 concept HasGrad3 = requires(Var v) { Op::template grad<Var>(v, v, v, v, v); };
 
-// The gradient of one op with its operands spread out; null where the op declares zero_grad.
+// The gradient of one op with its operands spread out; null where it is zero for every dtype.
 template <class Op>
 constexpr GradFn grad_of() {
   constexpr int kArity = Op::info.arity;
-  if constexpr (Op::info.zero_grad) {
+  if constexpr (Op::info.zero_grad && Op::info.complex != ComplexUse::general) {
     return nullptr;
   } else {
     static_assert(kArity >= 1 && kArity <= 3);
@@ -173,18 +173,38 @@ std::vector<Type> Elemwise::infer(std::span<const Var> inputs) const {
   return {Type::tensor(result, std::move(shape))};
 }
 
+namespace {
+
+// The operands as an analytic op of complex result has them in its gradient (see ComplexUse).
+std::vector<Var> conjugated(const Elemwise& op, std::span<const Var> inputs, DType result) {
+  std::vector<Var> operands(inputs.begin(), inputs.end());
+  const bool first_differs =
+      op.info().rule == DTypeRule::select || op.info().rule == DTypeRule::second;
+  for (size_t i = first_differs ? 1 : 0; i < operands.size(); ++i) {
+    operands[i] = conj(phintys::cast(operands[i], result));
+  }
+  return operands;
+}
+
+}  // namespace
+
 std::vector<Var> Elemwise::grad(const GradArgs& args) const {
   const size_t n = args.inputs.size();
   std::vector<Var> result(n);
   const Var& gz = args.grads[0];
   if (!gz) return result;
-  const bool zero = is_discrete(args.outputs[0].dtype()) || info().zero_grad;
+  const DType dtype = args.outputs[0].dtype();
+  const bool curved = is_complex(dtype) && info().complex == ComplexUse::general;
+  const bool zero = is_discrete(dtype) || (info().zero_grad && !curved);
   if (zero) {
     for (size_t i = 0; i < n; ++i) result[i] = zero_grad_for(args.inputs[i]);
     return result;
   }
   if (is_cast()) {
     result[0] = gz;
+  } else if (is_complex(dtype) && info().complex == ComplexUse::analytic) {
+    const std::vector<Var> operands = conjugated(*this, args.inputs, dtype);
+    kGrads[static_cast<size_t>(index_)](operands, conj(args.outputs[0]), gz, result.data());
   } else {
     kGrads[static_cast<size_t>(index_)](args.inputs, args.outputs[0], gz, result.data());
   }
@@ -195,7 +215,7 @@ std::vector<Var> Elemwise::grad(const GradArgs& args) const {
       result[i] = zero_grad_for(input);
       continue;
     }
-    result[i] = phintys::cast(unbroadcast_to(result[i], input), grad_dtype(*input));
+    result[i] = as_grad_of(unbroadcast_to(result[i], input), input);
   }
   return result;
 }

@@ -91,6 +91,10 @@ bool broadcasts_to(const TensorView& src, const int64_t* shape, int ndim) {
   return true;
 }
 
+Var as_grad_of(const Var& g, const Var& v) {
+  const DType dtype = grad_dtype(*v);
+  return cast(is_complex(dtype) ? g : real(g), dtype);
+}
 Var zero_grad_for(const Var& v) { return full_like(0.0, v, grad_dtype(*v)); }
 
 bool is_zero(const Var& v) {

@@ -114,6 +114,8 @@ inline int64_t load_int(const char* p, DType dtype) {
 inline DType grad_dtype(const Variable& v) {
   return is_discrete(v.dtype()) ? graph_config().floatX : v.dtype();
 }
+// `g` in grad_dtype: of a complex gradient with respect to a real variable the real part counts.
+Var as_grad_of(const Var& g, const Var& v);
 // Zeros of the shape of `v` in grad_dtype.
 Var zero_grad_for(const Var& v);
 // True iff `v` is a constant zero, perhaps broadcast.

@@ -33,7 +33,7 @@ Var prod_grad(const Var& x, const Var& out, const Var& g, const std::vector<int6
   const Var none = eq(count, constant_int(0));
   const Var single = and_(eq(count, constant_int(1)), zero);
   const Var others = switch_(none, nonzero / safe, switch_(single, nonzero, 0.0));
-  return restore_axes(g, axes, ndim) * cast_like(others, out);
+  return restore_axes(g, axes, ndim) * conj(cast_like(others, out));
 }
 
 }  // namespace
@@ -114,17 +114,16 @@ std::vector<Var> Reduce::grad(const GradArgs& args) const {
   const Var& g = args.grads[0];
   if (!g) return {Var()};
   if (is_discrete(dtype)) return {zero_grad_for(x)};
-  const DType to = grad_dtype(*x);
   switch (reduce_op()) {
     case ReduceOp::sum:
-      return {cast(second(x, restore_axes(g, axes, x.ndim())), to)};
+      return {as_grad_of(second(x, restore_axes(g, axes, x.ndim())), x)};
     case ReduceOp::prod:
-      return {cast(prod_grad(x, args.outputs[0], g, axes), to)};
+      return {as_grad_of(prod_grad(x, args.outputs[0], g, axes), x)};
     case ReduceOp::max:
     case ReduceOp::min: {
       // Every element that ties for the extremum gets the whole gradient, as in Theano.
       const Var hit = eq(x, restore_axes(args.outputs[0], axes, x.ndim()));
-      return {cast(cast_like(hit, g) * restore_axes(g, axes, x.ndim()), to)};
+      return {as_grad_of(cast_like(hit, g) * restore_axes(g, axes, x.ndim()), x)};
     }
     case ReduceOp::all:
     case ReduceOp::any:

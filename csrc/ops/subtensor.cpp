@@ -361,7 +361,7 @@ std::vector<Var> IncSubtensor::grad(const GradArgs& args) const {
   const std::vector<Var> scalars(args.inputs.begin() + 2, args.inputs.end());
   result[0] =
       set ? inc_subtensor(g, constant(0.0, g.dtype()), decode_index(index), scalars, true) : g;
-  result[1] = cast(sum_to_like(subtensor(g, decode_index(index), scalars), y), grad_dtype(*y));
+  result[1] = as_grad_of(sum_to_like(subtensor(g, decode_index(index), scalars), y), y);
   return result;
 }
 

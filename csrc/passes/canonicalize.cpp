@@ -22,6 +22,10 @@ bool one_dtype(const Apply& n) {
 }
 bool one_float_dtype(const Apply& n) { return floating(n) && one_dtype(n); }
 
+// Rules that may change the sign of a zero. Of a complex number it tells the sides of a branch cut
+// apart, so there they would turn log(-1 + 0i) into log(-1 - 0i).
+bool zeros_have_sides(const Apply& n) { return is_complex(out_type(n).dtype()); }
+
 // Calls f(a, b) for both orders of a commutative node's operands until it returns something.
 template <class F>
 Var either(const Apply& n, F&& f) {
@@ -37,6 +41,7 @@ Var operand(const Var& v, const char* name) {
 // --- add, sub, neg ---------------------------------------------------------------------------
 
 Var add_zero(const Apply& n, const Ctx&) {
+  if (zeros_have_sides(n)) return {};
   return either(n, [&](const Var& a, const Var& b) { return is_value(b, 0) ? fit(n, a) : Var(); });
 }
 Var add_neg(const Apply& n, const Ctx&) {
@@ -72,7 +77,7 @@ Var sub_zero(const Apply& n, const Ctx&) {
   return is_value(in(n, 1), 0) ? fit(n, in(n, 0)) : Var();
 }
 Var zero_sub(const Apply& n, const Ctx&) {
-  if (!is_value(in(n, 0), 0)) return {};
+  if (!is_value(in(n, 0), 0) || zeros_have_sides(n)) return {};
   const Var x = fit(n, in(n, 1));
   return x ? neg(x) : Var();
 }
@@ -91,7 +96,7 @@ Var sub_undo_add(const Apply& n, const Ctx&) {
 }
 Var neg_neg(const Apply& n, const Ctx&) { return operand(in(n, 0), "neg"); }
 Var neg_sub(const Apply& n, const Ctx& c) {
-  const Apply* s = owner_if(in(n, 0), "sub");
+  const Apply* s = zeros_have_sides(n) ? nullptr : owner_if(in(n, 0), "sub");
   return s && one_dtype(*s) && c.uses(s->output()) == 1 ? in(*s, 1) - in(*s, 0) : Var();
 }
 // neg(x * c) -> x * -c, neg(c / x) -> -c / x, neg(x / c) -> x / -c.
@@ -127,7 +132,7 @@ Var mul_minus_one(const Apply& n, const Ctx&) {
   });
 }
 Var mul_neg(const Apply& n, const Ctx&) {
-  if (!one_dtype(n)) return {};
+  if (!one_dtype(n) || zeros_have_sides(n)) return {};
   return either(n, [](const Var& a, const Var& b) {
     const Var x = operand(a, "neg");
     return x ? neg(x * b) : Var();
@@ -235,28 +240,36 @@ Var pow_constant(const Apply& n, const Ctx&) {
   if (!x) return {};
   if (c == 1) return x;
   if (c == 2) return sqr(x);
-  if (!floating(n)) return {};
-  if (c == -1) return inv(x);
+  if (!is_continuous(out_type(n).dtype())) return {};
+  // As the power itself does: inv gives complex zeros another sign.
+  const auto inverse = [](const Var& v) { return is_complex(v.dtype()) ? 1.0 / v : inv(v); };
+  if (c == -1) return inverse(x);
   if (c == 0.5) return sqrt(x);
-  if (c == -0.5) return inv(sqrt(x));
-  if (c == -2) return inv(sqr(x));
+  if (c == -0.5) return inverse(sqrt(x));
+  if (c == -2) return inverse(sqr(x));
   return {};
 }
 Var pow_of_one(const Apply& n, const Ctx&) { return is_value(in(n, 0), 1) ? fit(n, 1.0) : Var(); }
 Var exp_log(const Apply& n, const Ctx&) {
   const Var x = operand(in(n, 0), "log");
+  if (x && is_complex(x.dtype())) return x;
   return x ? switch_(ge(x, constant(0, x.dtype())), x, std::numeric_limits<double>::quiet_NaN())
            : Var();
 }
-Var log_exp(const Apply& n, const Ctx&) { return operand(in(n, 0), "exp"); }
+// The logarithm of a complex number forgets whole turns.
+Var log_exp(const Apply& n, const Ctx&) {
+  return is_complex(out_type(n).dtype()) ? Var() : operand(in(n, 0), "exp");
+}
 Var exp_log1p(const Apply& n, const Ctx&) {
   const Var x = operand(in(n, 0), "log1p");
+  if (x && is_complex(x.dtype())) return x + 1.0;
   return x ? switch_(ge(x, constant(-1, x.dtype())), x + 1.0,
                      std::numeric_limits<double>::quiet_NaN())
            : Var();
 }
 Var sqr_sqrt(const Apply& n, const Ctx&) {
   const Var x = operand(in(n, 0), "sqrt");
+  if (x && is_complex(x.dtype())) return x;
   return x ? switch_(ge(x, constant(0, x.dtype())), x, std::numeric_limits<double>::quiet_NaN())
            : Var();
 }
@@ -269,13 +282,47 @@ Var sqr_even(const Apply& n, const Ctx&) {
 }
 Var abs_even(const Apply& n, const Ctx&) {
   if (is_unsigned_int(out_type(n).dtype())) return {};
-  for (const char* name : {"neg", "abs_"}) {
+  for (const char* name : {"neg", "abs_", "conj"}) {
     if (const Var x = operand(in(n, 0), name)) return abs_(x);
   }
+  if (is_complex(in(n, 0).dtype())) return {};
   for (const char* name : {"sqr", "exp"}) {
     if (operand(in(n, 0), name)) return in(n, 0);
   }
   return {};
+}
+
+// --- parts of complex numbers ------------------------------------------------------------------
+
+// A complex number that is a real one: that one.
+Var cast_from_real(const Var& v) {
+  const Apply* c = owner_if(v, "cast");
+  return c && !is_complex(in(*c, 0).dtype()) ? in(*c, 0) : Var();
+}
+Var real_of_known(const Apply& n, const Ctx&) {
+  const Var& z = in(n, 0);
+  if (const Var x = operand(z, "conj")) return real(x);
+  if (const Apply* c = owner_if(z, "complex")) return fit(n, in(*c, 0));
+  const Var x = cast_from_real(z);
+  return x ? fit(n, x) : Var();
+}
+Var imag_of_known(const Apply& n, const Ctx&) {
+  const Var& z = in(n, 0);
+  if (const Var x = operand(z, "conj")) return neg(imag(x));
+  if (const Apply* c = owner_if(z, "complex")) return fit(n, in(*c, 1));
+  return cast_from_real(z) ? fit(n, 0.0) : Var();
+}
+Var conj_of_known(const Apply& n, const Ctx&) {
+  if (const Var x = operand(in(n, 0), "conj")) return x;
+  if (const Apply* c = owner_if(in(n, 0), "complex")) {
+    return complex_of(in(*c, 0), neg(cast(in(*c, 1), real_of(out_type(n).dtype()))));
+  }
+  return {};
+}
+Var complex_of_parts(const Apply& n, const Ctx&) {
+  const Apply* re = owner_if(in(n, 0), "real");
+  const Apply* im = owner_if(in(n, 1), "imag");
+  return re && im && same(in(*re, 0), in(*im, 0)) ? fit(n, in(*re, 0)) : Var();
 }
 
 // --- selection, logic, casts -----------------------------------------------------------------
@@ -340,7 +387,11 @@ constexpr Rule kArithmetic[] = {
     {"log", "log(exp(x)) -> x", log_exp},
     {"sqr", "sqr(sqrt(x)) -> x if x >= 0 else nan", sqr_sqrt},
     {"sqr", "sqr(neg(x)) -> sqr(x)", sqr_even},
-    {"abs_", "abs(neg(x)) -> abs(x)", abs_even},
+    {"abs_", "abs(neg(x)) -> abs(x), abs(conj(x)) -> abs(x)", abs_even},
+    {"real", "real part of conj, complex or a cast", real_of_known},
+    {"imag", "imaginary part of conj, complex or a cast", imag_of_known},
+    {"conj", "conj(conj(z)) -> z, conj(complex(x, y)) -> complex(x, -y)", conj_of_known},
+    {"complex", "complex(real(z), imag(z)) -> z", complex_of_parts},
     {"maximum", "maximum(x, x) -> x", both_same},
     {"minimum", "minimum(x, x) -> x", both_same},
     {"and_", "x & x -> x", both_same},

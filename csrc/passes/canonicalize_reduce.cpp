@@ -87,7 +87,7 @@ Var sum_neg(const Apply& n, const Ctx& c) {
 
 // sum(x * y) -> sum(x) * y if y does not vary over the reduced axes.
 Var sum_scaled(const Apply& n, const Ctx& c) {
-  if (!is_kind(n, "sum") || !plain(n) || !is_float(in(n, 0).dtype())) return {};
+  if (!is_kind(n, "sum") || !plain(n) || is_discrete(in(n, 0).dtype())) return {};
   const Axes& axes = op_as<Reduce>(n).axes;
   for (const char* name : {"mul", "true_div"}) {
     const Apply* m = owner_if(in(n, 0), name);
@@ -106,7 +106,7 @@ Var sum_scaled(const Apply& n, const Ctx& c) {
 
 // sum(second(a, b)) -> b * (number of elements summed) if b does not vary over the reduced axes.
 Var sum_fill(const Apply& n, const Ctx&) {
-  if (!is_kind(n, "sum") || !plain(n) || !is_float(in(n, 0).dtype())) return {};
+  if (!is_kind(n, "sum") || !plain(n) || is_discrete(in(n, 0).dtype())) return {};
   const Apply* fill = owner_if(in(n, 0), "second");
   const Axes& axes = op_as<Reduce>(n).axes;
   if (!fill || !ones_on(in(*fill, 1).type(), axes)) return {};

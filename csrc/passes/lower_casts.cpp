@@ -16,12 +16,6 @@ Var cast_operand(const Var& v, DType to, std::unordered_map<uint64_t, Var>& made
   return c;
 }
 
-void check_cast(const Apply& n) {
-  if (is_complex(in(n, 0).dtype()) || is_complex(out_type(n).dtype())) {
-    fail(ErrorKind::not_implemented, n.describe(), ": no kernel casts to or from complex numbers");
-  }
-}
-
 }  // namespace
 
 void lower_casts(Graph& graph) {
@@ -30,10 +24,7 @@ void lower_casts(Graph& graph) {
     const Apply& n = *node;
     std::vector<Var> inputs(n.inputs().begin(), n.inputs().end());
     if (const Elemwise* e = as_elemwise(n.op())) {
-      if (e->is_cast()) {
-        check_cast(n);
-        continue;
-      }
+      if (e->is_cast()) continue;
       SmallVec<DType, 4> dtypes;
       for (const Var& v : inputs) dtypes.push_back(v.dtype());
       // A quotient of integers has the floatX of the time when it was built: its own dtype.
@@ -57,9 +48,6 @@ void lower_casts(Graph& graph) {
     } else if (const Reduce* r = dynamic_cast<const Reduce*>(&n.op())) {
       const bool accumulates = r->kind == "sum" || r->kind == "prod";
       if (accumulates) inputs[0] = cast_operand(inputs[0], r->acc_dtype, made);
-      if (is_complex(inputs[0].dtype())) {
-        fail(ErrorKind::not_implemented, n.describe(), ": no kernel reduces complex numbers");
-      }
     } else {
       continue;
     }

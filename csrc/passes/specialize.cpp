@@ -16,7 +16,7 @@ using Ctx = RuleContext;
 Var pow_small(const Apply& n, const Ctx&) {
   double c;
   if (!any_value(in(n, 1), &c) || c != std::floor(c) || std::fabs(c) > 16) return {};
-  const bool floating = is_float(out_type(n).dtype());
+  const bool floating = is_continuous(out_type(n).dtype());
   if (std::fabs(c) < 2 || (c < 0 && !floating)) return {};
   const Var x = fit(n, in(n, 0));
   if (!x) return {};
@@ -25,7 +25,8 @@ Var pow_small(const Apply& n, const Ctx&) {
     if (k & 1) result = result ? result * power : power;
     if (k > 1) power = sqr(power);
   }
-  return c < 0 ? inv(result) : result;
+  if (c > 0) return result;
+  return is_complex(result.dtype()) ? 1.0 / result : inv(result);
 }
 Var mul_self(const Apply& n, const Ctx&) {
   const bool plain = in(n, 0).dtype() == out_type(n).dtype() && !is_bool(out_type(n).dtype());
@@ -42,6 +43,12 @@ Var div_power_of_two(const Apply& n, const Ctx&) {
   int exponent;
   if (std::fabs(std::frexp(c, &exponent)) != 0.5 || std::abs(exponent) > 120) return {};
   return fit(n, in(n, 0) * constant(1 / c, d));
+}
+// sqr(abs(z)) -> re^2 + im^2: no root, which the square would only undo.
+Var sqr_abs(const Apply& n, const Ctx& c) {
+  const Apply* a = owner_if(in(n, 0), "abs_");
+  if (!a || !is_complex(in(*a, 0).dtype()) || c.uses(a->output()) != 1) return {};
+  return sqr(real(in(*a, 0))) + sqr(imag(in(*a, 0)));
 }
 Var inv_sqrt_product(const Apply& n, const Ctx&) {
   const Apply* s = owner_if(in(n, 0), "inv");
@@ -70,6 +77,7 @@ constexpr Rule kSpecialize[] = {
     {"pow", "x ** c -> products, for whole |c| <= 16", pow_small},
     {"mul", "x * x -> sqr(x)", mul_self},
     {"sqr", "sqr(inv(x)) -> inv(sqr(x))", inv_sqrt_product},
+    {"sqr", "sqr(abs(z)) -> re^2 + im^2 of complex z", sqr_abs},
     {"true_div", "x / 2**k -> x * 2**-k", div_power_of_two},
     {"dimshuffle", "dot(a, b).T -> dot(b.T, a.T)", transposed_dot},
     {"dimshuffle", "dimshuffle(dimshuffle(x)) -> dimshuffle(x)", dimshuffle_twice},

@@ -37,7 +37,9 @@ Var minus(const Var& x) {
   return y ? y : neg(x);
 }
 
+// Not of complex numbers: 1 + (-2 - 0i) has lost the sign that log1p(-2 - 0i) sees.
 Var log_of_one_plus(const Apply& n, const Ctx&) {
+  if (is_complex(out_type(n).dtype())) return {};
   if (const Var x = one_plus(in(n, 0))) return log1p(x);
   if (const Var x = one_minus(in(n, 0))) return log1p(minus(x));
   return {};

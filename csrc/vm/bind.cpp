@@ -549,8 +549,7 @@ class Binder {
     size_t bytes = 0;
     for (auto& r : b.reductions_) {
       r.partial_offset = bytes;
-      // Partial sums of float32 are joined in float64: 8 bytes at least for each.
-      bytes += static_cast<size_t>(groups * b.blocks_) * std::max<size_t>(8, item_size(r.acc));
+      bytes += static_cast<size_t>(groups * b.blocks_) * BoundFused::partial_bytes(r.acc);
       bytes = (bytes + 63) / 64 * 64;
     }
     b.workspace_bytes_ = bytes;

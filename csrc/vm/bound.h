@@ -94,6 +94,7 @@ class BoundFused {
            : strategy_ == Strategy::accumulate ? space_.outer * kept_
                                                : space_.outer;
   }
+  static size_t partial_bytes(DType acc);
   void enter(Frame& f, int64_t outer) const;
   void eval(Frame& f, int64_t pos, int64_t n) const;
   void init_frame(Frame& f, char* const* inputs, char* const* outputs) const;

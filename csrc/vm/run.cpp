@@ -4,6 +4,7 @@
 #endif
 
 #include <algorithm>
+#include <complex>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -294,18 +295,16 @@ void BoundFused::run_elementwise(char* const* inputs, char* const* outputs) cons
 }
 
 // Joins partial values of one output element. Sums and products of float32 are joined in float64,
-// so that the error does not grow with the number of tiles.
+// and those of complex64 in complex128, so that the error does not grow with the number of tiles.
 class BoundFused::WideValue {
  public:
   WideValue() = default;
-  explicit WideValue(const Reduction& r)
-      : r_(&r),
-        wide_(r.acc == DType::f32 && (r.kind == ReduceKind::sum || r.kind == ReduceKind::prod)) {}
+  explicit WideValue(const Reduction& r) : r_(&r), width_(wide_width(r)) {}
   void add(const void* value) {
-    if (wide_) {
-      float v;
-      std::memcpy(&v, value, 4);
-      add_wide(v);
+    if (width_) {
+      float v[2] = {};
+      std::memcpy(v, value, 4 * width_);
+      add_wide({v[0], v[1]});
     } else if (empty_) {
       std::memcpy(value_, value, item_size(r_->acc));
     } else {
@@ -314,16 +313,16 @@ class BoundFused::WideValue {
     empty_ = false;
   }
   void save(char* p) const {
-    if (wide_) {
-      std::memcpy(p, &wide_value_, 8);
+    if (width_) {
+      std::memcpy(p, &wide_value_, 8 * width_);
     } else {
       std::memcpy(p, value_, item_size(r_->acc));
     }
   }
   void add_saved(const char* p) {
-    if (wide_) {
-      double v;
-      std::memcpy(&v, p, 8);
+    if (width_) {
+      std::complex<double> v;
+      std::memcpy(&v, p, 8 * width_);
       add_wide(v);
       empty_ = false;
     } else {
@@ -331,9 +330,10 @@ class BoundFused::WideValue {
     }
   }
   void store(char* out) {
-    if (wide_) {
-      float v = static_cast<float>(wide_value_);
-      std::memcpy(value_, &v, 4);
+    if (width_) {
+      const float v[2] = {static_cast<float>(wide_value_.real()),
+                          static_cast<float>(wide_value_.imag())};
+      std::memcpy(value_, v, 4 * width_);
     }
     if (r_->cast) {
       r_->cast->scalar(out, value_, value_, value_, 1);
@@ -343,14 +343,36 @@ class BoundFused::WideValue {
   }
 
  private:
-  void add_wide(double v) {
-    wide_value_ = empty_ ? v : r_->kind == ReduceKind::sum ? wide_value_ + v : wide_value_ * v;
+  // Parts of the values that are joined in float64; 0: they are joined as they are.
+  static size_t wide_width(const Reduction& r) {
+    if (r.kind != ReduceKind::sum && r.kind != ReduceKind::prod) return 0;
+    return r.acc == DType::f32 ? 1 : r.acc == DType::c64 ? 2 : 0;
+  }
+  void add_wide(std::complex<double> v) {
+    const std::complex<double> w = wide_value_;
+    if (empty_) {
+      wide_value_ = v;
+    } else if (r_->kind == ReduceKind::sum) {
+      wide_value_ = {w.real() + v.real(), w.imag() + v.imag()};
+    } else if (width_ == 1) {
+      wide_value_ = {w.real() * v.real(), 0.0};
+    } else {
+      // Not std::complex's product, which mends infinities that NumPy leaves as NaN.
+      wide_value_ = {w.real() * v.real() - w.imag() * v.imag(),
+                     w.real() * v.imag() + w.imag() * v.real()};
+    }
   }
   const Reduction* r_ = nullptr;
-  bool wide_ = false, empty_ = true;
-  double wide_value_ = 0;
+  size_t width_ = 0;
+  bool empty_ = true;
+  std::complex<double> wide_value_;
   alignas(16) char value_[16];
 };
+
+// Bytes of a partial result in the workspace: room for the wider value.
+size_t BoundFused::partial_bytes(DType acc) {
+  return acc == DType::c64 ? 16 : std::max<size_t>(8, item_size(acc));
+}
 
 void BoundFused::run_fold_blocks(char* const* inputs, char* const* outputs, char* workspace) const {
   size_t n_red = reductions_.size();
@@ -379,7 +401,7 @@ void BoundFused::run_fold_blocks(char* const* inputs, char* const* outputs, char
                      values[k].store(outputs[k] + u * static_cast<int64_t>(item_size(r.out)));
                    } else {
                      values[k].save(workspace + r.partial_offset +
-                                    static_cast<size_t>(u) * std::max<size_t>(8, item_size(r.acc)));
+                                    static_cast<size_t>(u) * partial_bytes(r.acc));
                    }
                  }
                }
@@ -390,7 +412,7 @@ void BoundFused::run_fold_blocks(char* const* inputs, char* const* outputs, char
 void BoundFused::join_values(char* const* outputs, char* workspace) const {
   for (size_t k = 0; k < reductions_.size(); ++k) {
     const Reduction& r = reductions_[k];
-    size_t step = std::max<size_t>(8, item_size(r.acc));
+    size_t step = partial_bytes(r.acc);
     const char* p = workspace + r.partial_offset;
     for (int64_t o = 0; o < space_.outer; ++o) {
       WideValue value(r);

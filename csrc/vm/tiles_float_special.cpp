@@ -12,6 +12,8 @@ void fill_float_special(KernelTables* tables) {
   fill_f32(tables, Ops{});
   fill_f16(tables, Ops{});
   fill_f64(tables, Ops{});
+  fill_f32(tables, ops::ComplexFromOps{});
+  fill_f64(tables, ops::ComplexFromOps{});
   fill_f32(tables, ops::SelectionOps{});
   fill_f64(tables, ops::SelectionOps{});
   // These only move float16 values.

@@ -32,13 +32,13 @@ struct ValueRow {
   V all;
 
   explicit PHINTYS_INLINE ValueRow(const void* q) : p(static_cast<const typename V::elem*>(q)) {
-    if constexpr (kScalar) all = V::broadcast(*p);
+    if constexpr (kScalar) all = Row<V>::load_one(p);
   }
   PHINTYS_INLINE V at(int64_t i) const {
     if constexpr (kScalar) {
       return all;
     } else {
-      return V::load(p + i);
+      return Row<V>::load(p + Row<V>::width * i);
     }
   }
   // Ones beyond the end keep bodies off their rare paths: no zero divisor, no log(0).
@@ -46,7 +46,7 @@ struct ValueRow {
     if constexpr (kScalar) {
       return all;
     } else {
-      return load_part<V>(p + i, r, V::broadcast(1));
+      return Row<V>::load_part(p + Row<V>::width * i, r, V::broadcast(1));
     }
   }
 };
@@ -114,7 +114,7 @@ PHINTYS_INLINE void put(void* out, int64_t i, R r) {
       static_cast<int64_t*>(out)[i + k] = convert<int64_t>(get_lane(r, k));
     }
   } else {
-    r.store(static_cast<typename R::elem*>(out) + i);
+    Row<R>::store(static_cast<typename R::elem*>(out) + Row<R>::width * i, r);
   }
 }
 
@@ -127,7 +127,7 @@ PHINTYS_INLINE void put_part(void* out, int64_t i, R r, int count) {
       static_cast<int64_t*>(out)[i + k] = convert<int64_t>(get_lane(r, k));
     }
   } else {
-    store_part(static_cast<typename R::elem*>(out) + i, r, count);
+    Row<R>::store_part(static_cast<typename R::elem*>(out) + Row<R>::width * i, r, count);
   }
 }
 
@@ -200,15 +200,18 @@ void run_float(void* out, const void* a, const void* b, const void* c, int64_t n
       }
     }
   } else {
-    for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
-      const auto r0 = in.full(i);
-      const auto r1 = in.full(i + kLanes);
-      const auto r2 = in.full(i + 2 * kLanes);
-      const auto r3 = in.full(i + 3 * kLanes);
-      put<Op>(out, i, r0);
-      put<Op>(out, i + kLanes, r1);
-      put<Op>(out, i + 2 * kLanes, r2);
-      put<Op>(out, i + 3 * kLanes, r3);
+    // Complex numbers fill more registers, and have more to overlap within one vector.
+    if constexpr (!math::is_complex<V>) {
+      for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+        const auto r0 = in.full(i);
+        const auto r1 = in.full(i + kLanes);
+        const auto r2 = in.full(i + 2 * kLanes);
+        const auto r3 = in.full(i + 3 * kLanes);
+        put<Op>(out, i, r0);
+        put<Op>(out, i + kLanes, r1);
+        put<Op>(out, i + 2 * kLanes, r2);
+        put<Op>(out, i + 3 * kLanes, r3);
+      }
     }
     for (; i + kLanes <= n; i += kLanes) put<Op>(out, i, in.full(i));
     if (i < n) {
@@ -265,6 +268,29 @@ void run_half(void* out, const void* a, const void* b, const void* c, int64_t n)
   }
 }
 
+// Long bodies over complex64, through buffers of complex128 and its kernels: their formulas need
+// the range, and every part of a result is then nearly as exact as it can be.
+template <class Op, int kMask>
+void run_wide(void* out, const void* a, const void* b, const void* c, int64_t n) {
+  constexpr int kChunk = 128;
+  double rows[3][2 * kChunk];
+  double result[2 * kChunk];
+  const void* const operands[3] = {a, b, c};
+  const void* wide[3] = {nullptr, nullptr, nullptr};
+  constexpr int kWidth = Op::info.rule == DTypeRule::upcast_real ? 1 : 2;
+  for (int64_t i = 0; i < n; i += kChunk) {
+    const int64_t m = n - i < kChunk ? n - i : kChunk;
+    for (int k = 0; k < Op::info.arity; ++k) {
+      const auto* const x = static_cast<const float*>(operands[k]) + 2 * i;
+      for (int64_t j = 0; j < 2 * m; ++j) rows[k][j] = x[j];
+      wide[k] = rows[k];
+    }
+    run_float<Op, Complex<VF64>, 0>(result, wide[0], wide[1], wide[2], m);
+    auto* const to = static_cast<float*>(out) + kWidth * i;
+    for (int64_t j = 0; j < kWidth * m; ++j) to[j] = static_cast<float>(result[j]);
+  }
+}
+
 // ---- Filling tables -----------------------------------------------------------------------------
 
 template <class V>
@@ -275,6 +301,10 @@ struct FloatRunner {
 struct HalfRunner {
   template <class Op, int kMask>
   static constexpr TileFn run = run_half<Op, kMask>;
+};
+struct WideRunner {
+  template <class Op, int kMask>
+  static constexpr TileFn run = run_wide<Op, kMask>;
 };
 template <class V>
 struct PlainRunner {
@@ -305,7 +335,7 @@ void fill_op(KernelTables* tables, DType d) {
 }
 
 template <class Op>
-constexpr bool kForInts = Op::info.domain != Domain::floating;
+constexpr bool kForInts = Op::info.domain != Domain::floating && Op::info.domain != Domain::none;
 template <class Op>
 constexpr bool kForBool = Op::info.domain == Domain::numeric || Op::info.domain == Domain::discrete;
 
@@ -320,6 +350,22 @@ void fill_f16(KernelTables* tables, OpList<Op...>) {
 template <class... Op>
 void fill_f64(KernelTables* tables, OpList<Op...>) {
   (fill_op<FloatRunner<VF64>, Op>(tables, DType::f64), ...);
+}
+
+template <class Op>
+void fill_complex_op(KernelTables* tables) {
+  if constexpr (Op::info.complex != ComplexUse::none) {
+    fill_op<FloatRunner<Complex<VF64>>, Op>(tables, DType::c128);
+    if constexpr (Op::info.heavy) {
+      fill_op<WideRunner, Op>(tables, DType::c64);
+    } else {
+      fill_op<FloatRunner<Complex<VF32>>, Op>(tables, DType::c64);
+    }
+  }
+}
+template <class... Op>
+void fill_complex(KernelTables* tables, OpList<Op...>) {
+  (fill_complex_op<Op>(tables), ...);
 }
 
 template <class V, class Op>

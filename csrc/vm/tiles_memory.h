@@ -1,8 +1,9 @@
-// Moving parts of rows into vectors and back: the ends of rows, bool rows and float16 rows.
+// Moving rows into vectors and back: the ends of rows, bool rows, float16 and complex rows.
 #pragma once
 
 #include "kernels/simd/vec.h"
 #include "ops/elementwise/int_value.h"
+#include "ops/math/complex_value.h"
 
 namespace phintys::PHINTYS_ISA {
 
@@ -47,6 +48,83 @@ PHINTYS_INLINE void store_part(typename V::elem* p, V x, int r) {
 #endif
   }
 }
+
+// ---- Complex rows: pairs (real part, imaginary part) --------------------------------------------
+
+using math::Complex;
+
+template <int... kIndex>
+struct Indices {};
+template <int kSize, int... kIndex>
+struct MakeIndices {
+  using type = typename MakeIndices<kSize - 1, kSize - 1, kIndex...>::type;
+};
+template <int... kIndex>
+struct MakeIndices<0, kIndex...> {
+  using type = Indices<kIndex...>;
+};
+
+template <class V, int... kIndex>
+PHINTYS_INLINE Complex<V> split_pairs(V a, V b, Indices<kIndex...>) {
+  return {V{__builtin_shufflevector(a.v, b.v, (2 * kIndex)...)},
+          V{__builtin_shufflevector(a.v, b.v, (2 * kIndex + 1)...)}};
+}
+// The lower (kHalf = 0) or upper half of the pairs.
+template <int kHalf, class V, int... kIndex>
+PHINTYS_INLINE V join_pairs(Complex<V> x, Indices<kIndex...>) {
+  return V{__builtin_shufflevector(x.re.v, x.im.v,
+                                   (kHalf * V::lanes / 2 + kIndex / 2 + kIndex % 2 * V::lanes)...)};
+}
+
+// How elements of the value type V lie in memory: `width` numbers each.
+template <class V>
+struct Row {
+  static constexpr int width = 1;
+  using elem = typename V::elem;
+  struct Value {
+    elem v;
+  };
+  static PHINTYS_INLINE V load(const elem* p) { return V::load(p); }
+  static PHINTYS_INLINE V load_one(const elem* p) { return V::broadcast(*p); }
+  static PHINTYS_INLINE V load_part(const elem* p, int r, V fill) {
+    return PHINTYS_ISA::load_part<V>(p, r, fill);
+  }
+  static PHINTYS_INLINE void store(elem* p, V x) { x.store(p); }
+  static PHINTYS_INLINE void store_part(elem* p, V x, int r) { PHINTYS_ISA::store_part(p, x, r); }
+  static PHINTYS_INLINE Value first(V x) { return {get_lane(x, 0)}; }
+};
+template <class V>
+struct Row<Complex<V>> {
+  static constexpr int width = 2;
+  using elem = typename V::elem;
+  using indices = typename MakeIndices<V::lanes>::type;
+  struct Value {
+    elem re;
+    elem im;
+  };
+  static PHINTYS_INLINE Complex<V> load(const elem* p) {
+    return split_pairs(V::load(p), V::load(p + V::lanes), indices{});
+  }
+  static PHINTYS_INLINE Complex<V> load_one(const elem* p) {
+    return {V::broadcast(p[0]), V::broadcast(p[1])};
+  }
+  static PHINTYS_INLINE Complex<V> load_part(const elem* p, int r, Complex<V> fill) {
+    elem buffer[2 * V::lanes];
+    store(buffer, fill);
+    for (int i = 0; i < 2 * r; ++i) buffer[i] = p[i];
+    return load(buffer);
+  }
+  static PHINTYS_INLINE void store(elem* p, Complex<V> x) {
+    join_pairs<0>(x, indices{}).store(p);
+    join_pairs<1>(x, indices{}).store(p + V::lanes);
+  }
+  static PHINTYS_INLINE void store_part(elem* p, Complex<V> x, int r) {
+    elem buffer[2 * V::lanes];
+    store(buffer, x);
+    for (int i = 0; i < 2 * r; ++i) p[i] = buffer[i];
+  }
+  static PHINTYS_INLINE Value first(Complex<V> x) { return {get_lane(x.re, 0), get_lane(x.im, 0)}; }
+};
 
 // ---- Bool rows as masks: every byte is exactly 0 or 1 -------------------------------------------
 

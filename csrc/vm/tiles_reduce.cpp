@@ -8,6 +8,7 @@ namespace {
 
 // `neutral` leaves every x as it is, bit for bit: -0 for sums (0 would turn -0 into 0).
 struct Sum {
+  static constexpr bool kSum = true;
   template <class T>
   static constexpr T neutral = static_cast<T>(-0.0);
   template <class V>
@@ -16,6 +17,7 @@ struct Sum {
   }
 };
 struct Prod {
+  static constexpr bool kSum = false;
   template <class T>
   static constexpr T neutral = 1;
   template <class V>
@@ -42,20 +44,14 @@ struct Min {
 
 // ---- Floating point -----------------------------------------------------------------------------
 
-template <int... kIndex>
-struct Indices {};
-template <int kSize, int... kIndex>
-struct MakeIndices {
-  using type = typename MakeIndices<kSize - 1, kSize - 1, kIndex...>::type;
-};
-template <int... kIndex>
-struct MakeIndices<0, kIndex...> {
-  using type = Indices<kIndex...>;
-};
-
 template <int kBy, class V, int... kIndex>
 PHINTYS_INLINE V rotate(V x, Indices<kIndex...>) {
   return V{__builtin_shufflevector(x.v, x.v, ((kIndex + kBy) % V::lanes)...)};
+}
+
+template <int kBy, class V, int... kIndex>
+PHINTYS_INLINE Complex<V> rotate(Complex<V> x, Indices<kIndex...> indices) {
+  return {rotate<kBy>(x.re, indices), rotate<kBy>(x.im, indices)};
 }
 
 // Lane 0 joined with lane lanes/2 and so on down to neighbours.
@@ -69,9 +65,12 @@ PHINTYS_INLINE V join_lanes(V x) {
   }
 }
 
+template <class V>
+using Value = typename Row<V>::Value;
+
 template <class R, class V>
-PHINTYS_INLINE typename V::elem fold_vector(V x) {
-  return get_lane(join_lanes<R, V::lanes / 2>(x), 0);
+PHINTYS_INLINE Value<V> fold_vector(V x) {
+  return Row<V>::first(join_lanes<R, V::lanes / 2>(x));
 }
 
 constexpr int kAccumulators = 8;
@@ -83,25 +82,43 @@ PHINTYS_INLINE V join_accumulators(const V (&a)[kAccumulators]) {
                     R::combine(R::combine(a[4], a[5]), R::combine(a[6], a[7])));
 }
 
+// Of complex numbers: without an imaginary part, but a sum's must keep -0 there too.
+template <class R, class V>
+PHINTYS_INLINE V neutral_vector() {
+  const V x = V::broadcast(R::template neutral<typename V::elem>);
+  if constexpr (math::is_complex<V>) {
+    if (R::kSum) return {x.re, x.re};
+  }
+  return x;
+}
+
 // Blocks of kAccumulators * kSteps vectors; their results are joined pairwise, as a binary counter
 // carries, so that the rounding error grows with the logarithm of n.
 template <class R, class V>
-typename V::elem fold_row(const typename V::elem* row, int64_t n) {
+Value<V> fold_row(const typename V::elem* row, int64_t n) {
   constexpr int kLanes = V::lanes;
+  constexpr int kWidth = Row<V>::width;
   constexpr int64_t kGroup = int64_t{kAccumulators} * kLanes;
-  const V neutral = V::broadcast(R::template neutral<typename V::elem>);
-  if (n < kLanes) return fold_vector<R>(load_part<V>(row, static_cast<int>(n), neutral));
+  const V neutral = neutral_vector<R, V>();
+  const auto at = [row](int64_t i)
+                      __attribute__((always_inline)) { return Row<V>::load(row + kWidth * i); };
+  const auto part = [row, n, neutral](int64_t i) __attribute__((always_inline)) {
+    return Row<V>::load_part(row + kWidth * i, static_cast<int>(n - i), neutral);
+  };
+  // One infinite complex number must not be multiplied by 1 + 0i.
+  if (math::is_complex<V> && n == 1) return Row<V>::first(part(0));
+  if (n < kLanes) return fold_vector<R>(part(0));
 
   V levels[48];
   uint64_t n_blocks = 0;
   int64_t i = 0;
   V a[kAccumulators];
   for (; i + kGroup * kSteps <= n; ++n_blocks) {
-    for (int k = 0; k < kAccumulators; ++k) a[k] = V::load(row + i + k * kLanes);
+    for (int k = 0; k < kAccumulators; ++k) a[k] = at(i + k * kLanes);
     i += kGroup;
     for (int step = 1; step < kSteps; ++step, i += kGroup) {
       for (int k = 0; k < kAccumulators; ++k) {
-        a[k] = R::combine(a[k], V::load(row + i + k * kLanes));
+        a[k] = R::combine(a[k], at(i + k * kLanes));
       }
     }
     V block = join_accumulators<R>(a);
@@ -112,11 +129,11 @@ typename V::elem fold_row(const typename V::elem* row, int64_t n) {
   for (int k = 0; k < kAccumulators; ++k) a[k] = neutral;
   for (; i + kGroup <= n; i += kGroup) {
     for (int k = 0; k < kAccumulators; ++k) {
-      a[k] = R::combine(a[k], V::load(row + i + k * kLanes));
+      a[k] = R::combine(a[k], at(i + k * kLanes));
     }
   }
-  for (; i + kLanes <= n; i += kLanes) a[0] = R::combine(a[0], V::load(row + i));
-  if (i < n) a[1] = R::combine(a[1], load_part<V>(row + i, static_cast<int>(n - i), neutral));
+  for (; i + kLanes <= n; i += kLanes) a[0] = R::combine(a[0], at(i));
+  if (i < n) a[1] = R::combine(a[1], part(i));
   V total = join_accumulators<R>(a);
   int level = 0;
   for (uint64_t c = n_blocks; c != 0; c >>= 1, ++level) {
@@ -128,7 +145,15 @@ typename V::elem fold_row(const typename V::elem* row, int64_t n) {
 template <class R, class V>
 void fold_float(void* out, const void* row, int64_t n) {
   using T = typename V::elem;
-  *static_cast<T*>(out) = fold_row<R, V>(static_cast<const T*>(row), n);
+  *static_cast<Value<V>*>(out) = fold_row<R, V>(static_cast<const T*>(row), n);
+}
+
+template <class R, class V>
+void fold_complex_rows(void* out, const void* rows, int64_t n_rows, int64_t len) {
+  using T = typename V::elem;
+  for (int64_t r = 0; r < n_rows; ++r) {
+    static_cast<Value<V>*>(out)[r] = fold_row<R, V>(static_cast<const T*>(rows) + 2 * r * len, len);
+  }
 }
 
 // Rows of kLen <= lanes values, one row per lane: the same tree as fold_vector's over the columns.
@@ -193,7 +218,7 @@ void fold_float_rows(void* out, const void* rows, int64_t n_rows, int64_t len) {
     default:
       break;
   }
-  for (; r < n_rows; ++r) o[r] = fold_row<R, V>(x + r * len, len);
+  for (; r < n_rows; ++r) o[r] = fold_row<R, V>(x + r * len, len).v;
 }
 
 // float16: in float32, rounded once at the end.
@@ -205,7 +230,7 @@ void fold_half(void* out, const void* row, int64_t n) {
   for (int64_t i = 0; i < n; i += kChunk) {
     const int64_t m = n - i < kChunk ? n - i : kChunk;
     halves_to_singles(values, static_cast<const uint16_t*>(row) + i, m);
-    const SF32 part{fold_row<R, VF32>(values, m)};
+    const SF32 part{fold_row<R, VF32>(values, m).v};
     total = R::combine(SF32{total}, part).v;
   }
   *static_cast<uint16_t*>(out) = single_to_half(total);
@@ -252,6 +277,15 @@ void fill_floats(KernelTables* t, ReduceKind kind) {
   k[static_cast<int>(DType::f64)] = {fold_float<R, VF64>, fold_float_rows<R, VF64>};
 }
 
+template <class R>
+void fill_complex_sums(KernelTables* t, ReduceKind kind) {
+  using C64 = Complex<VF32>;
+  using C128 = Complex<VF64>;
+  ReduceKernels* const k = t->reduce[static_cast<int>(kind)];
+  k[static_cast<int>(DType::c64)] = {fold_float<R, C64>, fold_complex_rows<R, C64>};
+  k[static_cast<int>(DType::c128)] = {fold_float<R, C128>, fold_complex_rows<R, C128>};
+}
+
 template <class R, class V>
 void fill_one(KernelTables* t, ReduceKind kind, DType d) {
   t->reduce[static_cast<int>(kind)][static_cast<int>(d)] = {fold_int<R, V>, fold_int_rows<R, V>};
@@ -275,6 +309,8 @@ void fill_numbers(KernelTables* t, ReduceKind kind) {
 void fill_reduce(KernelTables* tables) {
   fill_numbers<Sum>(tables, ReduceKind::sum);
   fill_numbers<Prod>(tables, ReduceKind::prod);
+  fill_complex_sums<Sum>(tables, ReduceKind::sum);
+  fill_complex_sums<Prod>(tables, ReduceKind::prod);
   fill_numbers<Max>(tables, ReduceKind::max);
   fill_numbers<Min>(tables, ReduceKind::min);
   // On bool, + is or and * is and.

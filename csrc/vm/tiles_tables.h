@@ -26,6 +26,9 @@ struct KernelTables {
   X(fill_f64_trig)            \
   X(fill_f32_erf)             \
   X(fill_f64_erf)             \
+  X(fill_complex_basic)       \
+  X(fill_complex_exp)         \
+  X(fill_complex_trig)        \
   X(fill_int_small)           \
   X(fill_int_large)           \
   X(fill_cast)                \

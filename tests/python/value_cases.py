@@ -10,6 +10,7 @@ BOOL = ["bool"]
 INTS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 FLOATS = ["float16", "float32", "float64"]
 REAL = BOOL + INTS + FLOATS
+COMPLEX = ["complex64", "complex128"]
 
 OPS = {op["name"]: op for op in _core.elementwise_ops()}
 PUBLIC = {name: op for name, op in OPS.items() if not op["internal"]}
@@ -25,6 +26,8 @@ OWN_REFERENCES = {
     "softplus": lambda x: np.logaddexp(np.zeros_like(x), x),
     "xlogx": lambda x: special.xlogy(x, x),
     "xlogy0": lambda x, y: np.where(x == 0, 0, special.xlogy(x, y)),
+    "complex": lambda re, im: re + 1j * im,
+    "complex_from_polar": lambda r, angle: r * np.exp(1j * angle),
     "second": lambda x, y: np.broadcast_arrays(x, y)[1],
     "identity": lambda x: x,
     "round_half_away_from_zero": round_half_away,
@@ -46,9 +49,14 @@ def promotion(dtypes):
     return np.result_type(*[np.empty(1, d) for d in dtypes]).name
 
 
+def real_of(dtype):
+    """The dtype of the real part."""
+    return {"complex64": "float32", "complex128": "float64"}.get(dtype, dtype)
+
+
 def to_float(dtype):
     """Theano's upgrade_to_float."""
-    if dtype in FLOATS:
+    if dtype in FLOATS + COMPLEX:
         return dtype
     return "float32" if dtype in ("bool", "int8", "uint8", "int16", "uint16") else "float64"
 
@@ -61,9 +69,14 @@ def rule_dtypes(rule, dtypes):
         dtypes = dtypes[1:]
         return promotion(dtypes), promotion(dtypes)
     common = promotion(dtypes)
-    discrete = common not in FLOATS
+    discrete = common not in FLOATS + COMPLEX
     if rule == "upcast":
         return common, common
+    if rule == "upcast_real":
+        return common, real_of(common)
+    if rule == "make_complex":
+        part = "float64" if to_float(common) == "float64" else "float32"
+        return part, {"float32": "complex64", "float64": "complex128"}[part]
     if rule == "upcast_nobool":
         return None if common == "bool" else (common, common)
     if rule == "to_float":
@@ -123,6 +136,8 @@ def draw(rng, op, dtype, shape):
     dtype = np.dtype(dtype)
     if dtype.kind == "b":
         return rng.random(shape) < 0.5
+    if dtype.kind == "c":
+        return np.asarray(rng.uniform(-3, 3, shape) + 1j * rng.uniform(-3, 3, shape), dtype)
     if dtype.kind in "iu":
         return np.asarray(rng.integers(0 if dtype.kind == "u" else -5, 6, shape), dtype)
     return np.asarray(rng.uniform(low, high, shape), dtype)

@@ -13,6 +13,7 @@ struct Add {
                                         .rule = DTypeRule::upcast,
                                         .summary = "Sum of x and y; on bool, logical or.",
                                         .numpy = "numpy.add",
+                                        .complex = ComplexUse::analytic,
                                         .commutative = true,
                                         .associative = true};
   template <class V>
@@ -31,7 +32,8 @@ struct Sub {
                                         .rule = DTypeRule::upcast_nobool,
                                         .domain = Domain::numeric_nobool,
                                         .summary = "Difference x - y.",
-                                        .numpy = "numpy.subtract"};
+                                        .numpy = "numpy.subtract",
+                                        .complex = ComplexUse::analytic};
   template <class V>
   PHINTYS_INLINE static V body(V x, V y) {
     return x - y;
@@ -48,6 +50,7 @@ struct Mul {
                                         .rule = DTypeRule::upcast,
                                         .summary = "Product of x and y; on bool, logical and.",
                                         .numpy = "numpy.multiply",
+                                        .complex = ComplexUse::analytic,
                                         .commutative = true,
                                         .associative = true};
   template <class V>
@@ -67,6 +70,7 @@ struct TrueDiv {
                                         .domain = Domain::floating,
                                         .summary = "Quotient x / y; integers become floatX first.",
                                         .numpy = "numpy.true_divide",
+                                        .complex = ComplexUse::analytic,
                                         .cost = 5.f};
   template <class V>
   PHINTYS_INLINE static V body(V x, V y) {
@@ -178,12 +182,13 @@ struct Pow {
                                         .domain = Domain::numeric_nobool,
                                         .summary = "x to the power y; integers wrap around.",
                                         .numpy = "numpy.power",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 20.f,
                                         .test_low = 0.05};
   template <class V>
   PHINTYS_INLINE static V body(V x, V y) {
-    if constexpr (V::is_float) {
+    if constexpr (V::is_float || math::is_complex<V>) {
       return math::pow(x, y);
     } else {
       return int_pow(x, y);
@@ -203,7 +208,8 @@ struct Neg {
                                         .rule = DTypeRule::upcast_nobool,
                                         .domain = Domain::numeric_nobool,
                                         .summary = "Negative of x.",
-                                        .numpy = "numpy.negative"};
+                                        .numpy = "numpy.negative",
+                                        .complex = ComplexUse::analytic};
   template <class V>
   PHINTYS_INLINE static V body(V x) {
     return -x;
@@ -217,12 +223,13 @@ struct Neg {
 struct Abs {
   static constexpr ElementwiseInfo info{.name = "abs_",
                                         .arity = 1,
-                                        .rule = DTypeRule::upcast,
+                                        .rule = DTypeRule::upcast_real,
                                         .summary = "Absolute value of x.",
-                                        .numpy = "numpy.absolute"};
+                                        .numpy = "numpy.absolute",
+                                        .complex = ComplexUse::general};
   template <class V>
-  PHINTYS_INLINE static V body(V x) {
-    if constexpr (V::is_float) {
+  PHINTYS_INLINE static auto body(V x) {
+    if constexpr (V::is_float || math::is_complex<V>) {
       return abs(x);
     } else if constexpr (V::is_bool) {
       return x;
@@ -237,20 +244,33 @@ struct Abs {
 };
 
 struct Sgn {
-  static constexpr ElementwiseInfo info{.name = "sgn",
-                                        .arity = 1,
-                                        .rule = DTypeRule::upcast_nobool,
-                                        .domain = Domain::numeric_nobool,
-                                        .summary = "Sign of x: -1, 0 or 1; NaN for NaN.",
-                                        .numpy = "numpy.sign",
-                                        .zero_grad = true};
+  static constexpr ElementwiseInfo info{
+      .name = "sgn",
+      .arity = 1,
+      .rule = DTypeRule::upcast_nobool,
+      .domain = Domain::numeric_nobool,
+      .summary = "Sign of x: -1, 0 or 1, NaN for NaN; of complex numbers x / |x|.",
+      .numpy = "numpy.sign",
+      .complex = ComplexUse::general,
+      .zero_grad = true};
   template <class V>
   PHINTYS_INLINE static V body(V x) {
-    using T = typename V::elem;
-    const V zero = V::broadcast(0);
-    // x + 0 rather than 0: it keeps NaN, and turns -0 into 0.
-    return select(x > zero, V::broadcast(1),
-                  select(x < zero, V::broadcast(static_cast<T>(-1)), x + zero));
+    if constexpr (math::is_complex<V>) {
+      return math::sign(x);
+    } else {
+      using T = typename V::elem;
+      const V zero = V::broadcast(0);
+      // x + 0 rather than 0: it keeps NaN, and turns -0 into 0.
+      return select(x > zero, V::broadcast(1),
+                    select(x < zero, V::broadcast(static_cast<T>(-1)), x + zero));
+    }
+  }
+  // Of complex numbers only: the way along the circle, as the distance from 0 does not matter.
+  template <class E>
+  static Grads<E, 1> grad(E x, E z, E gz) {
+    const E size = abs_(x);
+    const E safe = switch_(eq(size, zeros_like(size)), 1.0, size);
+    return {{(gz - z * real(conj(z) * gz)) / safe}};
   }
 };
 
@@ -259,7 +279,8 @@ struct Sqr {
                                         .arity = 1,
                                         .rule = DTypeRule::upcast,
                                         .summary = "Square of x.",
-                                        .numpy = "numpy.square"};
+                                        .numpy = "numpy.square",
+                                        .complex = ComplexUse::analytic};
   template <class V>
   PHINTYS_INLINE static V body(V x) {
     return x * x;
@@ -277,6 +298,7 @@ struct Sqrt {
                                         .domain = Domain::floating,
                                         .summary = "Square root of x.",
                                         .numpy = "numpy.sqrt",
+                                        .complex = ComplexUse::analytic,
                                         .cost = 10.f,
                                         .test_low = 0.1};
   template <class V>
@@ -296,10 +318,15 @@ struct Inv {
                                         .domain = Domain::floating,
                                         .summary = "Reciprocal 1 / x.",
                                         .numpy = "numpy.reciprocal",
+                                        .complex = ComplexUse::analytic,
                                         .cost = 5.f};
   template <class V>
   PHINTYS_INLINE static V body(V x) {
-    return V::broadcast(1) / x;
+    if constexpr (math::is_complex<V>) {
+      return math::inverse(x);
+    } else {
+      return V::broadcast(1) / x;
+    }
   }
   template <class E>
   static Grads<E, 1> grad(E, E z, E gz) {

@@ -3,6 +3,7 @@
 
 #include "ops/elementwise/int_value.h"
 #include "ops/elementwise/op_list.h"
+#include "ops/math/complex_value.h"
 
 namespace phintys::ops {
 
@@ -12,6 +13,7 @@ struct Eq {
                                         .rule = DTypeRule::compare,
                                         .summary = "True where x equals y.",
                                         .numpy = "numpy.equal",
+                                        .complex = ComplexUse::analytic,
                                         .commutative = true,
                                         .zero_grad = true};
   template <class V>
@@ -26,6 +28,7 @@ struct Neq {
                                         .rule = DTypeRule::compare,
                                         .summary = "True where x differs from y.",
                                         .numpy = "numpy.not_equal",
+                                        .complex = ComplexUse::analytic,
                                         .commutative = true,
                                         .zero_grad = true};
   template <class V>
@@ -91,8 +94,9 @@ struct IsNan {
                                         .arity = 1,
                                         .rule = DTypeRule::predicate,
                                         .domain = Domain::floating,
-                                        .summary = "True where x is NaN.",
+                                        .summary = "True where x, or a part of it, is NaN.",
                                         .numpy = "numpy.isnan",
+                                        .complex = ComplexUse::analytic,
                                         .zero_grad = true};
   template <class V>
   PHINTYS_INLINE static typename V::mask body(V x) {
@@ -101,17 +105,23 @@ struct IsNan {
 };
 
 struct IsInf {
-  static constexpr ElementwiseInfo info{.name = "isinf",
-                                        .arity = 1,
-                                        .rule = DTypeRule::predicate,
-                                        .domain = Domain::floating,
-                                        .summary = "True where x is an infinity of either sign.",
-                                        .numpy = "numpy.isinf",
-                                        .zero_grad = true};
+  static constexpr ElementwiseInfo info{
+      .name = "isinf",
+      .arity = 1,
+      .rule = DTypeRule::predicate,
+      .domain = Domain::floating,
+      .summary = "True where x, or a part of it, is an infinity of either sign.",
+      .numpy = "numpy.isinf",
+      .complex = ComplexUse::analytic,
+      .zero_grad = true};
   template <class V>
   PHINTYS_INLINE static typename V::mask body(V x) {
-    using T = typename V::elem;
-    return abs(x) == V::broadcast(static_cast<T>(__builtin_inff()));
+    if constexpr (math::is_complex<V>) {
+      return math::isinf(x);
+    } else {
+      using T = typename V::elem;
+      return abs(x) == V::broadcast(static_cast<T>(__builtin_inff()));
+    }
   }
 };
 

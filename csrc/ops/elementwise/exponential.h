@@ -15,6 +15,7 @@ struct Exp {
                                         .domain = Domain::floating,
                                         .summary = "e to the power x.",
                                         .numpy = "numpy.exp",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 6.f};
   template <class V>
@@ -34,6 +35,7 @@ struct Exp2 {
                                         .domain = Domain::floating,
                                         .summary = "2 to the power x.",
                                         .numpy = "numpy.exp2",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 6.f};
   template <class V>
@@ -53,6 +55,7 @@ struct Expm1 {
                                         .domain = Domain::floating,
                                         .summary = "exp(x) - 1, accurate near zero.",
                                         .numpy = "numpy.expm1",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 8.f};
   template <class V>
@@ -72,6 +75,7 @@ struct Log {
                                         .domain = Domain::floating,
                                         .summary = "Natural logarithm of x.",
                                         .numpy = "numpy.log",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 8.f,
                                         .test_low = 0.05,
@@ -93,6 +97,7 @@ struct Log2 {
                                         .domain = Domain::floating,
                                         .summary = "Logarithm of x to base 2.",
                                         .numpy = "numpy.log2",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 8.f,
                                         .test_low = 0.05,
@@ -114,6 +119,7 @@ struct Log10 {
                                         .domain = Domain::floating,
                                         .summary = "Logarithm of x to base 10.",
                                         .numpy = "numpy.log10",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 8.f,
                                         .test_low = 0.05,
@@ -135,6 +141,7 @@ struct Log1p {
                                         .domain = Domain::floating,
                                         .summary = "log(1 + x), accurate near zero.",
                                         .numpy = "numpy.log1p",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 8.f,
                                         .test_low = -0.9};

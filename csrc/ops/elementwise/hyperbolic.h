@@ -14,6 +14,7 @@ struct Sinh {
                                         .domain = Domain::floating,
                                         .summary = "Hyperbolic sine of x.",
                                         .numpy = "numpy.sinh",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 10.f};
   template <class V>
@@ -33,6 +34,7 @@ struct Cosh {
                                         .domain = Domain::floating,
                                         .summary = "Hyperbolic cosine of x.",
                                         .numpy = "numpy.cosh",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 10.f};
   template <class V>
@@ -52,6 +54,7 @@ struct Tanh {
                                         .domain = Domain::floating,
                                         .summary = "Hyperbolic tangent of x.",
                                         .numpy = "numpy.tanh",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 8.f};
   template <class V>
@@ -71,6 +74,7 @@ struct ArcSinh {
                                         .domain = Domain::floating,
                                         .summary = "Inverse hyperbolic sine of x.",
                                         .numpy = "numpy.arcsinh",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 14.f};
   template <class V>
@@ -90,6 +94,7 @@ struct ArcCosh {
                                         .domain = Domain::floating,
                                         .summary = "Inverse hyperbolic cosine of x.",
                                         .numpy = "numpy.arccosh",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 14.f,
                                         .test_low = 1.1,
@@ -100,7 +105,8 @@ struct ArcCosh {
   }
   template <class E>
   static Grads<E, 1> grad(E x, E, E gz) {
-    return {{gz / sqrt(sqr(x) - 1.0)}};
+    // Of complex x the root of x^2 - 1 would have the wrong sign to the left.
+    return {{gz / (sqrt(x - 1.0) * sqrt(x + 1.0))}};
   }
 };
 
@@ -111,6 +117,7 @@ struct ArcTanh {
                                         .domain = Domain::floating,
                                         .summary = "Inverse hyperbolic tangent of x.",
                                         .numpy = "numpy.arctanh",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 12.f,
                                         .test_low = -0.95,

@@ -6,6 +6,7 @@
 
 #include "ops/elementwise/arithmetic.h"
 #include "ops/elementwise/comparison.h"
+#include "ops/elementwise/complex_parts.h"
 #include "ops/elementwise/exponential.h"
 #include "ops/elementwise/hyperbolic.h"
 #include "ops/elementwise/logical.h"
@@ -16,9 +17,10 @@
 
 namespace phintys::ops {
 
-using AllOps = ConcatLists<ArithmeticOps, DivisionOps, PowerOps, ComparisonOps, PredicateOps,
-                           LogicalOps, RoundingOps, ExponentialOps, TrigonometricOps, AngleOps,
-                           HyperbolicOps, SpecialOps, SelectionOps, ClipOps>::type;
+using AllOps =
+    ConcatLists<ArithmeticOps, DivisionOps, PowerOps, ComparisonOps, PredicateOps, LogicalOps,
+                RoundingOps, ExponentialOps, TrigonometricOps, AngleOps, HyperbolicOps, SpecialOps,
+                SelectionOps, ClipOps, ComplexPartOps, ComplexFromOps>::type;
 
 inline constexpr int kNumElementwise = AllOps::size;
 

@@ -12,7 +12,8 @@ struct Switch {
                                         .arity = 3,
                                         .rule = DTypeRule::select,
                                         .summary = "a where condition is true, else b.",
-                                        .numpy = "numpy.where"};
+                                        .numpy = "numpy.where",
+                                        .complex = ComplexUse::analytic};
   template <class V>
   PHINTYS_INLINE static V body(typename V::mask condition, V a, V b) {
     return select(condition, a, b);
@@ -46,7 +47,8 @@ struct Second {
   static constexpr ElementwiseInfo info{.name = "second",
                                         .arity = 2,
                                         .rule = DTypeRule::second,
-                                        .summary = "y, in the shape that x and y broadcast to."};
+                                        .summary = "y, in the shape that x and y broadcast to.",
+                                        .complex = ComplexUse::analytic};
   template <class V>
   PHINTYS_INLINE static V body(V, V y) {
     return y;
@@ -58,8 +60,11 @@ struct Second {
 };
 
 struct Identity {
-  static constexpr ElementwiseInfo info{
-      .name = "identity", .arity = 1, .rule = DTypeRule::upcast, .summary = "x unchanged."};
+  static constexpr ElementwiseInfo info{.name = "identity",
+                                        .arity = 1,
+                                        .rule = DTypeRule::upcast,
+                                        .summary = "x unchanged.",
+                                        .complex = ComplexUse::analytic};
   template <class V>
   PHINTYS_INLINE static V body(V x) {
     return x;

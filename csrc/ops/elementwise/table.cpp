@@ -47,16 +47,20 @@ constexpr bool names_differ() {
 }
 static_assert(names_differ(), "two elementwise ops have the same name");
 
-constexpr bool in_domain(Domain domain, DType d) {
-  switch (domain) {
+constexpr bool takes(const ElementwiseInfo& info, DType d) {
+  if (is_complex(d)) return info.complex != ComplexUse::none;
+  if (info.rule == DTypeRule::make_complex) return d == DType::f32 || d == DType::f64;
+  switch (info.domain) {
     case Domain::numeric:
-      return !is_complex(d);
+      return true;
     case Domain::floating:
       return is_float(d);
     case Domain::discrete:
       return is_discrete(d);
     case Domain::numeric_nobool:
-      return !is_complex(d) && !is_bool(d);
+      return !is_bool(d);
+    case Domain::none:
+      return false;
   }
   return false;
 }
@@ -100,7 +104,7 @@ int elementwise_index(std::string_view name) {
   return -1;
 }
 
-bool supports_dtype(int op, DType d) { return in_domain(elementwise_info(op).domain, d); }
+bool supports_dtype(int op, DType d) { return takes(elementwise_info(op), d); }
 
 bool resolve_dtypes(int op, std::span<const DType> in, DType floatX, ResolvedDTypes* out,
                     std::string* why) {
@@ -119,6 +123,9 @@ bool resolve_dtypes(int op, std::span<const DType> in, DType floatX, ResolvedDTy
   DType result = compute;
   switch (info.rule) {
     case DTypeRule::upcast:
+      break;
+    case DTypeRule::upcast_real:
+      result = real_of(compute);
       break;
     case DTypeRule::upcast_nobool:
       if (every(in, is_bool)) return refuse("bool output not supported");
@@ -153,9 +160,17 @@ bool resolve_dtypes(int op, std::span<const DType> in, DType floatX, ResolvedDTy
       compute = upgrade_to_float(compute);
       result = DType::i64;
       break;
+    case DTypeRule::make_complex:
+      if (is_complex(compute)) return refuse("the parts must be real, not complex");
+      compute = upgrade_to_float(compute);
+      if (compute == DType::f16) compute = DType::f32;
+      result = compute == DType::f64 ? DType::c128 : DType::c64;
+      break;
   }
-  if (!in_domain(info.domain, compute)) {
-    return refuse("not supported for " + std::string(dtype_name(compute)));
+  if (!takes(info, compute)) {
+    const bool order = is_complex(compute) && info.rule == DTypeRule::compare;
+    return refuse("not supported for " + std::string(dtype_name(compute)) +
+                  (order ? ": complex numbers have no order" : ""));
   }
   *out = {compute, result};
   return true;

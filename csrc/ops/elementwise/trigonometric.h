@@ -14,6 +14,7 @@ struct Sin {
                                         .domain = Domain::floating,
                                         .summary = "Sine of x.",
                                         .numpy = "numpy.sin",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 8.f};
   template <class V>
@@ -33,6 +34,7 @@ struct Cos {
                                         .domain = Domain::floating,
                                         .summary = "Cosine of x.",
                                         .numpy = "numpy.cos",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 8.f};
   template <class V>
@@ -52,6 +54,7 @@ struct Tan {
                                         .domain = Domain::floating,
                                         .summary = "Tangent of x.",
                                         .numpy = "numpy.tan",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 12.f,
                                         .test_low = -1.4,
@@ -73,6 +76,7 @@ struct ArcSin {
                                         .domain = Domain::floating,
                                         .summary = "Inverse sine of x.",
                                         .numpy = "numpy.arcsin",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 10.f,
                                         .test_low = -0.95,
@@ -94,6 +98,7 @@ struct ArcCos {
                                         .domain = Domain::floating,
                                         .summary = "Inverse cosine of x.",
                                         .numpy = "numpy.arccos",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 10.f,
                                         .test_low = -0.95,
@@ -115,6 +120,7 @@ struct ArcTan {
                                         .domain = Domain::floating,
                                         .summary = "Inverse tangent of x.",
                                         .numpy = "numpy.arctan",
+                                        .complex = ComplexUse::analytic,
                                         .heavy = true,
                                         .cost = 10.f};
   template <class V>

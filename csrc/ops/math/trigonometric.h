@@ -150,12 +150,17 @@ PHINTYS_INLINE void reduce_huge_lanes(V x, mask_t<V> huge, V& r, V& r_lo, int_t<
   quadrant = int_t<V>::load(quadrants);
 }
 
-/// Two polynomials on |r| <= pi/4: one alone, up to pi/2, is a little faster, but neither stays
-/// within 2 ULP there nor gives cos 0 = 1.
-template <bool Cosine, class V>
-PHINTYS_INLINE V sine_or_cosine(V x) {
-  using I = elem_t<int_t<V>>;
-  constexpr int kSignShift = is_f32<V> ? 30 : 62;
+/// x less whole quarter turns: sin and cos of what is left, and how many turns there were (their
+/// two low bits). Two polynomials on |r| <= pi/4: one alone, up to pi/2, is a little faster, but
+/// neither stays within 2 ULP there nor gives cos 0 = 1.
+template <class V>
+struct QuarterTurn {
+  V sin;
+  V cos;
+  int_t<V> quadrant;
+};
+template <class V>
+PHINTYS_INLINE QuarterTurn<V> quarter_turn(V x) {
   const V magic = splat<V>(12582912.0, 6755399441055744.0);
   const V ax = abs(x);
   const V t = fma(x, splat<V>(0.63661977236758134308), magic);
@@ -167,13 +172,39 @@ PHINTYS_INLINE V sine_or_cosine(V x) {
     V unused = r;
     reduce_huge_lanes(x, huge, r, unused, quadrant);
   }
-  if constexpr (Cosine) quadrant = quadrant + I{1};
   const V u = r * r;
   // A product with r, not a sum: keeps -0 and the denormals.
   const V s = r * fma(u, poly_sin(u), splat<V>(1.0));
   const V c = fma(u, fma(u, poly_cos(u), splat<V>(-0.5)), splat<V>(1.0));
-  const V y = select(test_bits(quadrant, I{1}), c, s);
+  return {s, c, quadrant};
+}
+/// The sine of an angle that is `quadrant` quarter turns more than that of `a`.
+template <class V>
+PHINTYS_INLINE V sine_in(int_t<V> quadrant, const QuarterTurn<V>& a) {
+  using I = elem_t<int_t<V>>;
+  constexpr int kSignShift = is_f32<V> ? 30 : 62;
+  const V y = select(test_bits(quadrant, I{1}), a.cos, a.sin);
   return bitcast_float(bitcast_int(y) ^ shl(quadrant & I{2}, kSignShift));
+}
+
+template <bool Cosine, class V>
+PHINTYS_INLINE V sine_or_cosine(V x) {
+  using I = elem_t<int_t<V>>;
+  const auto a = quarter_turn(x);
+  return sine_in(Cosine ? a.quadrant + I{1} : a.quadrant, a);
+}
+
+/// Both, for little more than one.
+template <class V>
+struct SineAndCosine {
+  V sin;
+  V cos;
+};
+template <class V>
+PHINTYS_INLINE SineAndCosine<V> sine_and_cosine(V x) {
+  using I = elem_t<int_t<V>>;
+  const auto a = quarter_turn(x);
+  return {sine_in(a.quadrant, a), sine_in(a.quadrant + I{1}, a)};
 }
 
 /// sin x. All x, NaN at infinities; -0 stays -0. 2 ULP.

@@ -56,6 +56,7 @@ _ARGUMENTS = {1: "x", 2: "x, y", 3: "x, y, z"}
 _NAMED_ARGUMENTS = {"switch": "cond, ift, iff", "clip": "x, min, max", "second": "shape_of, value"}
 _RULES = {
     "upcast": "The dtype is the promotion of the operands' dtypes.",
+    "upcast_real": "The dtype is the promotion of the operands' dtypes, or that of its real part.",
     "upcast_nobool": "The dtype is the promotion of the operands' dtypes, which must not be bool.",
     "to_float": "The dtype is floating: integers become float32 (8, 16 bits) or float64.",
     "float_only": "The operand must be floating.",
@@ -66,6 +67,8 @@ _RULES = {
     "select": "The dtype is the promotion of the last two operands' dtypes.",
     "second": "The dtype is that of the second operand.",
     "to_int64": "The dtype is int64.",
+    "make_complex": "The operands must be real. The dtype is complex64, or complex128 if a part is "
+    "float64 or an integer of 32 bits or more.",
 }
 
 
@@ -131,7 +134,7 @@ if TYPE_CHECKING:
 _generated = {name: _make_function(info) for name, info in OPS.items()}
 _generated.update({alias: _generated[name] for alias, name in ALIASES.items() if name in OPS})
 # Inside this module nothing may hide Python's own functions.
-_hidden = {"abs", "pow", "round", "divmod"}
+_hidden = {"abs", "pow", "round", "divmod", "complex"}
 globals().update({name: f for name, f in _generated.items() if name not in _hidden})
 
 
@@ -159,7 +162,9 @@ def cast(x: Any, dtype: Any) -> Any:
     if x.dtype == name:
         return x
     if x.dtype in complex_dtypes and name not in complex_dtypes:
-        raise PhintysTypeError("Casting from complex to real is ambiguous: consider real(), imag()")
+        raise PhintysTypeError(
+            "Casting from complex to real is ambiguous: consider real(), imag(), angle() or abs()"
+        )
     return _core.cast(x, name)
 
 
@@ -190,30 +195,43 @@ def ceil_intdiv(a: Any, b: Any) -> Any:
     return quotient + cast(_core.elemwise("neq", rest, as_tensor_variable(0)), quotient.dtype)
 
 
-def _real_only(x: Any, what: str) -> Any:
-    x = as_tensor_variable(x)
-    if x.dtype in complex_dtypes:
-        raise PhintysTypeError(f"{what}: complex operands are not supported, got {x.type}")
-    return x
-
-
 def real(x: Any) -> Any:
-    """The real part: `x` itself, as it is real."""
-    return _real_only(x, "real")
+    """The real part of `x`, of dtype float32 for complex64 and float64 for complex128.
+
+    A real `x` is returned as it is.
+    """
+    x = as_tensor_variable(x)
+    return _core.elemwise("real", x) if x.dtype in complex_dtypes else x
 
 
 def imag(x: Any) -> Any:
-    """The imaginary part: zeros, as `x` is real."""
-    x = _real_only(x, "imag")
+    """The imaginary part of `x`, of the dtype of its real part; zeros for a real `x`."""
+    x = as_tensor_variable(x)
+    if x.dtype in complex_dtypes:
+        return _core.elemwise("imag", x)
     return _core.elemwise("second", x, _core.cast(as_tensor_variable(0), x.dtype))
 
 
 def conj(x: Any) -> Any:
-    """The complex conjugate: `x` itself, as it is real."""
-    return _real_only(x, "conj")
+    """The complex conjugate of `x`; a real `x` is returned as it is."""
+    x = as_tensor_variable(x)
+    return _core.elemwise("conj", x) if x.dtype in complex_dtypes else x
+
+
+def angle(x: Any) -> Any:
+    """The angle of `x` in the complex plane, from -pi to pi, and 0 for 0.
+
+    The dtype is that of the real part; of a real `x` it is floating, as for exp, and the angle is
+    0 or pi.
+    """
+    x = as_tensor_variable(x)
+    if x.dtype in complex_dtypes:
+        return _core.elemwise("angle", x)
+    return _core.elemwise("arctan2", imag(x), x)
 
 
 conjugate = conj
+_generated.update(real=real, imag=imag, conj=conj, angle=angle)
 
 
 def logical_and(x: Any, y: Any) -> Any:
@@ -233,6 +251,8 @@ def logical_xor(x: Any, y: Any) -> Any:
 
 def _truth(x: Any) -> Any:
     x = as_tensor_variable(x)
+    if x.dtype in complex_dtypes:
+        return _core.elemwise("neq", x, as_tensor_variable(0))
     return x if x.dtype == "bool" else _core.cast(x, "bool")
 
 
@@ -283,6 +303,7 @@ __all__ = [
     *(name for name in _generated),
     "ALIASES",
     "allclose",
+    "angle",
     "cast",
     "ceil_intdiv",
     "conj",
@@ -298,4 +319,4 @@ __all__ = [
     "real",
     "round",
 ]
-globals().update({name: f for name, f in _generated.items() if name in {"abs", "pow"}})
+globals().update({name: f for name, f in _generated.items() if name in {"abs", "pow", "complex"}})

@@ -173,9 +173,14 @@ def mean(
     # The mean of float16 values is taken in float32.
     total_dtype = "float32" if out == "float16" else out
     total = _reduce_arithmetic("sum", x, axes, total_dtype, keepdims, acc_dtype)
-    count = _core.cast(_count(x, axes), "float32" if total_dtype == "float32" else "float64")
+    single = total_dtype in ("float32", "complex64")
+    count = _core.cast(_count(x, axes), "float32" if single else "float64")
     result = _core.elemwise("true_div", total, count)
     return result if result.dtype == out else _core.cast(result, out)
+
+
+def _square_of_size(x: Any) -> Any:
+    return _core.elemwise("sqr", _core.elemwise("abs_", x) if x.dtype in complex_dtypes else x)
 
 
 def var(
@@ -187,7 +192,8 @@ def var(
 ) -> Any:
     """Variance over `axis`: the mean of squared differences from the mean.
 
-    With `ddof`, the sum is divided by the number of elements minus `ddof`; with `corrected`, the
+    Of complex elements, the squares are those of the absolute values, and the result is real. With
+    `ddof`, the sum is divided by the number of elements minus `ddof`; with `corrected`, the
     square of the mean of the differences, a rounding error, is subtracted.
     """
     if isinstance(ddof, bool):
@@ -198,7 +204,7 @@ def var(
     x = as_tensor_variable(input)
     axes = _axes(axis, x.ndim, "var")
     centered = x - mean(x, axes, keepdims=True)
-    squares = _core.elemwise("sqr", centered)
+    squares = _square_of_size(centered)
     if ddof == 0:
         result = mean(squares, axes, keepdims=keepdims)
     else:
@@ -207,11 +213,12 @@ def var(
         result = _core.elemwise("true_div", total, count)
     if corrected:
         if ddof == 0:
-            error = _core.elemwise("sqr", mean(centered, axes, keepdims=keepdims))
+            error = _square_of_size(mean(centered, axes, keepdims=keepdims))
         else:
             rest = sum(centered, axes, keepdims=keepdims)
-            error = _core.elemwise("sqr", rest) / _core.cast(_count(x, axes), rest.dtype)
-            error = error / _core.cast(_count(x, axes) - ddof, rest.dtype)
+            error = _square_of_size(rest)
+            error = error / _core.cast(_count(x, axes), error.dtype)
+            error = error / _core.cast(_count(x, axes) - ddof, error.dtype)
         result = result - error
     return result
 
@@ -285,7 +292,9 @@ def max_and_argmax(a: Any, axis: Any = None, keepdims: bool = False) -> tuple[An
 
 def _truth_reduction(kind: str, x: Any, axis: Any, keepdims: bool) -> Any:
     x = as_tensor_variable(x)
-    if x.dtype != "bool":
+    if x.dtype in complex_dtypes:
+        x = _core.elemwise("neq", x, as_tensor_variable(0))
+    elif x.dtype != "bool":
         x = _core.cast(x, "bool")
     return _core.reduce(kind, x, _axes(axis, x.ndim, kind), "bool", "bool", keepdims)
 
@@ -318,7 +327,7 @@ def norm(x: Any, ord: Any, axis: Any = None, keepdims: bool = False) -> Any:
     if ord == 1:
         return sum(magnitude, axis, keepdims=keepdims)
     if ord == 2:
-        return _core.elemwise("sqrt", sum(_core.elemwise("sqr", x), axis, keepdims=keepdims))
+        return _core.elemwise("sqrt", sum(_square_of_size(x), axis, keepdims=keepdims))
     return sum(magnitude**ord, axis, keepdims=keepdims) ** (1.0 / ord)
 
 

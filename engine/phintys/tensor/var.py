@@ -98,12 +98,12 @@ class _tensor_py_operators:
 
     @property
     def real(self) -> Any:
-        """The real part."""
+        """The real part: the variable itself if it is real."""
         return _tensor().real(self)
 
     @property
     def imag(self) -> Any:
-        """The imaginary part."""
+        """The imaginary part: zeros if the variable is real."""
         return _tensor().imag(self)
 
     @property
@@ -260,9 +260,11 @@ class _tensor_py_operators:
         """The elements rounded to integers, half to even by default."""
         return _tensor().round(self, mode)
 
-    def conjugate(self) -> Any:
+    def conj(self) -> Any:
         """The complex conjugates."""
         return _tensor().conj(self)
+
+    conjugate = conj
 
     def dot(self, other: Any) -> Any:
         """The dot product with `other`."""

@@ -67,14 +67,15 @@ double call(const double* v) {
 double scalar(int op, DType compute, const double* v) {
   return ops::dispatch_op(op, [&]<class Op>() -> double {
     constexpr Domain kDomain = Op::info.domain;
+    constexpr bool kReal = kDomain != Domain::none && Op::info.rule != DTypeRule::make_complex;
     if (is_float(compute)) {
-      if constexpr (kDomain != Domain::discrete) return call<Op, SF64>(v);
+      if constexpr (kReal && kDomain != Domain::discrete) return call<Op, SF64>(v);
     } else if (is_bool(compute)) {
       if constexpr (kDomain == Domain::numeric || kDomain == Domain::discrete) {
         return call<Op, BoolV>(v);
       }
     } else {
-      if constexpr (kDomain != Domain::floating) return call<Op, I64>(v);
+      if constexpr (kReal && kDomain != Domain::floating) return call<Op, I64>(v);
     }
     fail(ErrorKind::internal, "no kernel");
   });

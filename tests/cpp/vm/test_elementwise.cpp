@@ -83,9 +83,13 @@ namespace {
 using gradient_numbers::call;
 using gradient_numbers::Num;
 
+// Complex gradients are tested in Python: Num is a real number.
+template <class Op>
+constexpr bool kReal = Op::info.domain != Domain::none && Op::info.rule != DTypeRule::make_complex;
+
 template <class Op>
 void gradient_of(const double (&in)[3], double z, double gz, double* out) {
-  if constexpr (Op::info.zero_grad) {
+  if constexpr (Op::info.zero_grad || !kReal<Op>) {
     for (int i = 0; i < Op::info.arity; ++i) out[i] = 0;
   } else {
     Grads<Num, Op::info.arity> g;
@@ -182,6 +186,18 @@ TEST_CASE("dtype rules") {
   CHECK_FALSE(resolve("and_", {DType::i32, DType::f32}, DType::f32, &r));
   CHECK_FALSE(resolve("add", {DType::i32}, DType::f32, &r));
   CHECK_FALSE(resolve("erf", {DType::c64}, DType::f32, &r));
+  CHECK_FALSE(resolve("lt", {DType::c64, DType::f32}, DType::f32, &r));
+  CHECK(why.find("complex numbers have no order") != std::string::npos);
+  CHECK_FALSE(resolve("real", {DType::f64}, DType::f32, &r));
+  CHECK_FALSE(resolve("complex", {DType::f64, DType::c64}, DType::f32, &r));
+  REQUIRE(resolve("complex", {DType::f16, DType::i8}, DType::f64, &r));
+  CHECK(r.compute == DType::f32);
+  CHECK(r.result == DType::c64);
+  REQUIRE(resolve("complex", {DType::f32, DType::i32}, DType::f32, &r));
+  CHECK(r.result == DType::c128);
+  REQUIRE(resolve("abs_", {DType::c64}, DType::f64, &r));
+  CHECK(r.compute == DType::c64);
+  CHECK(r.result == DType::f32);
   // Whatever resolves has a kernel.
   for (int op = 0; op < ops::elementwise_count(); ++op) {
     for (int d = 0; d < kNumDTypes; ++d) {
@@ -198,7 +214,7 @@ TEST_CASE("gradients agree with finite differences") {
   std::mt19937 random(11);
   ops::for_each_op([&]<class Op>() {
     const ElementwiseInfo& info = Op::info;
-    if (info.domain == Domain::discrete) return;
+    if (info.domain == Domain::discrete || !kReal<Op>) return;
     if (info.rule == DTypeRule::compare || info.rule == DTypeRule::predicate) return;
     if (info.rule == DTypeRule::to_int64) return;
     std::uniform_real_distribution<double> draw(info.test_low, info.test_high);
