@@ -7,6 +7,7 @@
 #include "bindings/types.h"
 #include "graph/print.h"
 #include "ops/build.h"
+#include "ops/linalg/expressions.h"
 #include "ops/reduce.h"
 
 namespace phintys::python {
@@ -225,6 +226,27 @@ void bind_build(py::module_& m) {
         return wrapped(dot(var_from(a), var_from(b)));
       },
       py::arg("a"), py::arg("b"), "Product of vectors and matrices.");
+  m.def(
+      "matmul",
+      [](py::handle a, py::handle b) {
+        const UserLocation here;
+        return wrapped(linalg::matmul(var_from(a), var_from(b)));
+      },
+      py::arg("a"), py::arg("b"), "Products of stacks of matrices.");
+  m.def(
+      "lower_part",
+      [](py::handle x, int64_t k) {
+        const UserLocation here;
+        return wrapped(linalg::lower_part(var_from(x), k));
+      },
+      py::arg("x"), py::arg("k"), "Matrices with zeros above a diagonal.");
+  m.def(
+      "upper_part",
+      [](py::handle x, int64_t k) {
+        const UserLocation here;
+        return wrapped(linalg::upper_part(var_from(x), k));
+      },
+      py::arg("x"), py::arg("k"), "Matrices with zeros below a diagonal.");
   m.def("reduce", &reduce_variable, py::arg("kind"), py::arg("var"), py::arg("axes"),
         py::arg("dtype") = py::none(), py::arg("acc_dtype") = py::none(),
         py::arg("keepdims") = false,

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <complex>
 #include <cstring>
 #include <limits>
 
@@ -31,6 +32,17 @@ extern "C" {
                               T* y, phintys::blas_int incy);
 PHINTYS_DECLARE_BLAS(float, s)
 PHINTYS_DECLARE_BLAS(double, d)
+#define PHINTYS_DECLARE_COMPLEX_BLAS(p)                                                            \
+  void PHINTYS_CBLAS(p##gemm)(int order, int ta, int tb, phintys::blas_int m, phintys::blas_int n, \
+                              phintys::blas_int k, const void* alpha, const void* a,               \
+                              phintys::blas_int lda, const void* b, phintys::blas_int ldb,         \
+                              const void* beta, void* c, phintys::blas_int ldc);                   \
+  void PHINTYS_CBLAS(p##gemv)(int order, int trans, phintys::blas_int m, phintys::blas_int n,      \
+                              const void* alpha, const void* a, phintys::blas_int lda,             \
+                              const void* x, phintys::blas_int incx, const void* beta, void* y,    \
+                              phintys::blas_int incy);
+PHINTYS_DECLARE_COMPLEX_BLAS(c)
+PHINTYS_DECLARE_COMPLEX_BLAS(z)
 #ifdef PHINTYS_BLAS_NAME
 void PHINTYS_BLAS_NAME(openblas_set_num_threads)(int n);
 char* PHINTYS_BLAS_NAME(openblas_get_config)(void);
@@ -66,6 +78,23 @@ struct Blas<double> {
   static constexpr auto dot = PHINTYS_CBLAS(ddot);
   static constexpr auto axpy = PHINTYS_CBLAS(daxpy);
 };
+#define PHINTYS_COMPLEX_BLAS(T, p)                                                           \
+  template <>                                                                                \
+  struct Blas<std::complex<T>> {                                                             \
+    using C = std::complex<T>;                                                               \
+    static void gemm(int order, int ta, int tb, blas_int m, blas_int n, blas_int k, C alpha, \
+                     const C* a, blas_int lda, const C* b, blas_int ldb, C beta, C* c,       \
+                     blas_int ldc) {                                                         \
+      PHINTYS_CBLAS(p##gemm)(order, ta, tb, m, n, k, &alpha, a, lda, b, ldb, &beta, c, ldc); \
+    }                                                                                        \
+    static void gemv(int order, int trans, blas_int m, blas_int n, C alpha, const C* a,      \
+                     blas_int lda, const C* x, blas_int incx, C beta, C* y, blas_int incy) { \
+      PHINTYS_CBLAS(p##gemv)(order, trans, m, n, &alpha, a, lda, x, incx, &beta, y, incy);   \
+    }                                                                                        \
+  };
+PHINTYS_COMPLEX_BLAS(float, c)
+PHINTYS_COMPLEX_BLAS(double, z)
+#undef PHINTYS_COMPLEX_BLAS
 
 // Does it fit the library's integers? Always, unless a system BLAS has 32-bit ones.
 template <class... I>
@@ -363,7 +392,7 @@ const char* blas_config() noexcept {
 #endif
 }
 
-#define PHINTYS_DEFINE_BLAS(T)                                                                   \
+#define PHINTYS_DEFINE_PRODUCTS(T)                                                               \
   bool gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, \
             const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c,            \
             std::int64_t ldc) {                                                                  \
@@ -372,18 +401,24 @@ const char* blas_config() noexcept {
   bool gemv(bool trans, std::int64_t m, std::int64_t n, T alpha, const T* a, std::int64_t lda,   \
             const T* x, std::int64_t incx, T beta, T* y, std::int64_t incy) {                    \
     return gemv_any(trans, m, n, alpha, a, lda, x, incx, beta, y, incy);                         \
-  }                                                                                              \
-  bool ger(std::int64_t m, std::int64_t n, T alpha, const T* x, std::int64_t incx, const T* y,   \
-           std::int64_t incy, T* a, std::int64_t lda) {                                          \
-    return ger_any(m, n, alpha, x, incx, y, incy, a, lda);                                       \
-  }                                                                                              \
-  T dot(std::int64_t n, const T* x, std::int64_t incx, const T* y, std::int64_t incy) {          \
-    return dot_any(n, x, incx, y, incy);                                                         \
-  }                                                                                              \
-  void axpy(std::int64_t n, T alpha, const T* x, std::int64_t incx, T* y, std::int64_t incy) {   \
-    axpy_any(n, alpha, x, incx, y, incy);                                                        \
   }
-PHINTYS_DEFINE_BLAS(float)
-PHINTYS_DEFINE_BLAS(double)
+PHINTYS_DEFINE_PRODUCTS(float)
+PHINTYS_DEFINE_PRODUCTS(double)
+PHINTYS_DEFINE_PRODUCTS(std::complex<float>)
+PHINTYS_DEFINE_PRODUCTS(std::complex<double>)
+
+#define PHINTYS_DEFINE_VECTORS(T)                                                              \
+  bool ger(std::int64_t m, std::int64_t n, T alpha, const T* x, std::int64_t incx, const T* y, \
+           std::int64_t incy, T* a, std::int64_t lda) {                                        \
+    return ger_any(m, n, alpha, x, incx, y, incy, a, lda);                                     \
+  }                                                                                            \
+  T dot(std::int64_t n, const T* x, std::int64_t incx, const T* y, std::int64_t incy) {        \
+    return dot_any(n, x, incx, y, incy);                                                       \
+  }                                                                                            \
+  void axpy(std::int64_t n, T alpha, const T* x, std::int64_t incx, T* y, std::int64_t incy) { \
+    axpy_any(n, alpha, x, incx, y, incy);                                                      \
+  }
+PHINTYS_DEFINE_VECTORS(float)
+PHINTYS_DEFINE_VECTORS(double)
 
 }  // namespace phintys

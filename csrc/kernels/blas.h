@@ -7,6 +7,7 @@
 // Vector pointers address the first element, whatever the sign of the stride.
 #pragma once
 
+#include <complex>
 #include <cstdint>
 
 #include "base/export.h"
@@ -21,6 +22,14 @@ PHINTYS_PUBLIC bool gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_
 PHINTYS_PUBLIC bool gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
                          double alpha, const double* a, std::int64_t lda, const double* b,
                          std::int64_t ldb, double beta, double* c, std::int64_t ldc);
+PHINTYS_PUBLIC bool gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
+                         std::complex<float> alpha, const std::complex<float>* a, std::int64_t lda,
+                         const std::complex<float>* b, std::int64_t ldb, std::complex<float> beta,
+                         std::complex<float>* c, std::int64_t ldc);
+PHINTYS_PUBLIC bool gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
+                         std::complex<double> alpha, const std::complex<double>* a,
+                         std::int64_t lda, const std::complex<double>* b, std::int64_t ldb,
+                         std::complex<double> beta, std::complex<double>* c, std::int64_t ldc);
 
 // y = alpha * op(A) @ x + beta * y for A[m,n] as stored: y has m elements, or n if transposed.
 PHINTYS_PUBLIC bool gemv(bool trans, std::int64_t m, std::int64_t n, float alpha, const float* a,
@@ -29,6 +38,14 @@ PHINTYS_PUBLIC bool gemv(bool trans, std::int64_t m, std::int64_t n, float alpha
 PHINTYS_PUBLIC bool gemv(bool trans, std::int64_t m, std::int64_t n, double alpha, const double* a,
                          std::int64_t lda, const double* x, std::int64_t incx, double beta,
                          double* y, std::int64_t incy);
+PHINTYS_PUBLIC bool gemv(bool trans, std::int64_t m, std::int64_t n, std::complex<float> alpha,
+                         const std::complex<float>* a, std::int64_t lda,
+                         const std::complex<float>* x, std::int64_t incx, std::complex<float> beta,
+                         std::complex<float>* y, std::int64_t incy);
+PHINTYS_PUBLIC bool gemv(bool trans, std::int64_t m, std::int64_t n, std::complex<double> alpha,
+                         const std::complex<double>* a, std::int64_t lda,
+                         const std::complex<double>* x, std::int64_t incx,
+                         std::complex<double> beta, std::complex<double>* y, std::int64_t incy);
 
 // A[m,n] += alpha * outer(x, y).
 PHINTYS_PUBLIC bool ger(std::int64_t m, std::int64_t n, float alpha, const float* x,

@@ -5,6 +5,8 @@
 #include "kernels/blas.h"
 #include "kernels/parallel.h"
 #include "ops/build.h"
+#include "ops/build_elementwise.h"
+#include "ops/linalg/plain_product.h"
 #include "ops/op_util.h"
 
 namespace phintys {
@@ -87,7 +89,8 @@ void blas_product(double alpha, const Matrix& a, const Matrix& b, double beta, c
   const T* pa = reinterpret_cast<const T*>(a.data);
   const T* pb = reinterpret_cast<const T*>(b.data);
   T* pc = reinterpret_cast<T*>(c);
-  const T al = static_cast<T>(alpha), be = static_cast<T>(beta);
+  using R = decltype(std::real(T{}));
+  const T al = static_cast<R>(alpha), be = static_cast<R>(beta);
   bool done;
   if (n == 1 && k > 0) {
     const int64_t rows = a.trans ? k : m, cols = a.trans ? m : k;
@@ -109,55 +112,21 @@ void product(PerformContext& context, DType dtype, double alpha, Matrix a, Matri
   } else {
     a.ld = b.ld = std::max<int64_t>(1, b.cols);
   }
-  if (dtype == DType::f32) {
-    blas_product<float>(alpha, a, b, beta, c);
-  } else {
-    blas_product<double>(alpha, a, b, beta, c);
+  switch (dtype) {
+    case DType::f32:
+      return blas_product<float>(alpha, a, b, beta, c);
+    case DType::f64:
+      return blas_product<double>(alpha, a, b, beta, c);
+    case DType::c64:
+      return blas_product<std::complex<float>>(alpha, a, b, beta, c);
+    default:
+      return blas_product<std::complex<double>>(alpha, a, b, beta, c);
   }
 }
 
-template <class T>
-auto widened(T v) {
-  if constexpr (std::is_same_v<T, Half>) {
-    return half_to_float(v);
-  } else if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
-    return static_cast<uint64_t>(v);  // wraps around instead of overflowing
-  } else {
-    return v;
-  }
-}
-
-// Dtypes without BLAS: integers (wrapping), bool (or of ands), float16 (summed in float32),
-// complex.
-template <class T>
-void plain_product(const Matrix& a, const Matrix& b, char* c) {
-  using W = decltype(widened(T{}));
-  T* out = reinterpret_cast<T*>(c);
-  const int64_t grain = std::max<int64_t>(1, 65536 / std::max<int64_t>(1, a.cols * b.cols));
-  parallel_ranges(a.rows, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      for (int64_t j = 0; j < b.cols; ++j) {
-        const char* pa = a.data + i * a.row_stride;
-        const char* pb = b.data + j * b.col_stride;
-        W sum{};
-        for (int64_t k = 0; k < a.cols; ++k, pa += a.col_stride, pb += b.row_stride) {
-          const W x = widened(*reinterpret_cast<const T*>(pa));
-          const W y = widened(*reinterpret_cast<const T*>(pb));
-          if constexpr (std::is_same_v<T, bool>) {
-            sum = sum || (x && y);
-          } else {
-            sum += x * y;
-          }
-        }
-        T& to = out[i * b.cols + j];
-        if constexpr (std::is_same_v<T, Half>) {
-          to = float_to_half(sum);
-        } else {
-          to = static_cast<T>(sum);
-        }
-      }
-    }
-  });
+linalg::PlainProduct plain(const Matrix& a, const Matrix& b, char* c) {
+  return {a.data,       b.data,       c,           a.rows, b.cols, a.cols, a.row_stride,
+          a.col_stride, b.row_stride, b.col_stride};
 }
 
 template <class T>
@@ -167,7 +136,8 @@ void vector_dot(const TensorView& a, const TensorView& b, char* c) {
       n == 0 ? T{0} : dot(n, a.as<T>(), a.strides[0] / item, b.as<T>(), b.strides[0] / item);
 }
 
-bool blas_dtype(DType d) { return d == DType::f32 || d == DType::f64; }
+bool real_blas(DType d) { return d == DType::f32 || d == DType::f64; }
+bool any_blas(DType d) { return real_blas(d) || is_complex(d); }
 
 Matrix oriented(const TensorView& v, bool trans) {
   return trans ? Matrix::transposed(v) : Matrix::of(v);
@@ -186,7 +156,7 @@ void check_blas_operands(const Op& op, std::span<const Var> inputs, int rank0, i
   const int ranks[3] = {rank0, rank1, rank2};
   for (size_t i = 0; i < 3; ++i) {
     const Type& t = inputs[i].type();
-    if (t.ndim() != ranks[i] || !blas_dtype(t.dtype()) || t.dtype() != inputs[0].dtype()) {
+    if (t.ndim() != ranks[i] || !real_blas(t.dtype()) || t.dtype() != inputs[0].dtype()) {
       fail(ErrorKind::type, op.str(), " takes float32 or float64 arrays of ranks ", rank0, ", ",
            rank1, ", ", rank2, ", all of one dtype; input ", i, " is ", t.str());
     }
@@ -226,13 +196,16 @@ std::vector<Var> Dot::grad(const GradArgs& args) const {
   const Var& g = args.grads[0];
   if (!g) return {Var(), Var()};
   if (is_discrete(x.dtype())) return {zero_grad_for(x), zero_grad_for(y)};
-  if (x.ndim() == 1 && y.ndim() == 1) return {g * y, g * x};
+  // The gradient of a complex product, as of mul, has the conjugate of the other factor.
+  const Var xc = is_complex(x.dtype()) ? elemwise("conj", {x}) : x;
+  const Var yc = is_complex(y.dtype()) ? elemwise("conj", {y}) : y;
+  if (x.ndim() == 1 && y.ndim() == 1) return {g * yc, g * xc};
   auto outer = [](const Var& a, const Var& b) {
     return dimshuffle(a, {0, -1}) * dimshuffle(b, {-1, 0});
   };
-  if (x.ndim() == 2 && y.ndim() == 1) return {outer(g, y), dot(transpose(x), g)};
-  if (x.ndim() == 1) return {dot(y, g), outer(x, g)};
-  return {dot(g, transpose(y)), dot(transpose(x), g)};
+  if (x.ndim() == 2 && y.ndim() == 1) return {outer(g, yc), dot(transpose(xc), g)};
+  if (x.ndim() == 1) return {dot(yc, g), outer(xc, g)};
+  return {dot(g, transpose(yc)), dot(transpose(xc), g)};
 }
 
 std::vector<std::vector<Var>> Dot::infer_shape(const Apply& node) const {
@@ -264,21 +237,25 @@ void Dot::perform(PerformContext& context, std::span<const TensorView> inputs,
   char* out = outputs[0].data;
   const int64_t item = static_cast<int64_t>(item_size(dtype));
   const bool whole_steps = a.strides[0] % item == 0 && b.strides[0] % item == 0;
-  if (a.ndim == 1 && b.ndim == 1 && blas_dtype(dtype) && whole_steps) {
+  if (a.ndim == 1 && b.ndim == 1 && real_blas(dtype) && whole_steps) {
     return dtype == DType::f32 ? vector_dot<float>(a, b, out) : vector_dot<double>(a, b, out);
   }
   const Matrix ma = a.ndim == 2 ? Matrix::of(a) : Matrix::row(a);
   const Matrix mb = b.ndim == 2 ? Matrix::of(b) : Matrix::column(b);
-  if (blas_dtype(dtype)) return product(context, dtype, 1, ma, mb, 0, out);
-  dispatch_dtype(dtype, [&]<class T>() { plain_product<T>(ma, mb, out); });
+  if (any_blas(dtype)) return product(context, dtype, 1, ma, mb, 0, out);
+  const linalg::PlainProduct work = plain(ma, mb, out);
+  const size_t bytes = linalg::plain_scratch(dtype, work);
+  char* scratch = bytes ? static_cast<char*>(context.scratch(bytes)) : nullptr;
+  linalg::plain_product(dtype, work, scratch);
 }
 
 size_t Dot::scratch_bytes(std::span<const TensorView> inputs) const {
   const TensorView& a = inputs[0];
   const TensorView& b = inputs[1];
-  if (!blas_dtype(a.dtype)) return 0;
-  return product_scratch(a.dtype, a.ndim == 2 ? Matrix::of(a) : Matrix::row(a),
-                         b.ndim == 2 ? Matrix::of(b) : Matrix::column(b));
+  const Matrix ma = a.ndim == 2 ? Matrix::of(a) : Matrix::row(a);
+  const Matrix mb = b.ndim == 2 ? Matrix::of(b) : Matrix::column(b);
+  if (any_blas(a.dtype)) return product_scratch(a.dtype, ma, mb);
+  return linalg::plain_scratch(a.dtype, plain(ma, mb, nullptr));
 }
 
 // --- Gemm ---------------------------------------------------------------------------------------

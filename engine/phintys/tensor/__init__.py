@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from phintys.tensor import basic, creation, elemwise, extra_ops, nlinalg, subtensor, type, utils
+from phintys.tensor import (
+    basic,
+    blas,
+    creation,
+    elemwise,
+    extra_ops,
+    linalg,
+    nlinalg,
+    slinalg,
+    subtensor,
+    type,
+    utils,
+)
 from phintys.tensor import sharedvar as _sharedvar  # noqa: F401  registers the classes
 from phintys.tensor.basic import *  # noqa: F403
 from phintys.tensor.basic import _tensor_py_operators  # noqa: F401
@@ -57,13 +69,16 @@ __all__ = [
     "TensorSharedVariable",
     "abs",
     "basic",
+    "blas",
     "creation",
     "diff",
     "elemwise",
     "extra_ops",
+    "linalg",
     "matrix_dot",
     "nlinalg",
     "nnet",
+    "slinalg",
     "subtensor",
     "to_one_hot",
     "trace",

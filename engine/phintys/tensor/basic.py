@@ -8,6 +8,7 @@ from phintys.tensor.conversion import *  # noqa: F403
 from phintys.tensor.creation import *  # noqa: F403
 from phintys.tensor.creation import e, euler_gamma, inf, nan, pi  # noqa: F401
 from phintys.tensor.diagonal import *  # noqa: F403
+from phintys.tensor.einsum import *  # noqa: F403
 from phintys.tensor.elemwise import *  # noqa: F403
 from phintys.tensor.indexing import *  # noqa: F403
 from phintys.tensor.join import *  # noqa: F403

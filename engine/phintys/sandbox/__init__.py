@@ -1,0 +1,1 @@
+"""Module names that ``theano.sandbox`` has."""
