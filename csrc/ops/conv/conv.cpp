@@ -72,8 +72,8 @@ std::string shapes_text(const ConvAttributes& c, const Shapes& s) {
     }
     return t + ")";
   };
-  return text("input ", s.x, 2 + c.ndim()) + ", " + text("filters", s.w, c.filter_rank()) +
-         (s.y ? ", " + text("output ", s.y, 2 + c.ndim()) : "");
+  return text("input", s.x, 2 + c.ndim()) + ", " + text("filters", s.w, c.filter_rank()) +
+         (s.y ? ", " + text("output", s.y, 2 + c.ndim()) : "");
 }
 
 bool differ(int64_t a, int64_t b) { return a >= 0 && b >= 0 && a != b; }

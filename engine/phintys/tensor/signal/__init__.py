@@ -1,1 +1,5 @@
-"""Pooling and convolution of signals, under the names of ``theano.tensor.signal``."""
+"""Signal processing: pooling and convolution of images."""
+
+from phintys.tensor.signal import conv, downsample, pool
+
+__all__ = ["conv", "downsample", "pool"]
