@@ -132,6 +132,50 @@ Var scaled_exp_over_sum(const Apply& n, const Ctx&) {
   }
   return {};
 }
+// The sum of `e` that one of the terms is divided by, which has its axes kept.
+bool find_sum_exp(const Apply& terms, const Var& e, SumExp* found) {
+  for (int i = 0; i < 2; ++i) {
+    const Apply* minus = owner_if(in(terms, i), "neg");
+    const Apply* q = owner_if(minus ? in(*minus, 0) : in(terms, i), "true_div");
+    if (q && match_kept_sum_exp(in(*q, 1), found) && same(found->exp, e)) return true;
+  }
+  return false;
+}
+// v * sum(exp(x)) if v ends in a division by that sum, with or without its axes; else null.
+Var times_sum(const Var& v, const SumExp& s, int depth) {
+  if (depth > 3 || v.dtype() != s.x.dtype()) return {};
+  SumExp found;
+  if (const Apply* q = owner_if(v, "true_div")) {
+    const bool fits = (match_kept_sum_exp(in(*q, 1), &found) || match_sum_exp(in(*q, 1), &found)) &&
+                      same(found.exp, s.exp) && found.axes == s.axes;
+    return fits && in(*q, 0).dtype() == s.x.dtype() ? in(*q, 0) : Var();
+  }
+  if (const Apply* m = owner_if(v, "neg")) {
+    const Var r = times_sum(in(*m, 0), s, depth + 1);
+    return r ? neg(r) : Var();
+  }
+  if (const Apply* d = owner_if(v, DimShuffle::kName)) {
+    if (op_as<DimShuffle>(*d).order != keepdims_order(s.axes, s.x.ndim())) return {};
+    const Var r = times_sum(in(*d, 0), s, depth + 1);
+    return r ? dimshuffle(r, op_as<DimShuffle>(*d).order) : Var();
+  }
+  return {};
+}
+// (a / sum(exp(x)) + b / sum(exp(x))) * exp(x), the gradient of a softmax that was written out.
+Var exp_over_sums(const Apply& n, const Ctx&) {
+  for (int i = 0; i < 2; ++i) {
+    const Apply* e = owner_if(in(n, i), "exp");
+    if (!e || !is_float(out_type(n).dtype())) continue;
+    for (const char* name : {"add", "sub"}) {
+      const Apply* terms = owner_if(in(n, 1 - i), name);
+      SumExp s;
+      if (!terms || !find_sum_exp(*terms, in(n, i), &s) || !worth_normalizing(s)) continue;
+      const Var a = times_sum(in(*terms, 0), s, 0), b = times_sum(in(*terms, 1), s, 0);
+      if (a && b) return fit(n, elemwise(name, {a, b}) * normalized_exp(s));
+    }
+  }
+  return {};
+}
 // Softmax does not see a shift of its rows.
 Var softmax_shifted(const Apply& n, const Ctx&) {
   const Apply* s = owner_if(in(n, 0), "sub");
@@ -268,6 +312,7 @@ constexpr Rule kSoftmax[] = {
     {"log", "log(sum(exp(x))) -> log(sum(exp(x - m))) + m, m = max(x)", log_sum_exp},
     {"true_div", "exp(x) / sum(exp(x)) -> softmax(x)", exp_over_sum},
     {"mul", "g / sum(exp(x)) * exp(x) -> g * softmax(x)", scaled_exp_over_sum},
+    {"mul", "(a / sum(exp(x)) + b / sum(exp(x))) * exp(x) -> (a + b) * softmax(x)", exp_over_sums},
     {"mul", "(g / p - s) * p -> g - s * p, p = softmax(x)", softmax_gradient},
     {"mul", "(a / z + b / (1 - z)) * z * (1 - z) -> a * (1 - z) + b * z", sigmoid_gradient},
     {"softmax", "softmax(x - max(x)) -> softmax(x)", softmax_shifted},

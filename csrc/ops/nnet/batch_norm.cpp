@@ -240,4 +240,53 @@ void BatchNormGrad::perform(PerformContext& context, std::span<const TensorView>
   for_channels(work, [&](int64_t begin, int64_t end) { kernel(work, begin, end); });
 }
 
+// --- ScaleChannels ------------------------------------------------------------------------------
+
+void ScaleChannels::check_attributes() const { check_axes(kName, lead, kept); }
+
+std::vector<Type> ScaleChannels::infer(std::span<const Var> inputs) const {
+  check_attributes();
+  check_inputs(*this, inputs, 4);
+  parameter_type(*this, {lead, kept}, inputs, inputs.subspan(1));
+  return {inputs[0].type()};
+}
+
+std::vector<Var> ScaleChannels::grad(const GradArgs& args) const {
+  const Var& g = args.grads[0];
+  if (!g) return std::vector<Var>(4);
+  const Kept axes{lead, kept};
+  const int ndim = g.ndim();
+  const Var mean = axes.against(args.inputs[1], ndim), scale = axes.against(args.inputs[2], ndim);
+  const Var total = axes.sum_of(g);
+  return {g * scale, neg(args.inputs[2] * total), axes.sum_of(g * (args.inputs[0] - mean)), total};
+}
+
+std::vector<std::vector<Var>> ScaleChannels::infer_shape(const Apply& node) const {
+  return {shape_list(node.inputs()[0])};
+}
+
+void ScaleChannels::layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const {
+  check_parameters(*this, {lead, kept}, inputs[0], inputs.subspan(1));
+  own_layout(outputs[0], inputs[0].shape, inputs[0].ndim);
+}
+
+size_t ScaleChannels::scratch_bytes(std::span<const TensorView> inputs) const {
+  return ContiguousOperands::bytes(inputs);
+}
+
+void ScaleChannels::perform(PerformContext& context, std::span<const TensorView> inputs,
+                            std::span<const TensorView> outputs) const {
+  ContiguousOperands contiguous(static_cast<char*>(context.scratch(scratch_bytes(inputs))));
+  BatchNormWork work = work_for({lead, kept}, outputs[0]);
+  work.x = contiguous(inputs[0]);
+  work.mean = contiguous(inputs[1]);
+  work.gamma = contiguous(inputs[2]);
+  work.beta = contiguous(inputs[3]);
+  work.y = outputs[0].data;
+  const int64_t row = std::max<int64_t>(1, work.channels * work.inner);
+  auto* const kernel = PHINTYS_ISA_CALL(scale_channel_rows);
+  parallel_ranges(work.outer, std::max<int64_t>(1, 32768 / row),
+                  [&](int64_t begin, int64_t end) { kernel(work, begin, end); });
+}
+
 }  // namespace phintys

@@ -60,7 +60,8 @@ Var sum_of_rows(const Var& v) {
 
 int64_t gradient_chunks(int64_t rows, int64_t cols) {
   const int64_t wanted = rows * std::max<int64_t>(1, cols) / kChunk;
-  return std::clamp<int64_t>(wanted, 1, std::min(rows, kMostChunks));
+  // Each chunk's vectors should cost little beside its rows.
+  return std::clamp<int64_t>(wanted, 1, std::clamp<int64_t>(rows / 8, 1, kMostChunks));
 }
 size_t partial_bytes(const TensorView& x) {
   const int64_t cols = x.shape[x.ndim - 1];

@@ -1,11 +1,13 @@
 // Layers of neural networks that are not elementwise: normalisation, losses.
 #pragma once
 
+#include "ops/nnet/ctc.h"
 #include "ops/nnet/norm.h"
 #include "ops/op_list.h"
 
 namespace phintys {
 
-using NnetOps = OpTypes<LayerNorm, LayerNormGrad, BatchNorm, BatchNormGrad>;
+using NnetOps =
+    OpTypes<LayerNorm, LayerNormGrad, BatchNorm, BatchNormGrad, ScaleChannels, Ctc, CtcGrad>;
 
 }  // namespace phintys

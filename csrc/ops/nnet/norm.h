@@ -108,4 +108,29 @@ class BatchNormGrad final : public OpBase<BatchNormGrad> {
   size_t scratch_bytes(std::span<const TensorView> inputs) const override;
 };
 
+// (x, mean, scale, shift): (x - mean) * scale + shift, where the last three have the axes
+// [lead, lead + kept) of x alone: batch normalisation with given statistics.
+class ScaleChannels final : public OpBase<ScaleChannels> {
+ public:
+  static constexpr const char* kName = "scale_channels";
+  static constexpr OpDoc doc{"(x, mean, scale, shift: tensors) -> tensor", "float32, float64",
+                             "the formula in NumPy"};
+  int64_t lead = 1, kept = 1;
+  template <class Self, class V>
+  static void attributes(Self& s, V&& field) {
+    field("lead", s.lead);
+    field("kept", s.kept);
+  }
+  void check_attributes() const;
+  const char* summary() const override { return "(x - mean) * scale + shift for each channel."; }
+  std::vector<Type> infer(std::span<const Var> inputs) const override;
+  std::vector<Var> grad(const GradArgs& args) const override;
+  std::vector<std::vector<Var>> infer_shape(const Apply& node) const override;
+  void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
+  void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  bool infallible() const override { return true; }
+  size_t scratch_bytes(std::span<const TensorView> inputs) const override;
+};
+
 }  // namespace phintys

@@ -181,24 +181,31 @@ void batch_norm_grad_planes(const BatchNormWork& w, int64_t begin, int64_t end) 
 // ---- Batch normalisation of columns (inner = 1): a vector holds channels
 // -------------------------
 
-// Sums of term(row, form) over all rows, some rows at a time so that errors stay small.
-template <class V, class F>
-PHINTYS_INLINE V sum_column(int64_t rows, F&& term) {
-  V total = V::broadcast(0);
+// Sums of term(row, k) over all rows for each of kNumber vectors, some rows at a time so that
+// errors stay small.
+template <class V, int kNumber, class F>
+PHINTYS_INLINE void sum_columns(int64_t rows, V (&total)[kNumber], F&& term) {
+  for (int k = 0; k < kNumber; ++k) total[k] = V::broadcast(0);
   for (int64_t r = 0; r < rows; r += 128) {
     const int64_t end = rows - r < 128 ? rows : r + 128;
-    V some = V::broadcast(0);
-    for (int64_t i = r; i < end; ++i) some += term(i);
-    total += some;
+    V some[kNumber];
+    for (int k = 0; k < kNumber; ++k) some[k] = V::broadcast(0);
+    for (int64_t i = r; i < end; ++i) {
+      for (int k = 0; k < kNumber; ++k) some[k] += term(i, k);
+    }
+    for (int k = 0; k < kNumber; ++k) total[k] += some[k];
   }
-  return total;
 }
 
+// Four vectors side by side: a stretch of every row is read at once.
 template <class V, class F>
 PHINTYS_INLINE void for_columns(int64_t begin, int64_t end, F&& f) {
   int64_t c = begin;
-  for (; c + V::lanes <= end; c += V::lanes) f(c, WholeVector<V>{});
-  if (c < end) f(c, PartVector<V>{static_cast<int>(end - c)});
+  for (; c + 4 * V::lanes <= end; c += 4 * V::lanes) {
+    f.template operator()<4>(c, WholeVector<V>{});
+  }
+  for (; c + V::lanes <= end; c += V::lanes) f.template operator()<1>(c, WholeVector<V>{});
+  if (c < end) f.template operator()<1>(c, PartVector<V>{static_cast<int>(end - c)});
 }
 
 template <class V>
@@ -208,25 +215,33 @@ void batch_norm_columns(const BatchNormWork& w, int64_t begin, int64_t end) {
   T* const y = to<T>(w.y);
   const int64_t step = w.channels;
   const V count = V::broadcast(static_cast<T>(w.outer));
-  auto column = [&](int64_t c, auto f) {
-    const V mean =
-        sum_column<V>(w.outer, [&](int64_t r) { return f.load(x + r * step + c); }) / count;
-    const V var = sum_column<V>(w.outer,
-                                [&](int64_t r) {
-                                  const V d = f.load(x + r * step + c) - mean;
-                                  return d * d;
-                                }) /
-                  count;
-    const V inv_std = V::broadcast(1) / sqrt(var + V::broadcast(static_cast<T>(w.eps)));
-    f.store(to<T>(w.mean) + c, mean);
-    f.store(to<T>(w.var) + c, var);
-    f.store(to<T>(w.inv_std) + c, inv_std);
-    const V s = inv_std * f.load(in<T>(w.gamma) + c), b = f.load(in<T>(w.beta) + c);
-    for (int64_t r = 0; r < w.outer; ++r) {
-      f.store(y + r * step + c, (f.load(x + r * step + c) - mean) * s + b);
+  for_columns<V>(begin, end, [&]<int kNumber>(int64_t first, auto f) {
+    V mean[kNumber], scale[kNumber], shift[kNumber];
+    sum_columns<V, kNumber>(w.outer, mean, [&](int64_t r, int k) {
+      return f.load(x + r * step + first + k * V::lanes);
+    });
+    for (int k = 0; k < kNumber; ++k) mean[k] = mean[k] / count;
+    sum_columns<V, kNumber>(w.outer, scale, [&](int64_t r, int k) {
+      const V d = f.load(x + r * step + first + k * V::lanes) - mean[k];
+      return d * d;
+    });
+    for (int k = 0; k < kNumber; ++k) {
+      const int64_t c = first + k * V::lanes;
+      const V var = scale[k] / count;
+      const V inv_std = V::broadcast(1) / sqrt(var + V::broadcast(static_cast<T>(w.eps)));
+      f.store(to<T>(w.mean) + c, mean[k]);
+      f.store(to<T>(w.var) + c, var);
+      f.store(to<T>(w.inv_std) + c, inv_std);
+      scale[k] = inv_std * f.load(in<T>(w.gamma) + c);
+      shift[k] = f.load(in<T>(w.beta) + c);
     }
-  };
-  for_columns<V>(begin, end, column);
+    for (int64_t r = 0; r < w.outer; ++r) {
+      for (int k = 0; k < kNumber; ++k) {
+        const int64_t at = r * step + first + k * V::lanes;
+        f.store(y + at, (f.load(x + at) - mean[k]) * scale[k] + shift[k]);
+      }
+    }
+  });
 }
 
 template <class V>
@@ -236,31 +251,61 @@ void batch_norm_grad_columns(const BatchNormWork& w, int64_t begin, int64_t end)
   T* const gx = to<T>(w.gx);
   const int64_t step = w.channels;
   const V count = V::broadcast(static_cast<T>(w.outer));
-  auto column = [&](int64_t c, auto f) {
-    const V mean = f.load(in<T>(w.mean) + c), inv_std = f.load(in<T>(w.inv_std) + c);
-    V plain = V::broadcast(0), scaled = V::broadcast(0);
-    for (int64_t r = 0; r < w.outer; r += 128) {
-      const int64_t last = w.outer - r < 128 ? w.outer : r + 128;
-      V p = V::broadcast(0), q = V::broadcast(0);
-      for (int64_t i = r; i < last; ++i) {
-        const V g = f.load(gy + i * step + c);
-        p += g;
-        q += g * (f.load(x + i * step + c) - mean);
-      }
-      plain += p;
-      scaled += q;
+  for_columns<V>(begin, end, [&]<int kNumber>(int64_t first, auto f) {
+    V mean[kNumber], factor[kNumber], plain[kNumber], scaled[kNumber];
+    for (int k = 0; k < kNumber; ++k) mean[k] = f.load(in<T>(w.mean) + first + k * V::lanes);
+    sum_columns<V, kNumber>(w.outer, plain, [&](int64_t r, int k) {
+      return f.load(gy + r * step + first + k * V::lanes);
+    });
+    sum_columns<V, kNumber>(w.outer, scaled, [&](int64_t r, int k) {
+      const int64_t at = r * step + first + k * V::lanes;
+      return f.load(gy + at) * (f.load(x + at) - mean[k]);
+    });
+    for (int k = 0; k < kNumber; ++k) {
+      const int64_t c = first + k * V::lanes;
+      const V inv_std = f.load(in<T>(w.inv_std) + c);
+      const V dot = scaled[k] * inv_std;
+      f.store(to<T>(w.gbeta) + c, plain[k]);
+      f.store(to<T>(w.ggamma) + c, dot);
+      factor[k] = f.load(in<T>(w.gamma) + c) * inv_std;
+      plain[k] = plain[k] / count;
+      scaled[k] = dot / count * inv_std;
     }
-    const V dot = scaled * inv_std;
-    f.store(to<T>(w.gbeta) + c, plain);
-    f.store(to<T>(w.ggamma) + c, dot);
-    const V k = f.load(in<T>(w.gamma) + c) * inv_std, a0 = plain / count;
-    const V b0 = dot / count * inv_std;
     for (int64_t r = 0; r < w.outer; ++r) {
-      const V z = f.load(x + r * step + c) - mean;
-      f.store(gx + r * step + c, ((f.load(gy + r * step + c) - a0) - z * b0) * k);
+      for (int k = 0; k < kNumber; ++k) {
+        const int64_t at = r * step + first + k * V::lanes;
+        const V z = f.load(x + at) - mean[k];
+        f.store(gx + at, ((f.load(gy + at) - plain[k]) - z * scaled[k]) * factor[k]);
+      }
     }
-  };
-  for_columns<V>(begin, end, column);
+  });
+}
+
+// ---- (x - mean) * gamma + beta with given vectors
+// ------------------------------------------------
+
+template <class V>
+void scale_channels(const BatchNormWork& w, int64_t begin, int64_t end) {
+  using T = elem_of<V>;
+  const T *const mean = in<T>(w.mean), *const gamma = in<T>(w.gamma), *const beta = in<T>(w.beta);
+  for (int64_t row = begin; row < end; ++row) {
+    if (w.inner == 1) {
+      const T* const x = in<T>(w.x) + row * w.channels;
+      T* const y = to<T>(w.y) + row * w.channels;
+      for_vectors<V>(w.channels, [&](int64_t i, auto f) {
+        f.store(y + i, (f.load(x + i) - f.load(mean + i)) * f.load(gamma + i) + f.load(beta + i));
+      });
+      continue;
+    }
+    for (int64_t c = 0; c < w.channels; ++c) {
+      const int64_t at = (row * w.channels + c) * w.inner;
+      const T* const x = in<T>(w.x) + at;
+      T* const y = to<T>(w.y) + at;
+      const V m = V::broadcast(mean[c]), s = V::broadcast(gamma[c]), b = V::broadcast(beta[c]);
+      for_vectors<V>(w.inner,
+                     [&](int64_t i, auto f) { f.store(y + i, (f.load(x + i) - m) * s + b); });
+    }
+  }
 }
 
 }  // namespace
@@ -284,6 +329,9 @@ void batch_norm_channels(const BatchNormWork& w, int64_t begin, int64_t end) {
   } else {
     (w.dtype == DType::f32 ? batch_norm_planes<VF32> : batch_norm_planes<VF64>)(w, begin, end);
   }
+}
+void scale_channel_rows(const BatchNormWork& w, int64_t begin, int64_t end) {
+  (w.dtype == DType::f32 ? scale_channels<VF32> : scale_channels<VF64>)(w, begin, end);
 }
 void batch_norm_grad_channels(const BatchNormWork& w, int64_t begin, int64_t end) {
   if (w.inner == 1) {

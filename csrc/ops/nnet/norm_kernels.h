@@ -41,6 +41,8 @@ inline constexpr int64_t kBatchNormColumns = 64;
                             char* gbeta);                                                        \
   void batch_norm_channels(const BatchNormWork& work, int64_t begin, int64_t end);               \
   void batch_norm_grad_channels(const BatchNormWork& work, int64_t begin, int64_t end);          \
+  /* y = (x - mean) * gamma + beta; the ranges are of `outer`. */                                \
+  void scale_channel_rows(const BatchNormWork& work, int64_t begin, int64_t end);                \
   }
 PHINTYS_EACH_ISA(PHINTYS_DECLARE)
 #undef PHINTYS_DECLARE

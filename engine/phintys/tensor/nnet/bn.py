@@ -134,8 +134,8 @@ def batch_normalization_train(
     epsilon = _check_epsilon(epsilon)
 
     narrow = kept if rank == ndim and rank != len(kept) else None
-    parameters = [_narrow(v, axes, narrow) for v in (gamma, beta)]
-    out, mean, invstd, var = _normalize(inputs, *parameters, axes, kept, epsilon)
+    gamma, beta = (_narrow(v, axes, narrow) for v in (gamma, beta))
+    out, mean, invstd, var = _normalize(inputs, gamma, beta, axes, kept, epsilon)
     results = [mean, invstd]
     if running:
         factor = as_tensor_variable(running_average_factor)
@@ -214,17 +214,21 @@ def batch_normalization_test(
             "mean and var must be of the same dimensionality as gamma and beta; "
             f"got {parameters[2].ndim} and {parameters[3].ndim} instead of {rank}"
         )
-    epsilon = _check_epsilon(epsilon)
-    if rank != ndim:
-        wide = [_widen(v, ndim, kept) for v in parameters]
-    else:
-        wide = [
-            patternbroadcast(v, [b or i in axes for i, b in enumerate(v.broadcastable)])
-            for v in parameters
-        ]
-    gamma, beta, mean, var = wide
-    eps = _core.cast(as_tensor_variable(epsilon), upcast(inputs.dtype, var.dtype))
-    return (inputs - mean) * (gamma / sqrt(var + eps)) + beta
+    eps = _core.cast(
+        as_tensor_variable(_check_epsilon(epsilon)), upcast(inputs.dtype, parameters[3].dtype)
+    )
+    narrow = kept if rank == ndim and rank != len(kept) else None
+    gamma, beta, mean, var = (_narrow(v, axes, narrow) for v in parameters)
+    scale = gamma / sqrt(var + eps)
+    dtype = upcast(inputs.dtype, scale.dtype, beta.dtype, mean.dtype)
+    adjacent = not kept or kept == tuple(range(kept[0], kept[-1] + 1))
+    if not adjacent or dtype not in ("float32", "float64"):
+        wide = [_widen(v, ndim, kept) for v in (mean, scale, beta)]
+        return (inputs - wide[0]) * wide[1] + wide[2]
+    x = _core.cast(inputs, dtype)
+    operands = [_stretch(_core.cast(v, dtype), x, kept) for v in (mean, scale, beta)]
+    lead = kept[0] if kept else ndim
+    return _core.apply("scale_channels", [x, *operands], lead=lead, kept=len(kept))
 
 
 def layer_norm(
