@@ -1,10 +1,11 @@
 // Fourier transforms.
 #pragma once
 
+#include "ops/fourier/fft.h"
 #include "ops/op_list.h"
 
 namespace phintys {
 
-using FourierOps = OpTypes<>;
+using FourierOps = OpTypes<Fft, Rfft, Irfft>;
 
 }  // namespace phintys
