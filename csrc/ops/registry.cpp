@@ -33,6 +33,7 @@ namespace {
 template <class D>
 constexpr OpEntry entry() {
   using Inherited = decltype(&Op::grad);
+  static_assert(D::doc.signature && D::doc.dtypes && D::doc.reference, "an op without its words");
   return {D::kName, &D::from_attributes, [] { return Ref<const Op>(make_ref<D>()); }, D::doc,
           !std::is_same_v<decltype(&D::grad), Inherited>};
 }

@@ -136,7 +136,7 @@ class PermuteRows final : public OpBase<PermuteRows> {
  public:
   static constexpr const char* kName = "permute_rows";
   static constexpr OpDoc doc{"(x: stack of matrices, pivots: int32) -> stack of matrices", "all",
-                             nullptr};
+                             "scipy.linalg.lu"};
   bool inverse = false;
   template <class Self, class V>
   static void attributes(Self& s, V&& field) {

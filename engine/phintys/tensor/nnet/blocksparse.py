@@ -1,4 +1,4 @@
-"""Products with chosen blocks of a matrix, under the names of ``theano.tensor.nnet.blocksparse``."""
+"""Products with chosen blocks of a matrix: ``theano.tensor.nnet.blocksparse``."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from phintys.scalar.dtypes import integer_dtypes
 from phintys.tensor.conversion import as_tensor_variable
 from phintys.tensor.creation import arange
 from phintys.tensor.elemwise import cast
+from phintys.tensor.indexing import take
 from phintys.tensor.signal.pool import Pool
-from phintys.tensor.subtensor import take
 
 __all__ = ["dropout", "embedding", "local_response_norm", "one_hot"]
 
