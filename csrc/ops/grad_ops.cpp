@@ -1,5 +1,6 @@
 #include "ops/grad_ops.h"
 
+#include "graph/print.h"
 #include "ops/build.h"
 #include "ops/op_util.h"
 
@@ -21,12 +22,17 @@ void ViewOp<D>::layout(std::span<const TensorView> inputs, std::span<Layout> out
 
 template class ViewOp<DisconnectedGrad>;
 template class ViewOp<ZeroGrad>;
+template class ViewOp<UndefinedGrad>;
 template class ViewOp<ConsiderConstant>;
 template class ViewOp<GradClip>;
 template class ViewOp<GradScale>;
 
 std::vector<Var> ZeroGrad::grad(const GradArgs& args) const {
   return {zero_grad_for(args.inputs[0])};
+}
+std::vector<Var> UndefinedGrad::grad(const GradArgs& args) const {
+  if (!args.grads[0]) return {Var()};
+  return {undefined_grad(*this, 0, to_string(*args.inputs[0]), "It was declared undefined.")};
 }
 std::vector<Var> ConsiderConstant::grad(const GradArgs& args) const {
   return {zero_grad_for(args.inputs[0])};

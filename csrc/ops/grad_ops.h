@@ -39,6 +39,16 @@ class ZeroGrad final : public ViewOp<ZeroGrad> {
   std::vector<Var> grad(const GradArgs& args) const override;
 };
 
+// x; a gradient that passes through it is an error.
+class UndefinedGrad final : public ViewOp<UndefinedGrad> {
+ public:
+  static constexpr const char* kName = "undefined_grad";
+  static constexpr OpDoc doc{.signature = "(x) -> x", .dtypes = "all", .reference = "the operand"};
+  const char* summary() const override { return "x, whose gradient is declared undefined."; }
+  std::string str() const override { return "UndefinedGrad"; }
+  std::vector<Var> grad(const GradArgs& args) const override;
+};
+
 // x as a constant: Theano's old name for a gradient of zeros.
 class ConsiderConstant final : public ViewOp<ConsiderConstant> {
  public:

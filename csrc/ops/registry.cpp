@@ -51,7 +51,7 @@ using CoreOps =
     OpTypes<DimShuffle, Reshape, ShapeI, MakeVector, SpecifyShape, Alloc, ARange, Reduce, ArgReduce,
             Subtensor, IncSubtensor, AdvancedSubtensor1, AdvancedIncSubtensor1, AdvancedSubtensor,
             AdvancedIncSubtensor, Join, Dot, Gemm, Gemv, Softmax, LogSoftmax, DisconnectedGrad,
-            ZeroGrad, ConsiderConstant, GradClip, GradScale, DeepCopy, Assert>;
+            ZeroGrad, UndefinedGrad, ConsiderConstant, GradClip, GradScale, DeepCopy, Assert>;
 
 constexpr auto kEntries =
     entries(JoinOpTypes<CoreOps, ConvOps, FourierOps, IndexingOps, LinalgOps, NnetOps, PoolOps,

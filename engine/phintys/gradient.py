@@ -46,6 +46,7 @@ __all__ = [
     "pullback",
     "pushforward",
     "subgraph_grad",
+    "undefined_grad",
     "verify_grad",
     "zero_grad",
 ]
@@ -355,6 +356,11 @@ def consider_constant(x: Any) -> Any:
 def zero_grad(x: Any) -> Any:
     """`x`, whose gradient is zero but connected."""
     return _core.apply("zero_grad", [as_tensor_variable(x)])
+
+
+def undefined_grad(x: Any) -> Any:
+    """`x`, whose gradient is undefined: a gradient that passes through it is NullTypeGradError."""
+    return _core.apply("undefined_grad", [as_tensor_variable(x)])
 
 
 def disconnected_grad(x: Any) -> Any:

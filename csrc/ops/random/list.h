@@ -2,9 +2,13 @@
 #pragma once
 
 #include "ops/op_list.h"
+#include "ops/random/mrg.h"
+#include "ops/random/mt_draw.h"
+#include "ops/random/philox_draw.h"
+#include "ops/random/philox_rows.h"
 
 namespace phintys {
 
-using RandomOps = OpTypes<>;
+using RandomOps = OpTypes<PhiloxDraw, PhiloxRows, MtDraw, MrgUniform, ChooseFromUniform>;
 
 }  // namespace phintys

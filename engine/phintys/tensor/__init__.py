@@ -37,6 +37,7 @@ from phintys.tensor.sharedvar import (
 )
 
 from phintys.tensor import nnet  # isort: skip
+from phintys.tensor import raw_random, shared_randomstreams  # isort: skip
 
 _LATE = {
     "grad": "phintys.gradient",
@@ -53,7 +54,14 @@ _LATE = {
 }
 
 
+_LATE_MODULES = {"random"}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _LATE_MODULES:
+        import importlib
+
+        return importlib.import_module(f"{__name__}.{name}")
     module = _LATE.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -78,6 +86,8 @@ __all__ = [
     "matrix_dot",
     "nlinalg",
     "nnet",
+    "raw_random",
+    "shared_randomstreams",
     "slinalg",
     "subtensor",
     "to_one_hot",

@@ -130,12 +130,15 @@ class TensorSharedVariable(_tensor_py_operators, _core.Variable):
 
     def __reduce__(self) -> Any:
         state = {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
-        return _rebuild_shared, (self.get_value(), self.type, self.name, state)
+        # The attributes come after the variable itself: an update refers to it.
+        return _rebuild_shared, (self.get_value(), self.type, self.name), state
 
 
-def _rebuild_shared(value: Any, type: Any, name: str | None, state: dict[str, Any]) -> Any:
+def _rebuild_shared(
+    value: Any, type: Any, name: str | None, state: dict[str, Any] | None = None
+) -> Any:
     variable = _core.shared(value, type, name)
-    variable.__dict__.update(state)
+    variable.__dict__.update(state or {})
     return variable
 
 
