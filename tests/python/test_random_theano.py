@@ -317,6 +317,20 @@ def test_random_streams_errors():
         phintys.function([state], raw_random.uniform(state, (3,)))(np.zeros(5, "uint32"))
 
 
+def test_states_that_no_generator_can_be_in():
+    state = raw_random.random_state_type()
+    f = phintys.function([state], raw_random.normal(state, (3,))[1])
+    good = raw_random.pack_state(np.random.RandomState(1))
+    np.testing.assert_array_equal(f(good), np.random.RandomState(1).normal(size=3))
+    with pytest.raises(ValueError, match="must not be zero"):
+        f(np.zeros(628, "uint32"))
+    for index, value in ((624, 625), (625, 2)):
+        bad = good.copy()
+        bad[index] = value
+        with pytest.raises(ValueError, match="a position of"):
+            f(bad)
+
+
 def test_a_failed_draw_leaves_the_state():
     std = T.dscalar()
     rv = RandomStreams(seed=5).normal((3,), 0.0, std)

@@ -13,6 +13,11 @@ RandomState::RandomState(uint32_t* state) : state_(state) {
     fail(ErrorKind::value, "the state of a Mersenne Twister has a position of ", state[kMtWords],
          " (at most 624) and a flag of ", state[kMtWords + 1], " (0 or 1)");
   }
+  // Nothing but zeros comes from zeros (the low 31 bits of the first word do not count), and
+  // methods that reject would go on for ever.
+  uint32_t bits = state[0] & 0x80000000u;
+  for (int64_t i = 1; i < kMtWords; ++i) bits |= state[i];
+  if (bits == 0) fail(ErrorKind::value, "the state of a Mersenne Twister must not be zero");
 }
 
 void RandomState::refill() {
@@ -52,8 +57,7 @@ double RandomState::normal() {
 
 uint64_t RandomState::interval(uint64_t last) {
   if (last == 0) return 0;
-  uint64_t mask = last;
-  for (int shift = 1; shift < 64; shift *= 2) mask |= mask >> shift;
+  const uint64_t mask = ~uint64_t{0} >> __builtin_clzll(last);
   uint64_t value;
   do {
     value = (last <= 0xffffffffu ? next32() : next64()) & mask;
@@ -131,138 +135,139 @@ int64_t RandomState::poisson_large(double lam) {
 
 int64_t RandomState::binomial(int64_t n, double p) {
   // Draws even where the result is certain, as RandomState does.
+  const bool flipped = !(p <= 0.5);
+  const double q = flipped ? 1.0 - p : p;
+  const bool small = q * static_cast<double>(n) <= 30.0;
+  if (n != plan_.n || q != plan_.p) plan_binomial(n, q);
+  const int64_t k = small ? binomial_small() : binomial_large();
+  return flipped ? n - k : k;
+}
+
+void RandomState::plan_binomial(int64_t n, double p) {
   const auto trials = static_cast<double>(n);
-  if (p <= 0.5) return p * trials <= 30.0 ? binomial_small(n, p) : binomial_large(n, p);
+  plan_.n = n;
+  plan_.p = p;
+  if (p * trials > 30.0) {
+    plan_.btpe = Btpe(trials, p);
+    return;
+  }
   const double q = 1.0 - p;
-  return n - (q * trials <= 30.0 ? binomial_small(n, q) : binomial_large(n, q));
+  const double mean = trials * p;
+  plan_.none = std::exp(trials * std::log(q));
+  plan_.bound = static_cast<int64_t>(std::min(trials, mean + 10.0 * std::sqrt(mean * q + 1)));
 }
 
 // Counts up the probabilities; starts again where rounding has left too little of them.
-int64_t RandomState::binomial_small(int64_t n, double p) {
-  const auto trials = static_cast<double>(n);
-  const double q = 1.0 - p;
-  const double none = std::exp(trials * std::log(q));
-  const double mean = trials * p;
-  const auto bound = static_cast<int64_t>(std::min(trials, mean + 10.0 * std::sqrt(mean * q + 1)));
+int64_t RandomState::binomial_small() {
+  const double p = plan_.p, q = 1.0 - p;
   int64_t k = 0;
-  double probability = none;
+  double probability = plan_.none;
   double u = next_double();
   while (u > probability) {
     ++k;
-    if (k > bound) {
+    if (k > plan_.bound) {
       k = 0;
-      probability = none;
+      probability = plan_.none;
       u = next_double();
     } else {
       u -= probability;
       probability =
-          (static_cast<double>(n - k + 1) * p * probability) / (static_cast<double>(k) * q);
+          (static_cast<double>(plan_.n - k + 1) * p * probability) / (static_cast<double>(k) * q);
     }
   }
   return k;
 }
 
-namespace {
-
-// BTPE: Kachitvichyanukul and Schmeiser, "Binomial random variate generation", CACM 31 (1988).
-// Names are the paper's.
-struct Btpe {
-  double n, r, q, fm, p1, xm, xl, xr, c, laml, lamr, p2, p3, p4, nrq;
-  int64_t m;
-
-  Btpe(double n_, double p) : n(n_) {
-    r = std::min(p, 1.0 - p);
-    q = 1.0 - r;
-    fm = n * r + r;
-    m = static_cast<int64_t>(std::floor(fm));
-    p1 = std::floor(2.195 * std::sqrt(n * r * q) - 4.6 * q) + 0.5;
-    xm = static_cast<double>(m) + 0.5;
-    xl = xm - p1;
-    xr = xm + p1;
-    c = 0.134 + 20.5 / (15.3 + static_cast<double>(m));
-    const double left = (fm - xl) / (fm - xl * r);
-    laml = left * (1.0 + left / 2.0);
-    const double right = (xr - fm) / (xr * q);
-    lamr = right * (1.0 + right / 2.0);
-    p2 = p1 * (1.0 + 2.0 * c);
-    p3 = p2 + c / laml;
-    p4 = p3 + c / lamr;
-    nrq = n * r * q;
-  }
-
-  // A candidate from the four regions; false where it is refused at once. `certain` if no test is
-  // needed.
-  bool candidate(double u, double& v, int64_t& y, bool& certain) const {
-    certain = u <= p1;
-    if (certain) {
-      y = static_cast<int64_t>(std::floor(xm - p1 * v + u));
-      return true;
-    }
-    if (u <= p2) {
-      const double x = xl + (u - p1) / c;
-      v = v * c + 1.0 - std::fabs(static_cast<double>(m) - x + 0.5) / p1;
-      y = static_cast<int64_t>(std::floor(x));
-      return v <= 1.0;
-    }
-    if (v == 0.0) return false;
-    if (u <= p3) {
-      y = static_cast<int64_t>(std::floor(xl + std::log(v) / laml));
-      v = v * (u - p2) * laml;
-      return y >= 0;
-    }
-    y = static_cast<int64_t>(std::floor(xr - std::log(v) / lamr));
-    v = v * (u - p3) * lamr;
-    return y <= static_cast<int64_t>(n);
-  }
-
-  // Whether v is at most the probability of y relative to that of the mode.
-  bool accepts(double v, int64_t y) const {
-    const int64_t distance = y > m ? y - m : m - y;
-    const auto k = static_cast<double>(distance);
-    if (distance <= 20 || k >= nrq / 2.0 - 1) return v <= ratio(y);
-    const double rho = (k / nrq) * ((k * (k / 3.0 + 0.625) + 0.16666666666666666) / nrq + 0.5);
-    const double t = -k * k / (2 * nrq);
-    const double log_v = std::log(v);
-    if (log_v < t - rho) return true;
-    if (log_v > t + rho) return false;
-    return log_v <= log_ratio(static_cast<double>(y));
-  }
-
-  double ratio(int64_t y) const {
-    const double s = r / q;
-    const double a = s * (n + 1);
-    double f = 1.0;
-    for (int64_t i = m + 1; i <= y; ++i) f *= a / static_cast<double>(i) - s;
-    for (int64_t i = y + 1; i <= m; ++i) f /= a / static_cast<double>(i) - s;
-    return f;
-  }
-
-  static double stirling(double x) {
-    const double x2 = x * x;
-    return (13680. - (462. - (132. - (99. - 140. / x2) / x2) / x2) / x2) / x / 166320.;
-  }
-
-  double log_ratio(double y) const {
-    const auto md = static_cast<double>(m);
-    const double x1 = y + 1, f1 = md + 1, z = n + 1 - md, w = n - y + 1;
-    return xm * std::log(f1 / x1) + (n - md + 0.5) * std::log(z / w) +
-           (y - md) * std::log(w * r / (x1 * q)) + stirling(f1) + stirling(z) + stirling(x1) +
-           stirling(w);
-  }
-};
-
-}  // namespace
-
-int64_t RandomState::binomial_large(int64_t n, double p) {
-  const Btpe btpe(static_cast<double>(n), p);
+int64_t RandomState::binomial_large() {
   while (true) {
-    const double u = next_double() * btpe.p4;
+    const double u = next_double() * plan_.btpe.total();
     double v = next_double();
     int64_t y = 0;
     bool certain = false;
-    if (!btpe.candidate(u, v, y, certain)) continue;
-    if (certain || btpe.accepts(v, y)) return y;
+    if (!plan_.btpe.candidate(u, v, y, certain)) continue;
+    if (certain || plan_.btpe.accepts(v, y)) return y;
   }
+}
+
+Btpe::Btpe(double n_, double p) : n(n_) {
+  r = std::min(p, 1.0 - p);
+  q = 1.0 - r;
+  fm = n * r + r;
+  m = static_cast<int64_t>(std::floor(fm));
+  p1 = std::floor(2.195 * std::sqrt(n * r * q) - 4.6 * q) + 0.5;
+  xm = static_cast<double>(m) + 0.5;
+  xl = xm - p1;
+  xr = xm + p1;
+  c = 0.134 + 20.5 / (15.3 + static_cast<double>(m));
+  const double left = (fm - xl) / (fm - xl * r);
+  laml = left * (1.0 + left / 2.0);
+  const double right = (xr - fm) / (xr * q);
+  lamr = right * (1.0 + right / 2.0);
+  p2 = p1 * (1.0 + 2.0 * c);
+  p3 = p2 + c / laml;
+  p4 = p3 + c / lamr;
+  nrq = n * r * q;
+}
+
+bool Btpe::candidate(double u, double& v, int64_t& y, bool& certain) const {
+  certain = u <= p1;
+  if (certain) {
+    y = static_cast<int64_t>(std::floor(xm - p1 * v + u));
+    return true;
+  }
+  if (u <= p2) {
+    const double x = xl + (u - p1) / c;
+    v = v * c + 1.0 - std::fabs(static_cast<double>(m) - x + 0.5) / p1;
+    y = static_cast<int64_t>(std::floor(x));
+    return v <= 1.0;
+  }
+  if (v == 0.0) return false;
+  if (u <= p3) {
+    y = static_cast<int64_t>(std::floor(xl + std::log(v) / laml));
+    v = v * (u - p2) * laml;
+    return y >= 0;
+  }
+  y = static_cast<int64_t>(std::floor(xr - std::log(v) / lamr));
+  v = v * (u - p3) * lamr;
+  return y <= static_cast<int64_t>(n);
+}
+
+bool Btpe::accepts(double v, int64_t y) const {
+  const int64_t distance = y > m ? y - m : m - y;
+  const auto k = static_cast<double>(distance);
+  if (distance <= 20 || k >= nrq / 2.0 - 1) return v <= ratio(y);
+  const double rho = (k / nrq) * ((k * (k / 3.0 + 0.625) + 0.16666666666666666) / nrq + 0.5);
+  const double t = -k * k / (2 * nrq);
+  const double log_v = std::log(v);
+  if (log_v < t - rho) return true;
+  if (log_v > t + rho) return false;
+  return log_v <= log_ratio(static_cast<double>(y));
+}
+
+double Btpe::ratio(int64_t y) const {
+  const double s = r / q;
+  const double a = s * (n + 1);
+  double f = 1.0;
+  for (int64_t i = m + 1; i <= y; ++i) f *= a / static_cast<double>(i) - s;
+  for (int64_t i = y + 1; i <= m; ++i) f /= a / static_cast<double>(i) - s;
+  return f;
+}
+
+namespace {
+
+double stirling(double x) {
+  const double x2 = x * x;
+  return (13680. - (462. - (132. - (99. - 140. / x2) / x2) / x2) / x2) / x / 166320.;
+}
+
+}  // namespace
+
+double Btpe::log_ratio(double y) const {
+  const auto md = static_cast<double>(m);
+  const double x1 = y + 1, f1 = md + 1, z = n + 1 - md, w = n - y + 1;
+  return xm * std::log(f1 / x1) + (n - md + 0.5) * std::log(z / w) +
+         (y - md) * std::log(w * r / (x1 * q)) + stirling(f1) + stirling(z) + stirling(x1) +
+         stirling(w);
 }
 
 }  // namespace phintys

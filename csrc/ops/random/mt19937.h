@@ -13,6 +13,27 @@ namespace phintys {
 inline constexpr int64_t kMtWords = 624;
 inline constexpr int64_t kMtState = kMtWords + 4;
 
+// BTPE: Kachitvichyanukul and Schmeiser, "Binomial random variate generation", CACM 31 (1988).
+// Names are the paper's.
+class Btpe {
+ public:
+  Btpe() = default;
+  Btpe(double n, double p);
+  // A candidate from the four regions; false where it is refused at once. `certain` if no test is
+  // needed.
+  bool candidate(double u, double& v, int64_t& y, bool& certain) const;
+  // Whether v is at most the probability of y relative to that of the mode.
+  bool accepts(double v, int64_t y) const;
+  double total() const { return p4; }
+
+ private:
+  double ratio(int64_t y) const;
+  double log_ratio(double y) const;
+
+  double n, r, q, fm, p1, xm, xl, xr, c, laml, lamr, p2, p3, p4, nrq;
+  int64_t m;
+};
+
 // Works on a state in memory; each method moves it on.
 class RandomState {
  public:
@@ -46,10 +67,18 @@ class RandomState {
   void refill();
   int64_t poisson_small(double lam);
   int64_t poisson_large(double lam);
-  int64_t binomial_small(int64_t n, double p);
-  int64_t binomial_large(int64_t n, double p);
+  void plan_binomial(int64_t n, double p);
+  int64_t binomial_small();
+  int64_t binomial_large();
 
   uint32_t* state_;
+  // What the last binomial number needed besides random words: many have the same parameters.
+  struct {
+    int64_t n = -1;
+    double p = -1, none = 0;
+    int64_t bound = 0;
+    Btpe btpe;
+  } plan_;
 };
 
 }  // namespace phintys

@@ -86,6 +86,41 @@ int64_t pick(const Row& p, double target) {
   return last;
 }
 
+// Cumulated probabilities, and for each of as many equal parts of [0, 1) where to begin the search:
+// some two steps for each number, however long the row is (Chen and Asau, "On generating random
+// variates from an empirical distribution", AIIE Transactions 6, 1974).
+class Table {
+ public:
+  Table(const Row& p, double total, double* sums, int64_t* guide)
+      : n_(p.n), last_(0), total_(total), sums_(sums), guide_(guide) {
+    double sum = 0;
+    for (int64_t i = 0; i < n_; ++i) {
+      sums[i] = sum += p[i];
+      if (p[i] > 0) last_ = i;
+    }
+    int64_t at = 0;
+    for (int64_t j = 0; j < n_; ++j) {
+      const double part = static_cast<double>(j) / static_cast<double>(n_) * total;
+      while (at < last_ && sums[at] <= part) ++at;
+      guide[j] = at;
+    }
+  }
+  // The first index whose sum exceeds u times the total; never one of probability zero.
+  int64_t find(double u) const {
+    const double target = u * total_;
+    int64_t i = guide_[static_cast<int64_t>(u * static_cast<double>(n_))];
+    while (i > 0 && sums_[i - 1] > target) --i;
+    while (i < last_ && sums_[i] <= target) ++i;
+    return i;
+  }
+
+ private:
+  int64_t n_, last_;
+  double total_;
+  const double* sums_;
+  const int64_t* guide_;
+};
+
 constexpr int64_t kBlock = 256;
 
 // Calls f(u, index) with a number in [0, 1) for each index in [begin, end).
@@ -118,17 +153,12 @@ void draw_categorical(const PhiloxState& state, const TensorView& p, const Tenso
   // One table for all draws.
   const Row row{rows.data(), k, stride};
   const double total = checked_sum("categorical", row);
-  double* sums = static_cast<double*>(context.scratch(static_cast<size_t>(k) * sizeof(double)));
-  double sum = 0;
-  int64_t last = 0;
-  for (int64_t i = 0; i < k; ++i) {
-    sums[i] = sum += row[i];
-    if (row[i] > 0) last = i;
-  }
+  const auto bytes = static_cast<size_t>(k) * 8;
+  char* memory = static_cast<char*>(context.scratch(2 * bytes));
+  const Table table(row, total, reinterpret_cast<double*>(memory),
+                    reinterpret_cast<int64_t*>(memory + bytes));
   parallel_ranges(out.size(), 4096, [&](int64_t begin, int64_t end) {
-    each_uniform(state, begin, end, [&](double u, int64_t i) {
-      data[i] = std::min(last, std::upper_bound(sums, sums + k, u * total) - sums);
-    });
+    each_uniform(state, begin, end, [&](double u, int64_t i) { data[i] = table.find(u); });
   });
 }
 
@@ -195,8 +225,10 @@ void permute(const PhiloxState& state, int64_t row, int64_t n, int64_t m, int64_
   alignas(64) uint64_t words[kBlock];
   std::iota(all, all + n, int64_t{0});
   const int64_t first = row * m;
-  for (int64_t at = first / kBlock * kBlock; at < first + m; at += kBlock) {
-    bits(state, static_cast<uint64_t>(at / kPhiloxGroup), kBlock / kPhiloxGroup, words);
+  for (int64_t at = first / kPhiloxGroup * kPhiloxGroup; at < first + m; at += kBlock) {
+    const int64_t wanted = std::min(kBlock, first + m - at);
+    bits(state, static_cast<uint64_t>(at / kPhiloxGroup),
+         (wanted + kPhiloxGroup - 1) / kPhiloxGroup, words);
     for (int64_t e = std::max(at, first); e < std::min(at + kBlock, first + m); ++e) {
       const int64_t i = e - first;
       const BoundedInteger bounded(static_cast<uint64_t>(n - i));

@@ -57,9 +57,9 @@ def randomstate_constructor(
     name: str | None = None,
     strict: bool = False,
     allow_downcast: bool | None = None,
-    borrow: bool = False,
+    **options: Any,
 ) -> Any:
-    """A shared variable for a ``numpy.random.RandomState``."""
+    """A shared variable for a ``numpy.random.RandomState``; other options do not apply to it."""
     if not isinstance(value, np.random.RandomState):
         raise TypeError()
     return _rebuild(pack_state(value), raw_random.random_state_type, name)
@@ -84,7 +84,7 @@ class RandomStreams(raw_random.RandomStreamsBase):
     >>> from phintys.tensor.shared_randomstreams import RandomStreams
     >>> f = phintys.function([], RandomStreams(seed=234).uniform((2,)))
     >>> f().round(4).tolist()
-    [0.1267, 0.971]
+    [0.1267, 0.9709]
     """
 
     state_updates: list[Any]
