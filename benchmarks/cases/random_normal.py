@@ -8,8 +8,9 @@ from harness.job import Job, Target
 
 TITLE = "Normal random numbers"
 NOTE = (
-    "Each peer's own generator: Philox4x32-10 (Phintys), PCG64 with a ziggurat (NumPy), the Mersenne "
-    "Twister (PyTorch), Threefry (JAX). What is checked are shares of the numbers, not the numbers."
+    "Each peer's own generator: Philox4x32-10 (Phintys), PCG64 with a ziggurat (NumPy), the "
+    "Mersenne Twister (PyTorch), Threefry (JAX). What is checked are shares of the numbers below "
+    "bounds, not the numbers."
 )
 
 # Shares of numbers below these bounds are compared with those of the distribution.
@@ -93,4 +94,6 @@ def with_torch(variant, a):
 
     torch.manual_seed(1)
     names = {"f": torch.randn, "n": variant["n"], "t": getattr(torch, variant["dtype"])}
-    return Job("f(n, dtype=t)", names, check=lambda: shares(torch.randn(variant["n"])))
+    return Job(
+        "f(n, dtype=t)", names, check=lambda: shares(torch.randn(names["n"], dtype=names["t"]))
+    )
