@@ -35,6 +35,7 @@ from phintys.tensor.sharedvar import (
     SharedVariable,
     TensorSharedVariable,
 )
+from phintys.tensor.sort import sort  # noqa: F401
 
 from phintys.tensor import nnet  # isort: skip
 from phintys.tensor import raw_random, shared_randomstreams  # isort: skip

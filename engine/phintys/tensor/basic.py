@@ -5,6 +5,7 @@ from phintys.scalar.dtypes import *  # noqa: F403
 from phintys.scalar.dtypes import DTYPES
 from phintys.tensor.constructors import *  # noqa: F403
 from phintys.tensor.conversion import *  # noqa: F403
+from phintys.tensor.counting import *  # noqa: F403
 from phintys.tensor.creation import *  # noqa: F403
 from phintys.tensor.creation import e, euler_gamma, inf, nan, pi  # noqa: F401
 from phintys.tensor.diagonal import *  # noqa: F403
@@ -16,7 +17,11 @@ from phintys.tensor.linalg_basic import *  # noqa: F403
 from phintys.tensor.pad import *  # noqa: F403
 from phintys.tensor.rearrange import *  # noqa: F403
 from phintys.tensor.reduction import *  # noqa: F403
+from phintys.tensor.reduction_classes import *  # noqa: F403
+from phintys.tensor.scans import *  # noqa: F403
 from phintys.tensor.shape import *  # noqa: F403
+from phintys.tensor.sort import *  # noqa: F403
+from phintys.tensor.statistics import *  # noqa: F403
 from phintys.tensor.subtensor import *  # noqa: F403
 from phintys.tensor.type import TensorType
 from phintys.tensor.var import *  # noqa: F403

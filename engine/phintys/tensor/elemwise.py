@@ -320,3 +320,14 @@ __all__ = [
     "round",
 ]
 globals().update({name: f for name, f in _generated.items() if name in {"abs", "pow", "complex"}})
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        # Theano's classes of reductions live here too.
+        from phintys.tensor import reduction_classes
+
+        if name in reduction_classes.__all__:
+            return getattr(reduction_classes, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

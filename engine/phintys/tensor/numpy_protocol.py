@@ -102,7 +102,11 @@ _FUNCTIONS = frozenset(
     "all allclose any argmax argmin around atleast_1d atleast_2d atleast_3d clip concatenate diag "
     "diagonal dot expand_dims isclose amax amin max mean min moveaxis ones_like outer prod ptp "
     "ravel repeat reshape roll round size squeeze stack std sum swapaxes take tensordot tile trace "
-    "transpose tril triu var where zeros_like full_like shape real imag angle diff".split()
+    "transpose tril triu var where zeros_like full_like shape real imag angle diff "
+    "argpartition argsort average bincount corrcoef count_nonzero cov cumprod cumsum digitize "
+    "histogram median nanargmax nanargmin nanmax nanmean nanmedian nanmin nanpercentile nanprod "
+    "nanquantile nanstd nansum nanvar partition percentile quantile ravel_multi_index "
+    "searchsorted sort unique unravel_index".split()
 )
 _ARGUMENT_NAMES = {"a": 0, "x": 0, "arr": 0, "ary": 0, "m": 0, "array": 0, "v": 0}
 _IGNORED = {"out", "order", "subok", "device", "like", "casting"}

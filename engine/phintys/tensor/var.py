@@ -250,6 +250,28 @@ class _tensor_py_operators:
         """The L-norm over `axis`."""
         return _tensor().norm(self, L, axis, keepdims)
 
+    # --- running results, order -------------------------------------------------------------
+
+    def cumsum(self, axis: Any = None, dtype: Any = None) -> Any:
+        """Running sums along `axis`, or of the flattened variable."""
+        return _tensor().cumsum(self, axis, dtype)
+
+    def cumprod(self, axis: Any = None, dtype: Any = None) -> Any:
+        """Running products along `axis`, or of the flattened variable."""
+        return _tensor().cumprod(self, axis, dtype)
+
+    def sort(self, axis: Any = -1, kind: str | None = "quicksort", order: Any = None) -> Any:
+        """The elements in increasing order along `axis`."""
+        return _tensor().sort(self, axis, kind, order)
+
+    def argsort(self, axis: Any = -1, kind: str | None = "quicksort", order: Any = None) -> Any:
+        """The indices that sort along `axis`."""
+        return _tensor().argsort(self, axis, kind, order)
+
+    def searchsorted(self, v: Any, side: str = "left", sorter: Any = None) -> Any:
+        """Where the elements of `v` would be inserted into this sorted vector."""
+        return _tensor().searchsorted(self, v, side, sorter)
+
     # --- elementwise, indexing, values ------------------------------------------------------
 
     def clip(self, a_min: Any, a_max: Any) -> Any:
