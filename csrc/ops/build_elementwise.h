@@ -42,6 +42,14 @@ PHINTYS_UNARY(isinf)
 PHINTYS_UNARY(invert)
 PHINTYS_UNARY(floor)
 PHINTYS_UNARY(xlogx)
+PHINTYS_UNARY(psi)
+PHINTYS_UNARY(tri_gamma)
+PHINTYS_UNARY(i0)
+PHINTYS_UNARY(i1)
+PHINTYS_UNARY(i0e)
+PHINTYS_UNARY(i1e)
+PHINTYS_UNARY(j0)
+PHINTYS_UNARY(j1)
 PHINTYS_BINARY(add)
 PHINTYS_BINARY(sub)
 PHINTYS_BINARY(mul)
@@ -61,6 +69,14 @@ PHINTYS_BINARY(and_)
 PHINTYS_BINARY(or_)
 PHINTYS_BINARY(logaddexp)
 PHINTYS_BINARY(second)
+PHINTYS_BINARY(polygamma)
+PHINTYS_BINARY(gammainc_grad)
+PHINTYS_BINARY(gammainc_density)
+PHINTYS_BINARY(jv)
+PHINTYS_BINARY(iv)
+PHINTYS_BINARY(ive)
+PHINTYS_BINARY(kv)
+PHINTYS_BINARY(kve)
 #undef PHINTYS_UNARY
 #undef PHINTYS_BINARY
 inline Var switch_(const Var& c, const Var& a, const Var& b) {
@@ -72,5 +88,19 @@ inline Var switch_(const Var& c, const Var& a, double b) {
 inline Var switch_(const Var& c, double a, const Var& b) {
   return elemwise("switch", {c, constant(a, b.dtype()), b});
 }
+
+inline Var polygamma(double n, const Var& x) { return polygamma(constant(n, x.dtype()), x); }
+inline Var betainc_grad(const Var& a, const Var& b, const Var& x) {
+  return elemwise("betainc_grad", {a, b, x});
+}
+inline Var betainc_density(const Var& a, const Var& b, const Var& x) {
+  return elemwise("betainc_density", {a, b, x});
+}
+// What gradients of Bessel functions of order 1 need: y(x) / x, 1/2 at 0.
+inline Var over_order_one(const Var& x, const Var& y) {
+  return switch_(eq(x, zeros_like(x)), 0.5, y / x);
+}
+// The missing derivative by a parameter: that of op `name` by its operand `parameter`.
+Var order_gradient(const char* name, const Var& parameter);
 
 }  // namespace phintys

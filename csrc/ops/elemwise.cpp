@@ -188,6 +188,11 @@ std::vector<Var> conjugated(const Elemwise& op, std::span<const Var> inputs, DTy
 
 }  // namespace
 
+Var order_gradient(const char* name, const Var& parameter) {
+  (void)parameter;
+  return undefined_grad(*Elemwise::get(name), 0, "the order or parameter");
+}
+
 std::vector<Var> Elemwise::grad(const GradArgs& args) const {
   const size_t n = args.inputs.size();
   std::vector<Var> result(n);

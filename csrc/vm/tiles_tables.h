@@ -29,6 +29,10 @@ struct KernelTables {
   X(fill_complex_basic)       \
   X(fill_complex_exp)         \
   X(fill_complex_trig)        \
+  X(fill_gamma)               \
+  X(fill_bessel)              \
+  X(fill_incomplete)          \
+  X(fill_normal)              \
   X(fill_int_small)           \
   X(fill_int_large)           \
   X(fill_cast)                \

@@ -13,6 +13,10 @@
 #include "ops/elementwise/rounding.h"
 #include "ops/elementwise/selection.h"
 #include "ops/elementwise/special.h"
+#include "ops/elementwise/special_bessel.h"
+#include "ops/elementwise/special_gamma.h"
+#include "ops/elementwise/special_incomplete.h"
+#include "ops/elementwise/special_normal.h"
 #include "ops/elementwise/trigonometric.h"
 
 namespace phintys::ops {
@@ -20,7 +24,8 @@ namespace phintys::ops {
 using AllOps =
     ConcatLists<ArithmeticOps, DivisionOps, PowerOps, ComparisonOps, PredicateOps, LogicalOps,
                 RoundingOps, ExponentialOps, TrigonometricOps, AngleOps, HyperbolicOps, SpecialOps,
-                SelectionOps, ClipOps, ComplexPartOps, ComplexFromOps>::type;
+                 GammaOps, BesselOps, IncompleteOps, NormalOps, SelectionOps, ClipOps,
+                 ComplexPartOps, ComplexFromOps>::type;
 
 inline constexpr int kNumElementwise = AllOps::size;
 

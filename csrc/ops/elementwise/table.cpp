@@ -22,7 +22,7 @@ constexpr uint32_t hash_name(std::string_view name) {
 }
 
 // Open addressing, at most a quarter full: nearly always one comparison.
-constexpr uint32_t kSlots = 512;
+constexpr uint32_t kSlots = 1024;
 static_assert(kNumElementwise * 4 <= static_cast<int>(kSlots));
 
 constexpr std::array<int16_t, kSlots> make_slots() {

@@ -9,6 +9,7 @@
 #include "ops/elementwise/registry.h"
 #include "ops/elementwise/table.h"
 #include "ops/elemwise.h"
+#include "ops/math/special_functions.h"
 #include "ops/op_util.h"
 #include "ops/reduce.h"
 
