@@ -11,7 +11,7 @@ namespace phintys {
 
 namespace {
 
-constexpr int64_t kPiece = 1024;
+constexpr int64_t kPiece = 256;
 
 // The type of the chosen elements.
 Dims infer_chosen(const Op& op, const Type& x, const Type& index, int64_t axis) {
@@ -84,6 +84,14 @@ class AlongPositions {
     whole_ = single_stride(index_.view(), &step_) && step_ > 0;
   }
   void fill(int64_t begin, int64_t end, int64_t* offsets) const {
+    const auto add_ramp = PHINTYS_ISA_CALL(add_ramp);
+    runs(begin, end, offsets, [&](int64_t* at, int64_t n, int64_t start, int64_t step) {
+      add_ramp(at, n, start, step);
+    });
+  }
+  // Offsets along the axis, and f(offsets, n, start, step) for runs to which a ramp is to be added.
+  template <class F>
+  void runs(int64_t begin, int64_t end, int64_t* offsets, F&& f) const {
     const int last = static_cast<int>(base_.size()) - 1;
     const size_t at_last = static_cast<size_t>(last);
     const int64_t inner = index_.shape[at_last];
@@ -99,8 +107,7 @@ class AlongPositions {
         resolve(index_.data + offset_of(outer_index, row) + column * step, step, n, out);
       }
       const int64_t by = base_[at_last];
-      int64_t base = offset_of(outer_base, row) + column * by;
-      for (int64_t k = 0; k < n; ++k) out[k] += base + k * by;
+      f(out, n, offset_of(outer_base, row) + column * by, by);
       i += n;
     }
   }
@@ -161,12 +168,16 @@ void TakeAlongAxis::perform(PerformContext&, std::span<const TensorView> inputs,
   const AlongPositions positions(x, inputs[1], axis, shape);
   const size_t item = item_size(x.dtype);
   const auto gather = PHINTYS_ISA_CALL(gather_items);
-  parallel_ranges(out.size(), 16 * kPiece, [&](int64_t begin, int64_t end) {
+  const auto add_ramp = PHINTYS_ISA_CALL(add_ramp);
+  parallel_ranges(out.size(), 64 * kPiece, [&](int64_t begin, int64_t end) {
     int64_t offsets[kPiece];
     for (int64_t i = begin; i < end; i += kPiece) {
       const int64_t n = std::min(end - i, kPiece);
-      positions.fill(i, i + n, offsets);
-      gather(out.data + i * static_cast<int64_t>(item), x.data, offsets, n, item);
+      char* to = out.data + i * static_cast<int64_t>(item);
+      positions.runs(i, i + n, offsets, [&](int64_t* at, int64_t m, int64_t start, int64_t step) {
+        if (step) add_ramp(at, m, 0, step);
+        gather(to + (at - offsets) * static_cast<int64_t>(item), x.data + start, at, m, item);
+      });
     }
   });
 }
@@ -222,7 +233,7 @@ void PutAlongAxis::perform(PerformContext&, std::span<const TensorView> inputs,
   const int64_t size = product(shape);
   const AlongPositions positions(out, inputs[2], axis, shape);
   // Before anything is overwritten.
-  parallel_ranges(size, 16 * kPiece, [&](int64_t begin, int64_t end) {
+  parallel_ranges(size, 64 * kPiece, [&](int64_t begin, int64_t end) {
     int64_t offsets[kPiece];
     for (int64_t i = begin; i < end; i += kPiece) {
       positions.fill(i, std::min(end, i + kPiece), offsets);
@@ -235,7 +246,7 @@ void PutAlongAxis::perform(PerformContext&, std::span<const TensorView> inputs,
   // Slices of the first axis share no element, unless it is the indexed one or is broadcast.
   const bool separate = axis != 0 && x.shape[0] == shape[0];
   const int64_t slice = separate ? size / shape[0] : size;
-  const int64_t grain = std::max<int64_t>(1, 16 * kPiece / slice);
+  const int64_t grain = std::max<int64_t>(1, 64 * kPiece / slice);
   parallel_ranges(size / slice, grain, [&](int64_t first, int64_t last) {
     int64_t offsets[kPiece];
     for (int64_t i = first * slice; i < last * slice;) {

@@ -10,7 +10,7 @@ namespace phintys {
 
 namespace {
 
-constexpr int64_t kPiece = 1024;            // positions whose offsets are held at a time
+constexpr int64_t kPiece = 256;  // positions held at a time: few, so that reads and writes mix
 constexpr int64_t kTaskBytes = 128 * 1024;  // that a thread moves at a time
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -96,7 +96,11 @@ void IndexedPositions::fill_row(size_t k, const char* at, int64_t step, int64_t 
     const int64_t index = load_int(at, dtype);
     good = index >= -length && index < length;
     const int64_t offset = good ? (index < 0 ? index + length : index) * stride : 0;
-    for (int64_t i = 0; i < n; ++i) offsets[i] = add ? offsets[i] + offset : offset;
+    if (add) {
+      PHINTYS_ISA_CALL(add_ramp)(offsets, n, offset, 0);
+    } else {
+      std::fill(offsets, offsets + n, offset);
+    }
   } else {
     for (int64_t i = 0; i < n; ++i) {
       const int64_t index = load_int(at + i * step, dtype);
@@ -133,6 +137,61 @@ void IndexedPositions::fill(int64_t begin, int64_t end, int64_t* offsets) const 
   for (size_t k = 0; k < indices_.size(); ++k) fill_one(k, begin, end, k > 0, offsets);
 }
 
+bool IndexedPositions::gather(int64_t begin, int64_t end, const char* from, char* to,
+                              size_t item) const {
+  if (item != 4 && item != 8) return false;
+  auto gathers = [&](size_t k) {
+    return indices_[k].dtype == DType::i64 &&
+           x_.strides[axis_ + static_cast<int64_t>(k)] == static_cast<int64_t>(item);
+  };
+  if (indices_.size() == 1) {
+    if (!gathers(0) || !indices_[0].contiguous()) return false;
+    gather_run(0, indices_[0].data + begin * 8, end - begin, from, to, item);
+    return true;
+  }
+  // Rows along which one array varies, the others do not.
+  const size_t rank = common_.size();
+  const int64_t inner = rank ? common_[rank - 1] : 0;
+  if (inner < 16) return false;
+  size_t varying = indices_.size();
+  for (size_t k = 0; k < indices_.size(); ++k) {
+    const TensorView& v = indices_[k];
+    if (v.ndim == 0 || v.shape[v.ndim - 1] == 1) continue;
+    if (varying < indices_.size() || v.strides[v.ndim - 1] != 8 || !gathers(k)) return false;
+    varying = k;
+  }
+  if (varying == indices_.size()) return false;
+  for (int64_t i = begin; i < end;) {
+    const int64_t row = i / inner, column = i % inner, n = std::min(inner - column, end - i);
+    const char* table = from;
+    const char* index = nullptr;
+    for (size_t k = 0; k < indices_.size(); ++k) {
+      const OwnedView v = broadcast_view(indices_[k], common_.data(), static_cast<int>(rank));
+      const TensorView outer{v.data, v.dtype, static_cast<int>(rank) - 1, v.shape.data(),
+                             v.strides.data()};
+      const char* at = v.data + offset_of(outer, row);
+      if (k == varying) {
+        index = at + column * 8;
+        continue;
+      }
+      int64_t offset;
+      fill_row(k, at, 0, 1, false, &offset);
+      table += offset;
+    }
+    gather_run(varying, index, n, table, to + (i - begin) * static_cast<int64_t>(item), item);
+    i += n;
+  }
+  return true;
+}
+
+void IndexedPositions::gather_run(size_t k, const char* index, int64_t n, const char* table,
+                                  char* to, size_t item) const {
+  const int64_t length = x_.shape[axis_ + static_cast<int64_t>(k)];
+  const int64_t done = PHINTYS_ISA_CALL(gather_indexed)(
+      to, table, reinterpret_cast<const int64_t*>(index), n, length, item);
+  if (done != n) fail_at(k, index, 8, n);
+}
+
 void IndexedPositions::validate() const {
   if (size_ == 0) {
     // Arrays that broadcast to nothing are checked all the same.
@@ -149,7 +208,7 @@ void IndexedPositions::validate() const {
     }
     return;
   }
-  parallel_ranges(size_, 32 * kPiece, [&](int64_t begin, int64_t end) {
+  parallel_ranges(size_, 128 * kPiece, [&](int64_t begin, int64_t end) {
     int64_t offsets[kPiece];
     for (int64_t i = begin; i < end; i += kPiece) fill(i, std::min(end, i + kPiece), offsets);
   });
@@ -163,14 +222,16 @@ bool is_item(int64_t bytes) {
   return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8 || bytes == 16;
 }
 
-// How `outer` rows of `n` positions of `block` bytes are cut into tasks.
+// How `outer` rows of `n` positions of `block` bytes are cut into tasks of `span` positions of
+// `rows` rows, and those into pieces.
 struct Tasks {
-  int64_t piece, pieces, rows, row_groups;
+  int64_t piece, span, spans, rows, row_groups;
   Tasks(int64_t outer, int64_t n, int64_t block) {
     piece = std::clamp<int64_t>(kTaskBytes / block, 1, kPiece);
-    pieces = ceil_div(n, piece);
     rows = std::clamp<int64_t>(kTaskBytes / (std::min(n, piece) * block), 1, outer);
     row_groups = ceil_div(outer, rows);
+    span = std::max<int64_t>(1, kTaskBytes / (rows * block * piece)) * piece;
+    spans = ceil_div(n, span);
   }
 };
 
@@ -190,26 +251,36 @@ void gather_positions(const AxisGroups& x, const Positions& positions, char* out
   const Dims shape(x.after.shape, x.after.shape + x.after.ndim);
   const Dims strides = contiguous_strides(shape, item_size(x.after.dtype));
   const Tasks tasks(outer, n, block);
-  parallel_for(tasks.pieces * tasks.row_groups, [&](int64_t task) {
+  auto move = [&](char* to, char* from, const int64_t* offsets, int64_t count) {
+    if (plain && is_item(block)) {
+      PHINTYS_ISA_CALL(gather_items)(to, from, offsets, count, static_cast<size_t>(block));
+    } else if (plain) {
+      PHINTYS_ISA_CALL(gather_rows)(to, from, offsets, count, block);
+    } else {
+      for (int64_t i = 0; i < count; ++i) {
+        copy_elements(
+            {to + i * block, x.after.dtype, x.after.ndim, shape.data(), strides.data()},
+            {from + offsets[i], x.after.dtype, x.after.ndim, shape.data(), x.after.strides});
+      }
+    }
+  };
+  parallel_for(tasks.spans * tasks.row_groups, [&](int64_t task) {
     int64_t offsets[kPiece];
-    const int64_t begin = task / tasks.row_groups * tasks.piece;
-    const int64_t count = std::min(n - begin, tasks.piece);
-    positions.fill(begin, begin + count, offsets);
+    const int64_t start = task / tasks.row_groups * tasks.span;
+    const int64_t end = std::min(n, start + tasks.span);
     const int64_t first = task % tasks.row_groups * tasks.rows;
     const int64_t last = std::min(outer, first + tasks.rows);
-    for (int64_t row = first; row < last; ++row) {
-      const char* from = x.before.data + offset_of(x.before, row);
-      char* to = out + (row * n + begin) * block;
-      if (plain && is_item(block)) {
-        PHINTYS_ISA_CALL(gather_items)(to, from, offsets, count, static_cast<size_t>(block));
-      } else if (plain) {
-        PHINTYS_ISA_CALL(gather_rows)(to, from, offsets, count, block);
-      } else {
-        for (int64_t i = 0; i < count; ++i) {
-          char* source = const_cast<char*>(from) + offsets[i];
-          copy_elements({to + i * block, x.after.dtype, x.after.ndim, shape.data(), strides.data()},
-                        {source, x.after.dtype, x.after.ndim, shape.data(), x.after.strides});
-        }
+    if (outer == 1 && plain && is_item(block) &&
+        positions.gather(start, end, x.before.data, out + start * block,
+                         static_cast<size_t>(block))) {
+      return;
+    }
+    for (int64_t begin = start; begin < end; begin += tasks.piece) {
+      const int64_t count = std::min(end - begin, tasks.piece);
+      positions.fill(begin, begin + count, offsets);
+      for (int64_t row = first; row < last; ++row) {
+        move(out + (row * n + begin) * block, x.before.data + offset_of(x.before, row), offsets,
+             count);
       }
     }
   });

@@ -32,6 +32,11 @@ class Positions {
   virtual int64_t size() const = 0;
   // offsets of positions [begin, end)
   virtual void fill(int64_t begin, int64_t end, int64_t* offsets) const = 0;
+  // A quicker way for items: copies those of [begin, end) from `from`. False if there is none.
+  virtual bool gather(int64_t /*begin*/, int64_t /*end*/, const char* /*from*/, char* /*to*/,
+                      size_t /*item*/) const {
+    return false;
+  }
 };
 
 // Positions that are written down.
@@ -55,11 +60,14 @@ class IndexedPositions final : public Positions {
                    const Dims& common);
   int64_t size() const override { return size_; }
   void fill(int64_t begin, int64_t end, int64_t* offsets) const override;
+  bool gather(int64_t begin, int64_t end, const char* from, char* to, size_t item) const override;
   // Fails if any index is out of range, so that fill() cannot.
   void validate() const;
 
  private:
   void fill_one(size_t k, int64_t begin, int64_t end, bool add, int64_t* offsets) const;
+  void gather_run(size_t k, const char* index, int64_t n, const char* table, char* to,
+                  size_t item) const;
   void fill_row(size_t k, const char* at, int64_t step, int64_t n, bool add,
                 int64_t* offsets) const;
   [[noreturn]] void fail_at(size_t k, const char* at, int64_t step, int64_t n) const;

@@ -29,8 +29,14 @@ namespace phintys {
                    int64_t stride, bool add);                                                      \
   bool resolve_i32(int64_t* offsets, const int32_t* index, int64_t n, int64_t length,              \
                    int64_t stride, bool add);                                                      \
+  /* offsets[i] += start + i * step. */                                                            \
+  void add_ramp(int64_t* offsets, int64_t n, int64_t start, int64_t step);                         \
   /* out[i] = the item at base + offsets[i]. */                                                    \
   void gather_items(char* out, const char* base, const int64_t* offsets, int64_t n, size_t item);  \
+  /* out[i] = table[index[i]] for items of 4 or 8 bytes, negative indices counted from the end; */ \
+  /* returns how many came before the first one out of range. */                                   \
+  int64_t gather_indexed(char* out, const char* table, const int64_t* index, int64_t n,            \
+                         int64_t length, size_t item);                                             \
   /* Rows of `bytes` bytes from base + offsets[i], one after another. */                           \
   void gather_rows(char* out, const char* base, const int64_t* offsets, int64_t n, int64_t bytes); \
   /* The item at base + offsets[i] = the one at in + i * step, in order. */                        \

@@ -226,7 +226,30 @@ PHINTYS_INLINE bool resolve(int64_t* offsets, const T* index, int64_t n, int64_t
 template <class T>
 PHINTYS_INLINE void gather(char* out, const char* base, const int64_t* offsets, int64_t n) {
   constexpr int64_t kItem = sizeof(T);
-  for (int64_t i = 0; i < n; ++i) store<T>(out + i * kItem, load<T>(base + offsets[i]));
+  int64_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+#pragma GCC unroll 4
+    for (int64_t k = i; k < i + 4; ++k) {
+      const char* at = base + offsets[k];
+      // One load each: gather instructions are slower on many processors, and never much faster.
+      asm("" : "+r"(at));
+      store<T>(out + k * kItem, load<T>(at));
+    }
+  }
+  for (; i < n; ++i) store<T>(out + i * kItem, load<T>(base + offsets[i]));
+}
+
+template <class T>
+PHINTYS_INLINE int64_t gather_checked(char* out, const char* table, const int64_t* index, int64_t n,
+                                      int64_t length) {
+  constexpr int64_t kItem = sizeof(T);
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t v = index[i];
+    v += v < 0 ? length : 0;
+    if (static_cast<uint64_t>(v) >= static_cast<uint64_t>(length)) return i;
+    store<T>(out + i * kItem, load<T>(table + v * kItem));
+  }
+  return n;
 }
 
 // Rows of a size known when compiled, or of `bytes`.
@@ -316,27 +339,35 @@ bool resolve_i32(int64_t* offsets, const int32_t* index, int64_t n, int64_t leng
 }
 
 void gather_items(char* out, const char* base, const int64_t* offsets, int64_t n, size_t item) {
+  with_item(item, [&]<class T>(T) { gather<T>(out, base, offsets, n); });
+}
+
+int64_t gather_indexed(char* out, const char* table, const int64_t* index, int64_t n,
+                       int64_t length, size_t item) {
+  int64_t i = 0;
 #if defined(PHINTYS_MOVE_AVX512)
-  if (item == 8) {
-    int64_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-      _mm512_storeu_si512(out + i * 8,
-                          _mm512_i64gather_epi64(_mm512_loadu_si512(offsets + i), base, 1));
-    }
-    gather<uint64_t>(out + i * 8, base, offsets + i, n - i);
-    return;
-  }
-  if (item == 4) {
-    int64_t i = 0;
-    for (; i + 8 <= n; i += 8) {
+  // Here gathers do pay: indices need not pass through memory.
+  const __m512i end = _mm512_set1_epi64(length);
+  for (; i + 8 <= n; i += 8) {
+    __m512i v = _mm512_loadu_si512(index + i);
+    v = _mm512_mask_add_epi64(v, _mm512_movepi64_mask(v), v, end);
+    if (_mm512_cmpge_epu64_mask(v, end)) break;
+    if (item == 8) {
+      _mm512_storeu_si512(out + i * 8, _mm512_i64gather_epi64(v, table, 8));
+    } else {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i * 4),
-                          _mm512_i64gather_epi32(_mm512_loadu_si512(offsets + i), base, 1));
+                          _mm512_i64gather_epi32(v, table, 4));
     }
-    gather<uint32_t>(out + i * 4, base, offsets + i, n - i);
-    return;
   }
 #endif
-  with_item(item, [&]<class T>(T) { gather<T>(out, base, offsets, n); });
+  const int64_t size = static_cast<int64_t>(item);
+  return i + (item == 8
+                  ? gather_checked<uint64_t>(out + i * size, table, index + i, n - i, length)
+                  : gather_checked<uint32_t>(out + i * size, table, index + i, n - i, length));
+}
+
+void add_ramp(int64_t* offsets, int64_t n, int64_t start, int64_t step) {
+  for (int64_t i = 0; i < n; ++i) offsets[i] += start + i * step;
 }
 
 void gather_rows(char* out, const char* base, const int64_t* offsets, int64_t n, int64_t bytes) {

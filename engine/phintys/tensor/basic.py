@@ -14,6 +14,7 @@ from phintys.tensor.elemwise import *  # noqa: F403
 from phintys.tensor.indexing import *  # noqa: F403
 from phintys.tensor.join import *  # noqa: F403
 from phintys.tensor.linalg_basic import *  # noqa: F403
+from phintys.tensor.op_classes import *  # noqa: F403
 from phintys.tensor.pad import *  # noqa: F403
 from phintys.tensor.rearrange import *  # noqa: F403
 from phintys.tensor.reduction import *  # noqa: F403
@@ -24,6 +25,7 @@ from phintys.tensor.sort import *  # noqa: F403
 from phintys.tensor.statistics import *  # noqa: F403
 from phintys.tensor.subtensor import *  # noqa: F403
 from phintys.tensor.type import TensorType
+from phintys.tensor.type_other import *  # noqa: F403
 from phintys.tensor.var import *  # noqa: F403
 from phintys.tensor.var import _tensor_py_operators  # noqa: F401
 

@@ -94,7 +94,19 @@ def _make_all() -> dict[str, Any]:
         for prefix, dtype in PREFIXES.items():
             made[prefix + kind] = TensorType(dtype, pattern)
             made[prefix + plural] = functools.partial(_several, made[prefix + kind])
+    made.update(_groups(made))
     return made
+
+
+def _groups(made: dict[str, Any]) -> dict[str, Any]:
+    """Tuples of types by kind and rank: ``int_vector_types`` and the like."""
+    kinds = {"int": "bwil", "float": "fd", "complex": "cz"}
+    groups: dict[str, Any] = {"integer_types": (int,)}
+    for kind, prefixes in kinds.items():
+        for rank in ("scalar", "vector", "matrix"):
+            groups[f"{kind}_{rank}_types"] = tuple(made[p + rank] for p in prefixes)
+        groups[f"{kind}_types"] = groups[f"{kind}_scalar_types"]
+    return groups
 
 
 _made = _make_all()

@@ -24,7 +24,9 @@ __all__ = [
     "constant",
     "extract_constant",
     "get_scalar_constant_value",
+    "get_scalar_constant_value_elemwises",
     "get_vector_length",
+    "numpy_scalar",
 ]
 
 Variable = _core.Variable
@@ -174,6 +176,25 @@ def get_scalar_constant_value(
         if value is not None:
             return np.asarray(value, dtype=v.dtype)
     raise NotScalarConstantError(f"{v} is not a constant")
+
+
+# Names of the ops that get_scalar_constant_value looks through.
+get_scalar_constant_value_elemwises = ("cast", "second", "dimshuffle", "alloc")
+
+
+def numpy_scalar(data: Any) -> Any:
+    """The value of an array of one element, as a NumPy scalar; EmptyConstantError if it is empty.
+
+    NotScalarConstantError for anything else.
+    """
+    array = np.asarray(data)
+    if array.size == 0:
+        raise EmptyConstantError()
+    if array.ndim > 0 or array.dtype.kind not in "biufc":
+        raise NotScalarConstantError(
+            "v.data is non-numeric, non-scalar, or has more than one value"
+        )
+    return array[()]
 
 
 def extract_constant(x: Any, elemwise: bool = True, only_process_constants: bool = False) -> Any:

@@ -187,6 +187,25 @@ def tensor_constructor(
     return variable
 
 
+def scalar_constructor(
+    value: Any,
+    name: str | None = None,
+    strict: bool = False,
+    allow_downcast: bool | None = None,
+    borrow: bool = False,
+    target: str = "cpu",
+) -> Any:
+    """A shared variable for a Python or NumPy number; TypeError for anything else."""
+    if not isinstance(value, (np.number, float, int, complex)):
+        raise TypeError()
+    return tensor_constructor(value, name, strict, allow_downcast, borrow)
+
+
+def load_shared_variable(val: Any) -> Any:
+    """A shared variable for an array: what older pickles refer to."""
+    return tensor_constructor(val)
+
+
 _constructors: list[Callable[..., Any]] = [tensor_constructor]
 
 

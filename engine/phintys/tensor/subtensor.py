@@ -126,7 +126,9 @@ def _is_mask(entry: Any) -> bool:
 
 def _expand(x: Any, index: Any) -> list[Any]:
     """The entries of an index, with those that an Ellipsis stands for or that are omitted."""
-    given = index if isinstance(index, tuple) else (index,)
+    from phintys.tensor.type_other import plain
+
+    given = [plain(e) for e in (index if isinstance(index, tuple) else (index,))]
     basic = (type(None), type(Ellipsis), slice)
     entries: list[Any] = [e if isinstance(e, basic) else _as_array(e) for e in given]
     used = 0
@@ -511,3 +513,14 @@ def advanced_boolean_inc_subtensor(x: Any, y: Any, *index: Any) -> Any:
 def advanced_boolean_set_subtensor(x: Any, y: Any, *index: Any) -> Any:
     """`x` with `y` stored where masks are true."""
     return set_subtensor(advanced_boolean_subtensor(x, *index), y)
+
+
+def __getattr__(name: str) -> Any:
+    # Classes of ops that Theano has in this module; they are made of its functions.
+    if name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from phintys.tensor import op_classes
+
+    if name in op_classes.__all__:
+        return getattr(op_classes, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -330,6 +330,22 @@ class _tensor_py_operators:
         """The elements at `indices` along `axis`."""
         return _tensor().take(self, indices, axis, mode)
 
+    def nonzero(self, return_matrix: bool = False) -> Any:
+        """The indices of the elements that are not zero."""
+        return _tensor().nonzero(self, return_matrix)
+
+    def nonzero_values(self) -> Any:
+        """The elements that are not zero, as a vector."""
+        return _tensor().nonzero_values(self)
+
+    def choose(self, choices: Any, out: Any = None, mode: str = "raise") -> Any:
+        """For each element that of the choice that it numbers."""
+        return _tensor().choose(self, choices, out, mode)
+
+    def compress(self, condition: Any, axis: int | None = None) -> Any:
+        """The slices along `axis` for which the vector `condition` is true."""
+        return _tensor().compress(condition, self, axis)
+
     def __getitem__(self, index: Any) -> Any:
         return _tensor().subtensor.getitem(self, index)
 
