@@ -97,25 +97,82 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
     return result if dtype is None else _tensor().cast(result, dtype)
 
 
-# Functions whose arguments have the same meaning here.
+# Functions whose arguments have the same meaning here. Those that phintys.tensor does not have are
+# refused, as are all others.
 _FUNCTIONS = frozenset(
-    "all allclose any argmax argmin around atleast_1d atleast_2d atleast_3d clip concatenate diag "
-    "diagonal dot expand_dims isclose amax amin max mean min moveaxis ones_like outer prod ptp "
-    "ravel repeat reshape roll round size squeeze stack std sum swapaxes take tensordot tile trace "
-    "transpose tril triu var where zeros_like full_like shape real imag angle diff "
-    "argpartition argsort average bincount corrcoef count_nonzero cov cumprod cumsum digitize "
-    "histogram median nanargmax nanargmin nanmax nanmean nanmedian nanmin nanpercentile nanprod "
-    "nanquantile nanstd nansum nanvar partition percentile quantile ravel_multi_index "
-    "searchsorted sort unique unravel_index".split()
+    "all allclose amax amin angle any argmax argmin argpartition argsort argwhere around "
+    "array_split atleast_1d atleast_2d atleast_3d average bincount broadcast_arrays "
+    "broadcast_to choose clip column_stack compress concatenate corrcoef count_nonzero cov "
+    "cumprod cumsum diag diagonal diff digitize dot dstack einsum empty_like expand_dims "
+    "extract flatnonzero flip fliplr flipud full_like geomspace histogram hstack imag "
+    "isclose kron linspace logspace matrix_transpose max mean median meshgrid min moveaxis "
+    "nanargmax nanargmin nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile "
+    "nanstd nansum nanvar nonzero ones_like outer pad partition percentile prod ptp quantile "
+    "ravel ravel_multi_index real repeat reshape roll rollaxis rot90 round searchsorted "
+    "select shape size sort squeeze stack std sum swapaxes take take_along_axis tensordot "
+    "tile trace transpose tril tril_indices_from triu triu_indices_from unique unravel_index "
+    "var vstack where zeros_like".split()
 )
 _ARGUMENT_NAMES = {"a": 0, "x": 0, "arr": 0, "ary": 0, "m": 0, "array": 0, "v": 0}
 _IGNORED = {"out", "order", "subok", "device", "like", "casting"}
 
 
+def _atleast_3d(*arys: Any) -> Any:
+    # NumPy puts the new dimensions of vectors on both sides, of matrices on the right.
+    orders = {0: [-1, -1, -1], 1: [-1, 0, -1], 2: [0, 1, -1]}
+    given = [_tensor().as_tensor_variable(a) for a in arys]
+    result = [v if v.ndim > 2 else _core.dimshuffle(v, orders[v.ndim]) for v in given]
+    return result[0] if len(result) == 1 else tuple(result)
+
+
+def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    if not isinstance(indices_or_sections, (int, np.integer)):
+        return _tensor().array_split(ary, indices_or_sections, axis)
+    x = _tensor().as_tensor_variable(ary)
+    size = _tensor().shape(x)[axis] // indices_or_sections
+    return _tensor().split(x, [size] * int(indices_or_sections), int(indices_or_sections), axis)
+
+
+def _append(arr: Any, values: Any, axis: int | None = None) -> Any:
+    parts = [_tensor().as_tensor_variable(v) for v in (arr, values)]
+    if axis is None:
+        return _tensor().concatenate([p.flatten() for p in parts])
+    return _tensor().concatenate(parts, axis)
+
+
+def _count_nonzero(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return _tensor().sum(
+        _tensor().subtensor.as_mask(a), axis=axis, dtype="int64", keepdims=keepdims
+    )
+
+
+# Functions whose arguments mean something else here, or that are expressions of others.
+_ADAPTED = {
+    "append": _append,
+    "atleast_3d": _atleast_3d,
+    "count_nonzero": _count_nonzero,
+    "hsplit": lambda ary, parts: _split(ary, parts, 0 if ary.ndim == 1 else 1),
+    "dsplit": lambda ary, parts: _split(ary, parts, 2),
+    "split": _split,
+    "vsplit": lambda ary, parts: _split(ary, parts, 0),
+}
+
+
+def _function_for(name: str) -> Any:
+    if name in _ADAPTED:
+        return _ADAPTED[name]
+    if name not in _FUNCTIONS:
+        return None
+    name = _RENAMED.get(name, name)
+    return getattr(_tensor(), name, None) or getattr(_tensor().extra_ops, name, None)
+
+
 def array_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The expression for a call of a function of NumPy that is not a ufunc."""
     name = func.__name__
-    if name not in _FUNCTIONS or (func.__module__ or "").split(".")[0] != "numpy":
+    module = (func.__module__ or "").split(".")
+    function = _function_for(name)
+    if function is None or module[0] != "numpy" or module[1:2] in (["linalg"], ["fft"]):
         return NotImplemented
     options = {k: v for k, v in kwargs.items() if v is not np._NoValue}
     for key in _IGNORED & options.keys():
@@ -124,13 +181,11 @@ def array_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     first = [k for k in options if k in _ARGUMENT_NAMES]
     if not args and first:
         args = (options.pop(first[0]),)
-    name = _RENAMED.get(name, name)
-    if name == "round":
+    if _RENAMED.get(name, name) == "round":
         options.pop("decimals", None)
         if len(args) > 1 and args[1] != 0:
             return NotImplemented
-        return _tensor().round(args[0])
+        return function(args[0])
     if name in ("std", "var", "mean") and "dtype" in options and options["dtype"] is None:
         del options["dtype"]
-    function = getattr(_tensor(), name, None) or getattr(_tensor().extra_ops, name)
     return function(*args, **options)
