@@ -395,24 +395,25 @@ struct Scatter {
   Blocks blocks;
   bool set;
 
-  // Rows [first, last) of `before`, all positions in order, `from` bytes into each plain block.
-  void rows(int64_t first, int64_t last, const Blocks& part, int64_t from) const {
+  // Rows [first, last) of `before`, in order the positions whose offsets are in [low, high).
+  void rows(int64_t first, int64_t last, int64_t low, int64_t high) const {
     const int64_t n = positions.size();
-    const int64_t piece = std::min<int64_t>(kPiece, std::max<int64_t>(1, n));
     int64_t offsets[kPiece];
-    for (int64_t begin = 0; begin < n; begin += piece) {
-      const int64_t end = std::min(n, begin + piece);
+    for (int64_t begin = 0; begin < n; begin += kPiece) {
+      const int64_t end = std::min(n, begin + kPiece);
       positions.fill(begin, end, offsets);
       for (int64_t row = first; row < last; ++row) {
-        char* to = x.before.data + offset_of(x.before, row) + from;
-        const char* values = y_before.data + offset_of(y_before, row) + from;
+        char* to = x.before.data + offset_of(x.before, row);
+        const char* values = y_before.data + offset_of(y_before, row);
         runs.each(begin, end, [&](int64_t i, int64_t at, int64_t step, int64_t count) {
-          if (part.x.ndim == 0 || part.x.size() == 1) {
-            scatter_run(to, offsets + (i - begin), values + at, step, count, part.x.dtype, set);
+          const int64_t* run = offsets + (i - begin);
+          if (blocks.x.size() == 1) {
+            scatter_run(to, run, values + at, step, count, blocks.x.dtype, set);
             return;
           }
           for (int64_t k = 0; k < count; ++k) {
-            scatter_block(part, to + offsets[i - begin + k], values + at + k * step, set);
+            if (run[k] < low || run[k] >= high) continue;
+            scatter_block(blocks, to + run[k], values + at + k * step, set);
           }
         });
       }
@@ -444,22 +445,18 @@ void scatter_positions(const AxisGroups& x, const Positions& positions, const Te
                      {y.data, y.dtype, axis, y.shape, y.strides},
                      {x.after, y_after, x.after.contiguous() && y_after.contiguous()},
                      set};
-  // Threads take different rows, or different columns of wide rows: the order of what is added to
-  // one element is always that of the positions.
+  // Threads take different rows of `before`, or different parts of the result: the order of what is
+  // added to one element is always that of the positions.
   const int64_t block = size * item;
-  if (outer > 1 || !work.blocks.plain || block < 1024 || n * block < 2 * kTaskBytes) {
+  if (outer > 1 || block < 512 || n * block < 2 * kTaskBytes) {
     parallel_ranges(outer, std::max<int64_t>(1, kTaskBytes / (n * block)),
-                    [&](int64_t first, int64_t last) { work.rows(first, last, work.blocks, 0); });
+                    [&](int64_t first, int64_t last) { work.rows(first, last, 0, INT64_MAX); });
     return;
   }
-  const int64_t grain = std::max<int64_t>(512, ceil_div(block / 16, 64) * 64) / item;
-  parallel_ranges(size, grain, [&](int64_t begin, int64_t end) {
-    const int64_t length = end - begin;
-    Blocks part = work.blocks;
-    part.x = {x.after.data, y.dtype, 1, &length, &item};
-    part.y = part.x;
-    work.rows(0, 1, part, begin * item);
-  });
+  int64_t extent = block;
+  for (int i = 0; i < x.span; ++i) extent += (x.indexed_shape[i] - 1) * x.indexed_strides[i];
+  parallel_ranges(extent, ceil_div(extent, 8),
+                  [&](int64_t low, int64_t high) { work.rows(0, 1, low, high); });
 }
 
 }  // namespace phintys

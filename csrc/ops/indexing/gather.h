@@ -14,10 +14,15 @@ namespace phintys {
 // The axes of a view before and after `count` indexed ones that start at `axis`.
 struct AxisGroups {
   TensorView before, after;
+  int span;  // the number of indexed axes
+  const int64_t *indexed_shape, *indexed_strides;
   AxisGroups(const TensorView& x, int64_t axis, int64_t count)
       : before{x.data, x.dtype, static_cast<int>(axis), x.shape, x.strides},
         after{x.data, x.dtype, static_cast<int>(x.ndim - axis - count), x.shape + axis + count,
-              x.strides + axis + count} {}
+              x.strides + axis + count},
+        span(static_cast<int>(count)),
+        indexed_shape(x.shape + axis),
+        indexed_strides(x.strides + axis) {}
 };
 
 // Byte offset of C-order position `i` of a view.
