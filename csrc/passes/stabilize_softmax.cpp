@@ -200,6 +200,13 @@ bool same_inputs(const Apply& a, int from_a, const Apply& b, int from_b) {
   return true;
 }
 
+// True iff both are the softmax of one variable: rules build it more than once.
+bool same_softmax(const Var& a, const Var& b) {
+  if (same(a, b)) return true;
+  const Apply *s = owner_if(a, Softmax::kName), *t = owner_if(b, Softmax::kName);
+  return s && t && same(in(*s, 0), in(*t, 0));
+}
+
 // v * p without the division by p that v ends in; null if v does not.
 Var cancelled(const Var& v, const Var& p) {
   if (const Apply* m = owner_if(v, "neg")) {
@@ -208,7 +215,7 @@ Var cancelled(const Var& v, const Var& p) {
     return r ? neg(r) : Var();
   }
   if (const Apply* q = owner_if(v, "true_div")) {
-    const bool fits = same(in(*q, 1), p) && in(*q, 0).dtype() == p.dtype();
+    const bool fits = same_softmax(in(*q, 1), p) && in(*q, 0).dtype() == p.dtype();
     return fits && covers(in(*q, 0).type(), p.type()) ? in(*q, 0) : Var();
   }
   // zeros with g / p[index] added at [index].
@@ -219,7 +226,7 @@ Var cancelled(const Var& v, const Var& p) {
   if (minus) y = in(*minus, 0);
   const Apply* q = owner_if(y, "true_div");
   const Apply* chosen = q ? owner_if(in(*q, 1), AdvancedSubtensor::kName) : nullptr;
-  if (!chosen || !same(in(*chosen, 0), p) || !same_inputs(*inc, 2, *chosen, 1)) return {};
+  if (!chosen || !same_softmax(in(*chosen, 0), p) || !same_inputs(*inc, 2, *chosen, 1)) return {};
   if (op_as<AdvancedSubtensor>(*chosen).axis != op_as<AdvancedIncSubtensor>(*inc).axis) return {};
   std::vector<Var> inputs(inc->inputs().begin(), inc->inputs().end());
   inputs[1] = minus ? neg(in(*q, 0)) : in(*q, 0);

@@ -53,9 +53,9 @@ def images2neibs(ten4: Any, neib_shape: Any, neib_step: Any = None, mode: str = 
         How far they are apart; `neib_shape` by default.
     mode
         ``"valid"``: the patches must cover the images. ``"ignore_borders"``: what is left over at
-        the end is not used. ``"half"``, ``"full"``: the images are surrounded by zeros, half a patch
-        or all but one element of it. ``"wrap_centered"``: the images repeat, and patches, of odd
-        lengths, are centred on every `neib_step`-th element.
+        the end is not used. ``"half"``, ``"full"``: the images are surrounded by zeros, half a
+        patch or all but one element of it. ``"wrap_centered"``: the images repeat, and patches, of
+        odd lengths, are centred on every `neib_step`-th element.
 
     Rows are in the order of batch, channel, and position. TypeError when called where patches do
     not cover the images.
