@@ -254,13 +254,25 @@ void batch_norm_grad_columns(const BatchNormWork& w, int64_t begin, int64_t end)
   for_columns<V>(begin, end, [&]<int kNumber>(int64_t first, auto f) {
     V mean[kNumber], factor[kNumber], plain[kNumber], scaled[kNumber];
     for (int k = 0; k < kNumber; ++k) mean[k] = f.load(in<T>(w.mean) + first + k * V::lanes);
-    sum_columns<V, kNumber>(w.outer, plain, [&](int64_t r, int k) {
-      return f.load(gy + r * step + first + k * V::lanes);
-    });
-    sum_columns<V, kNumber>(w.outer, scaled, [&](int64_t r, int k) {
-      const int64_t at = r * step + first + k * V::lanes;
-      return f.load(gy + at) * (f.load(x + at) - mean[k]);
-    });
+    // Both sums in one pass, which reads each row once.
+    for (int k = 0; k < kNumber; ++k) plain[k] = scaled[k] = V::broadcast(0);
+    for (int64_t r = 0; r < w.outer; r += 128) {
+      const int64_t end = w.outer - r < 128 ? w.outer : r + 128;
+      V p[kNumber], q[kNumber];
+      for (int k = 0; k < kNumber; ++k) p[k] = q[k] = V::broadcast(0);
+      for (int64_t i = r; i < end; ++i) {
+        for (int k = 0; k < kNumber; ++k) {
+          const int64_t at = i * step + first + k * V::lanes;
+          const V g = f.load(gy + at);
+          p[k] += g;
+          q[k] += g * (f.load(x + at) - mean[k]);
+        }
+      }
+      for (int k = 0; k < kNumber; ++k) {
+        plain[k] += p[k];
+        scaled[k] += q[k];
+      }
+    }
     for (int k = 0; k < kNumber; ++k) {
       const int64_t c = first + k * V::lanes;
       const V inv_std = f.load(in<T>(w.inv_std) + c);
