@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.job import Target, call
+from harness.job import Job, Target, call
 
 TITLE = "Batch normalisation: of a batch, with all gradients, with given statistics"
 EPS = 1e-4
@@ -113,7 +113,7 @@ def with_jax(variant, a):
         return y, *back(g)
 
     if variant["what"] == "gradients":
-        return call(jax.jit(both), *arrays, wait="[1].block_until_ready()")
+        return Job("wait(f(*a))", {"wait": jax.block_until_ready, "f": jax.jit(both), "a": arrays})
     f = test if variant["what"] == "test" else train
     return call(jax.jit(f), *arrays, wait=".block_until_ready()")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.job import Target, call
+from harness.job import Job, Target, call
 
 TITLE = "Pooling of images: windows/strides 2/2, 3/2 with padding, 3/1 with padding, whole planes"
 
@@ -130,7 +130,7 @@ def with_jax(variant, a):
     arrays = [jnp.asarray(v) for v in a.values()]
     if variant["what"] == "value":
         return call(jax.jit(pool), *arrays, wait=".block_until_ready()")
-    return call(jax.jit(both), *arrays, wait="[1].block_until_ready()")
+    return Job("wait(f(*a))", {"wait": jax.block_until_ready, "f": jax.jit(both), "a": arrays})
 
 
 def with_torch(variant, a):

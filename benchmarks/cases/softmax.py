@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.job import Target, call
+from harness.job import Job, Target, call
 
 TITLE = "Softmax and log-softmax over rows; value, or value and gradient"
 
@@ -88,7 +88,7 @@ def with_jax(variant, a):
         z, back = jax.vjp(f, x)
         return z, back(g)[0]
 
-    return call(jax.jit(both), *arrays, wait="[1].block_until_ready()")
+    return Job("wait(f(*a))", {"wait": jax.block_until_ready, "f": jax.jit(both), "a": arrays})
 
 
 def with_torch(variant, a):

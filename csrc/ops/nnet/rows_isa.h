@@ -11,8 +11,9 @@ template <class V>
 struct WholeVector {
   PHINTYS_INLINE V load(const elem_of<V>* p) const { return V::load(p); }
   PHINTYS_INLINE void store(elem_of<V>* p, V v) const { v.store(p); }
-  // v, with 0 in lanes that the row does not have.
+  // v, with 0 (or `other`) in lanes that the row does not have.
   PHINTYS_INLINE V only(V v) const { return v; }
+  PHINTYS_INLINE V only(V v, V) const { return v; }
 };
 
 // The first n < lanes elements; the other lanes are loaded as 0 and not stored.
@@ -47,10 +48,11 @@ struct PartVector {
     for (int i = 0; i < n; ++i) p[i] = values[i];
 #endif
   }
-  PHINTYS_INLINE V only(V v) const {
+  PHINTYS_INLINE V only(V v) const { return only(v, V::broadcast(0)); }
+  PHINTYS_INLINE V only(V v, V other) const {
     E numbers[V::lanes];
     for (int i = 0; i < V::lanes; ++i) numbers[i] = static_cast<E>(i);
-    return select(V::load(numbers) < V::broadcast(static_cast<E>(n)), v, V::broadcast(0));
+    return select(V::load(numbers) < V::broadcast(static_cast<E>(n)), v, other);
   }
 
  private:
@@ -73,14 +75,33 @@ PHINTYS_INLINE void for_vectors(int64_t n, F&& f) {
   if (i < n) f(i, PartVector<V>{static_cast<int>(n - i)});
 }
 
+template <int... kIndex>
+struct LaneNumbers {};
+template <int kSize, int... kIndex>
+struct MakeLaneNumbers {
+  using type = typename MakeLaneNumbers<kSize - 1, kSize - 1, kIndex...>::type;
+};
+template <int... kIndex>
+struct MakeLaneNumbers<0, kIndex...> {
+  using type = LaneNumbers<kIndex...>;
+};
+template <int kBy, class V, int... kIndex>
+PHINTYS_INLINE V rotate_lanes(V x, LaneNumbers<kIndex...>) {
+  return V{__builtin_shufflevector(x.v, x.v, ((kIndex + kBy) % V::lanes)...)};
+}
+// All lanes joined in a tree: lane 0 with lane lanes / 2 and so on, down to neighbours.
+template <int kBy, class V, class F>
+PHINTYS_INLINE V join_lanes(V x, F&& join) {
+  if constexpr (kBy == 0) {
+    return x;
+  } else {
+    return join_lanes<kBy / 2>(
+        join(x, rotate_lanes<kBy>(x, typename MakeLaneNumbers<V::lanes>::type{})), join);
+  }
+}
 template <class V>
 PHINTYS_INLINE elem_of<V> sum_lanes(V v) {
-  elem_of<V> x[V::lanes];
-  v.store(x);
-  for (int half = V::lanes / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) x[i] += x[i + half];
-  }
-  return x[0];
+  return get_lane(join_lanes<V::lanes / 2>(v, [](V a, V b) { return a + b; }), 0);
 }
 
 // The sum of n terms, term(i, form) being those from i on: in four chains of vectors.

@@ -2,6 +2,7 @@
 // row, element by element, then the columns of that row. Gradients go the other way, with the
 // columns of one remainder modulo the stride side by side, so that all windows move by one element.
 // All loops run over contiguous elements, without branches: the compiler makes vectors of them.
+#include "ops/nnet/rows_isa.h"
 #include "ops/pool/pool_kernels.h"
 
 namespace phintys::PHINTYS_ISA {
@@ -27,6 +28,10 @@ struct Max {
     const T m = a > b ? a : b;
     return a != a ? a : m;
   }
+  template <class V>
+  static PHINTYS_INLINE V join_vectors(V a, V b) {
+    return select(isnan(a), a, max(a, b));
+  }
 };
 struct Sum {
   template <class T>
@@ -36,6 +41,10 @@ struct Sum {
   template <class T>
   static inline T join(T a, T b) {
     return static_cast<T>(a + b);
+  }
+  template <class V>
+  static PHINTYS_INLINE V join_vectors(V a, V b) {
+    return a + b;
   }
 };
 
@@ -161,8 +170,27 @@ class Fold {
  private:
   T lanes_[kLanes];
 };
+template <class T>
+struct VectorOf {};
+template <>
+struct VectorOf<float> {
+  using type = VF32;
+};
+template <>
+struct VectorOf<double> {
+  using type = VF64;
+};
 template <class R, class T>
 inline T fold(const T* v, int64_t n) {
+  if constexpr (static_cast<T>(0.5) != static_cast<T>(0)) {
+    using V = typename VectorOf<T>::type;
+    const V neutral = V::broadcast(R::template neutral<T>());
+    auto join = [](V a, V b) { return R::join_vectors(a, b); };
+    V total = neutral;
+    for_vectors<V>(n,
+                   [&](int64_t i, auto f) { total = join(total, f.only(f.load(v + i), neutral)); });
+    return get_lane(join_lanes<V::lanes / 2>(total, join), 0);
+  }
   Fold<R, T> f;
   f.add(v, n);
   return f.value();
