@@ -18,6 +18,8 @@ struct ConvStage {
   T* dst;
   const char* src;
   int64_t n[3], pitch[2], first[3], step[3], size[3], stride[3];
+  int64_t next =
+      0;  // where the same region of what is staged next lies, in bytes from src; 0: none
 };
 
 // The reverse: src[t] is stored, or added if `add`, at index first + step * t of a dense plane of
@@ -75,7 +77,7 @@ struct ConvKernels {
   int64_t tile;       // points that a panel of many rows works on at a time
   int64_t wide_tile;  // of a panel of at most wide_rows
   int64_t wide_rows;
-  int64_t dot_taps;  // taps that dots() takes at a time
+  int64_t dot_rows;  // that dots() takes at a time
   void (*stage)(const ConvStage<T>&);
   void (*store)(const ConvStore<T>&);
   void (*panel)(const ConvPanel<T>&);

@@ -32,56 +32,80 @@ constexpr int kDotTaps = kManyRegisters ? 4 : 3;
 
 // ---- Copies -------------------------------------------------------------------------------------
 
-// n > 0 elements; writes nothing behind them.
-template <class V, class T>
+// A short vector of N elements, for the ends of rows.
+template <class T, int N>
+struct Few {
+  typedef T Raw __attribute__((vector_size(N * sizeof(T))));  // not with "using": gcc drops it
+  struct __attribute__((packed, aligned(alignof(T)), may_alias)) Unaligned {
+    Raw v;
+  };
+  static PHINTYS_INLINE Raw load(const T* p) { return reinterpret_cast<const Unaligned*>(p)->v; }
+  static PHINTYS_INLINE void store(T* p, Raw v) { reinterpret_cast<Unaligned*>(p)->v = v; }
+};
+
+// n > 0 elements, by overlapping vectors of N; fewer than N by smaller ones.
+template <int N, class T>
 PHINTYS_INLINE void copy_run(T* dst, const T* src, int64_t n) {
-  constexpr int64_t kLanes = V::lanes;
-  if (n < kLanes) {
-    for (int64_t i = 0; i < n; ++i) dst[i] = src[i];
-    return;
+  if constexpr (N > 1) {
+    if (n < N) return copy_run<N / 2>(dst, src, n);
+    int64_t i = 0;
+    for (; i + N <= n; i += N) Few<T, N>::store(dst + i, Few<T, N>::load(src + i));
+    if (i < n) Few<T, N>::store(dst + n - N, Few<T, N>::load(src + n - N));
+  } else {
+    *dst = *src;
   }
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) V::load(src + i).store(dst + i);
-  if (i < n) V::load(src + n - kLanes).store(dst + n - kLanes);
 }
 
-// The even lanes of two vectors.
-template <class V>
-PHINTYS_INLINE V even_lanes(V a, V b) {
-  if constexpr (V::lanes == 16) {
-    return V{__builtin_shufflevector(a.v, b.v, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26,
-                                     28, 30)};
-  } else if constexpr (V::lanes == 8) {
-    return V{__builtin_shufflevector(a.v, b.v, 0, 2, 4, 6, 8, 10, 12, 14)};
-  } else if constexpr (V::lanes == 4) {
-    return V{__builtin_shufflevector(a.v, b.v, 0, 2, 4, 6)};
+template <int N, class T>
+PHINTYS_INLINE void fill_zero(T* dst, int64_t n) {
+  if constexpr (N > 1) {
+    if (n < N) return fill_zero<N / 2>(dst, n);
+    int64_t i = 0;
+    for (; i + N <= n; i += N) Few<T, N>::store(dst + i, typename Few<T, N>::Raw{});
+    if (i < n) Few<T, N>::store(dst + n - N, typename Few<T, N>::Raw{});
+  } else if (n > 0) {
+    *dst = T(0);
+  }
+}
+
+// The even lanes of two vectors of N.
+template <class T, int N>
+PHINTYS_INLINE typename Few<T, N>::Raw even_lanes(typename Few<T, N>::Raw a,
+                                                  typename Few<T, N>::Raw b) {
+  if constexpr (N == 16) {
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  } else if constexpr (N == 8) {
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+  } else if constexpr (N == 4) {
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6);
   } else {
-    return V{__builtin_shufflevector(a.v, b.v, 0, 2)};
+    return __builtin_shufflevector(a, b, 0, 2);
+  }
+}
+
+// Every other element: dst[i] = src[2 * i].
+template <int N, class T>
+PHINTYS_INLINE void halve_run(T* dst, const T* src, int64_t n) {
+  if constexpr (N > 1) {
+    int64_t i = 0;
+    for (; i + N < n; i += N) {
+      Few<T, N>::store(dst + i, even_lanes<T, N>(Few<T, N>::load(src + 2 * i),
+                                                 Few<T, N>::load(src + 2 * i + N)));
+    }
+    halve_run<N / 2>(dst + i, src + 2 * i, n - i);
+  } else {
+    for (int64_t i = 0; i < n; ++i) dst[i] = src[2 * i];
   }
 }
 
 // n elements that lie `stride` bytes apart.
-template <class V, class T>
+template <int N, class T>
 PHINTYS_INLINE void gather_run(T* dst, const char* src, int64_t n, int64_t stride) {
-  constexpr int64_t kLanes = V::lanes;
   constexpr int64_t kItem = sizeof(T);
-  int64_t i = 0;
-  if (stride == kItem) {
-    if (n > 0) copy_run<V>(dst, reinterpret_cast<const T*>(src), n);
-    return;
-  }
-  if (stride == 2 * kItem) {
-    const T* s = reinterpret_cast<const T*>(src);
-    for (; i + kLanes < n; i += kLanes) {
-      even_lanes(V::load(s + 2 * i), V::load(s + 2 * i + kLanes)).store(dst + i);
-    }
-  }
-  for (; i < n; ++i) dst[i] = *reinterpret_cast<const T*>(src + i * stride);
-}
-
-template <class T>
-PHINTYS_INLINE void fill_zero(T* dst, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) dst[i] = T(0);
+  const T* from = reinterpret_cast<const T*>(src);
+  if (stride == kItem) return copy_run<N>(dst, from, n);
+  if (stride == 2 * kItem) return halve_run<N>(dst, from, n);
+  for (int64_t i = 0; i < n; ++i) dst[i] = *reinterpret_cast<const T*>(src + i * stride);
 }
 
 // The t in [0, n) with 0 <= first + step * t < size are [*begin, *end); step >= 1.
@@ -95,9 +119,15 @@ PHINTYS_INLINE void clip(int64_t first, int64_t step, int64_t size, int64_t n, i
   *end = e;
 }
 
+// Asks for the bytes [begin, end) behind p.
+template <class T>
+PHINTYS_INLINE void prefetch_row(const char* p, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; i += 64) __builtin_prefetch(p + i);
+}
+
 template <class T>
 void stage(const ConvStage<T>& s) {
-  using V = typename VectorOf<T>::type;
+  constexpr int kLanes = VectorOf<T>::type::lanes;
   int64_t b2, e2;
   clip(s.first[2], s.step[2], s.size[2], s.n[2], &b2, &e2);
   const int64_t step2 = s.step[2] * s.stride[2];
@@ -107,20 +137,21 @@ void stage(const ConvStage<T>& s) {
       const int64_t i1 = s.first[1] + s.step[1] * t1;
       T* to = s.dst + t0 * s.pitch[0] + t1 * s.pitch[1];
       if (i0 < 0 || i0 >= s.size[0] || i1 < 0 || i1 >= s.size[1] || b2 == e2) {
-        fill_zero(to, s.n[2]);
+        fill_zero<kLanes>(to, s.n[2]);
         continue;
       }
       const char* from = s.src + i0 * s.stride[0] + i1 * s.stride[1] + s.first[2] * s.stride[2];
-      if (b2 > 0) fill_zero(to, b2);
-      gather_run<V>(to + b2, from + b2 * step2, e2 - b2, step2);
-      if (e2 < s.n[2]) fill_zero(to + e2, s.n[2] - e2);
+      if (s.next) prefetch_row<T>(from + s.next, b2 * step2, e2 * step2);
+      if (b2 > 0) fill_zero<kLanes>(to, b2);
+      gather_run<kLanes>(to + b2, from + b2 * step2, e2 - b2, step2);
+      if (e2 < s.n[2]) fill_zero<kLanes>(to + e2, s.n[2] - e2);
     }
   }
 }
 
 template <class T>
 void store(const ConvStore<T>& s) {
-  using V = typename VectorOf<T>::type;
+  constexpr int kLanes = VectorOf<T>::type::lanes;
   int64_t b2, e2;
   clip(s.first[2], s.step[2], s.size[2], s.n[2], &b2, &e2);
   if (b2 == e2) return;
@@ -142,7 +173,7 @@ void store(const ConvStore<T>& s) {
       } else if (s.add) {
         for (int64_t i = 0; i < n; ++i) to[i] += from[i];
       } else {
-        copy_run<V>(to, from, n);
+        copy_run<kLanes>(to, from, n);
       }
     }
   }
@@ -321,6 +352,7 @@ void dot_tile(const ConvDots<T>& d, int64_t m0, int64_t k0) {
   const T* b[N];
   for (int m = 0; m < R; ++m) a[m] = d.a + (m0 + m) * d.lda;
   for (int i = 0; i < N; ++i) b[i] = d.b + d.off[k0 + i];
+  for (int m = 0; m < R; ++m) __builtin_prefetch(d.c + (m0 + m) * d.ldc + k0, 1);
   for (int64_t q = 0; q < d.n; q += V::lanes) {
     V x[N];
 #pragma GCC unroll 8
@@ -336,32 +368,30 @@ void dot_tile(const ConvDots<T>& d, int64_t m0, int64_t k0) {
   for (int m = 0; m < R; ++m) add_lanes<N, V>(sums[m], d.c + (m0 + m) * d.ldc + k0);
 }
 
-template <int N, class V, class T>
-void dot_rows(const ConvDots<T>& d, int64_t k0) {
-  int64_t m = 0;
-  for (; m + kDotRows <= d.rows; m += kDotRows) dot_tile<kDotRows, N, V>(d, m, k0);
-  const int64_t left = d.rows - m;
-  if (left == 0) return;
-  if constexpr (kDotRows > 3) {
-    if (left == 5) return dot_tile<5, N, V>(d, m, k0);
-    if (left == 4) return dot_tile<4, N, V>(d, m, k0);
-    if (left == 3) return dot_tile<3, N, V>(d, m, k0);
-  }
-  if (left == 2) return dot_tile<2, N, V>(d, m, k0);
-  return dot_tile<1, N, V>(d, m, k0);
+template <int R, class V, class T>
+void dot_taps(const ConvDots<T>& d, int64_t m) {
+  int64_t k = 0;
+  for (; k + kDotTaps <= d.taps; k += kDotTaps) dot_tile<R, kDotTaps, V>(d, m, k);
+  const int64_t left = d.taps - k;
+  if (kDotTaps > 3 && left == 3) dot_tile<R, 3, V>(d, m, k);
+  if (left == 2) dot_tile<R, 2, V>(d, m, k);
+  if (left == 1) dot_tile<R, 1, V>(d, m, k);
 }
 
+// Some rows stay in L1 while all taps go by.
 template <class T>
 void dots(const ConvDots<T>& d) {
   using V = typename VectorOf<T>::type;
-  int64_t k = 0;
-  for (; k + kDotTaps <= d.taps; k += kDotTaps) dot_rows<kDotTaps, V>(d, k);
-  const int64_t left = d.taps - k;
-  if constexpr (kDotTaps > 3) {
-    if (left == 3) dot_rows<3, V>(d, k);
+  int64_t m = 0;
+  for (; m + kDotRows <= d.rows; m += kDotRows) dot_taps<kDotRows, V>(d, m);
+  const int64_t left = d.rows - m;
+  if constexpr (kDotRows > 3) {
+    if (left == 5) return dot_taps<5, V>(d, m);
+    if (left == 4) return dot_taps<4, V>(d, m);
+    if (left == 3) return dot_taps<3, V>(d, m);
   }
-  if (left == 2) dot_rows<2, V>(d, k);
-  if (left == 1) dot_rows<1, V>(d, k);
+  if (left == 2) return dot_taps<2, V>(d, m);
+  if (left == 1) return dot_taps<1, V>(d, m);
 }
 
 template <class T>
@@ -383,7 +413,7 @@ constexpr ConvKernels<T> kKernels{VectorOf<T>::type::lanes,
                                   kTileVectors * VectorOf<T>::type::lanes,
                                   kWideVectors * VectorOf<T>::type::lanes,
                                   kWideRows,
-                                  kDotTaps,
+                                  kDotRows,
                                   stage<T>,
                                   store<T>,
                                   panel<T>,

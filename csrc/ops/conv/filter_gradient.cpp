@@ -14,9 +14,10 @@ namespace phintys::conv {
 namespace {
 
 constexpr int64_t kStagedBytes = 256 * 1024;
-constexpr int64_t kRowBytes = 128 * 1024;  // of the gradient of y
-constexpr int64_t kPointsAtOnce = 1536;
-constexpr int64_t kMostTerms = 384;
+constexpr int64_t kRowBytes = 1024 * 1024;  // of the gradient of y
+constexpr int64_t kPointsAtOnce = 1024;
+constexpr int64_t kMostTerms = 640;
+constexpr int64_t kPackedTaps = 32;
 constexpr int64_t kTasks = 16;
 constexpr int64_t kChunkWork = 1 << 21;  // multiply-adds
 constexpr int64_t kPartialElements = int64_t{1} << 24;
@@ -50,9 +51,9 @@ Plan plan_gradient(const Geometry& g) {
   const double copies =
       4.0 * static_cast<double>(round_up(n[2], kernels.lanes)) / static_cast<double>(n[2]);
   p.packed = vain > copies;
-  p.width = round_up(p.images * p.plane, 16);
+  p.width = row_pitch(p.images * p.plane);
   p.span = round_up(virtual_points, kernels.lanes);
-  p.row_block = std::min(p.rows, std::max<int64_t>(6, kRowBytes / item / p.width));
+  p.row_block = std::min(p.rows, std::max(kernels.dot_rows, kRowBytes / item / p.width));
   p.row_block = ceil_div(p.rows, ceil_div(p.rows, p.row_block));
   p.units = p.groups_of_images * p.chunks;
   p.filters = g.groups * g.out_channels * g.in_channels * g.taps();
@@ -64,7 +65,7 @@ Plan plan_gradient(const Geometry& g) {
   p.table_bytes = aligned(static_cast<size_t>(p.block * g.taps()) * 8);
   p.partial_bytes = aligned(static_cast<size_t>(p.splits * p.filters * item));
   const int64_t elements = round_up(p.size(), 64) + round_up(p.row_block * p.width, 64) +
-                           round_up(kernels.dot_taps * p.width + kConvSlack, 64);
+                           round_up((p.packed ? kPackedTaps : 4) * p.width + kConvSlack, 64);
   p.slot = elements * item + round_up(16 * p.points_at_once, 64);
   return p;
 }
@@ -80,8 +81,9 @@ class FilterGradient {
     staged_ = reinterpret_cast<T*>(slot);
     rows_ = staged_ + round_up(p_.size(), 64);
     packed_ = rows_ + round_up(p_.row_block * p_.width, 64);
+    packed_taps_ = p_.packed ? kPackedTaps : 4;
     starts_ =
-        reinterpret_cast<int64_t*>(packed_ + round_up(k_.dot_taps * p_.width + kConvSlack, 64));
+        reinterpret_cast<int64_t*>(packed_ + round_up(packed_taps_ * p_.width + kConvSlack, 64));
     const int64_t split = task % p_.splits;
     task /= p_.splits;
     at_.channel = task % p_.blocks * p_.block;
@@ -123,7 +125,7 @@ class FilterGradient {
   void accumulate(T* sums) {
     const bool packed = p_.packed || !k_.finite(staged_, p_.size());
     const int64_t n = at_.n[0] * at_.n[1] * at_.n[2] * at_.images;
-    const int64_t width = packed ? round_up(n, k_.lanes) : p_.width;
+    const int64_t width = packed ? row_pitch(n) : p_.width;
     if (packed) find_segments();
     for (int64_t m = 0; m < p_.rows; m += p_.row_block) {
       const int64_t rows = std::min(p_.row_block, p_.rows - m);
@@ -134,15 +136,16 @@ class FilterGradient {
         k_.dots({rows_, staged_, table_, c, rows, terms, p_.span, width, ldc});
         continue;
       }
-      const int64_t table[4] = {0, width, 2 * width, 3 * width};
-      for (int64_t k = 0; k < terms; k += k_.dot_taps) {
-        const int64_t taps = std::min(k_.dot_taps, terms - k);
+      int64_t table[kPackedTaps];
+      for (int64_t i = 0; i < packed_taps_; ++i) table[i] = i * width;
+      for (int64_t k = 0; k < terms; k += packed_taps_) {
+        const int64_t taps = std::min(packed_taps_, terms - k);
         k_.pack({packed_, staged_, table_ + k, starts_, starts_ + p_.points_at_once, segments_,
                  taps, width});
         for (int64_t i = 0; i < taps; ++i) {
           for (int64_t q = n; q < width; ++q) packed_[i * width + q] = T(0);
         }
-        k_.dots({rows_, packed_, table, c + k, rows, taps, width, width, ldc});
+        k_.dots({rows_, packed_, table, c + k, rows, taps, round_up(n, k_.lanes), width, ldc});
       }
     }
   }
@@ -168,6 +171,8 @@ class FilterGradient {
         s.src = gy_.data + (at_.image + i) * gy_.batch_stride +
                 (at_.group * p_.rows + m + r) * gy_.channel_stride +
                 at_.begin * gy_.stride[p_.outer];
+        s.next = i + 1 < at_.images ? gy_.batch_stride : gy_.channel_stride - i * gy_.batch_stride;
+        if (r + 1 == rows && i + 1 == at_.images) s.next = 0;
         k_.stage(s);
       }
       for (int64_t q = at_.images * image_size; q < width; ++q) to[q] = T(0);
@@ -198,7 +203,7 @@ class FilterGradient {
   T* rows_ = nullptr;
   T* packed_ = nullptr;
   int64_t* starts_ = nullptr;
-  int64_t segments_ = 0;
+  int64_t segments_ = 0, packed_taps_ = 0;
   Part at_{};
 };
 

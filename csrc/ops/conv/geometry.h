@@ -11,6 +11,8 @@ namespace phintys::conv {
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 inline int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+// At least n elements, an odd number of times 16: rows that far apart fall on different cache sets.
+inline int64_t row_pitch(int64_t n) { return (ceil_div(n, 16) | 1) * 16; }
 // Rounds down, for b > 0.
 inline int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 

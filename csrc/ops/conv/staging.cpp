@@ -63,9 +63,7 @@ void Staging::plan_chunks(const Geometry& g, int64_t budget, int64_t most, int64
   images = ceil_div(g.batch, groups_of_images);
   for (int a = 0; a < 3; ++a) length[a] = (a == outer ? chunk : points[a]) + extent[a];
   plane = length[0] * length[1] * length[2];
-  channel = round_up(copies * images * plane, 16);
-  // Channels a multiple of 4096 bytes apart would share cache sets.
-  if (channel % 512 == 0) channel += 16;
+  channel = row_pitch(copies * images * plane);
 }
 
 int64_t Staging::offset(const Geometry& g, const int64_t* k) const {
@@ -78,6 +76,19 @@ int64_t Staging::offset(const Geometry& g, const int64_t* k) const {
   }
   return gradient ? at : at + copy * images * plane;
 }
+
+namespace {
+
+// From one plane of the source to that of the next image or channel; 0 if it was read before.
+int64_t next_source(const Part& part, const Planes& src, int64_t channel, int64_t image,
+                    int64_t copy, int64_t copies) {
+  const bool last_image = image + 1 == part.images;
+  if (!last_image) return copy == 0 ? src.batch_stride : 0;
+  if (copy + 1 < copies || channel + 1 == part.channels) return 0;
+  return src.channel_stride - image * src.batch_stride;
+}
+
+}  // namespace
 
 template <class T>
 void stage_part(const Geometry& g, const Staging& p, const Part& part, const Planes& src, T* to) {
@@ -110,6 +121,7 @@ void stage_part(const Geometry& g, const Staging& p, const Part& part, const Pla
         s.dst = to + c * p.channel + (copy * p.images + i) * p.plane;
         s.src = src.data + (part.image + i) * src.batch_stride +
                 (part.group * p.channels + part.channel + c) * src.channel_stride;
+        s.next = next_source(part, src, c, i, copy, p.copies);
         stage(s);
       }
     }

@@ -18,6 +18,7 @@ namespace {
 constexpr int64_t kStagedBytes = 256 * 1024;
 constexpr int64_t kPointsAtOnce = 1536;
 constexpr int64_t kMostTerms = 576;      // of a sum, at a time
+constexpr int64_t kPrefetched = 2048;    // elements of a row of results
 constexpr int64_t kChunkWork = 1 << 21;  // multiply-adds
 
 struct Plan : Staging {
@@ -64,7 +65,7 @@ Plan plan_sweep(const Geometry& g, bool gradient) {
   p.table_bytes = aligned(static_cast<size_t>(p.block * g.taps() + p.terms) * 8);
   p.filter_bytes = aligned(static_cast<size_t>(g.groups * p.rows * p.channels * g.taps() * item));
   const int64_t tile = p.packed ? p.terms * p.tile + kConvSlack + p.panel_rows * p.tile
-                                : p.panel_rows * round_up(p.virtual_points, 16);
+                                : p.panel_rows * row_pitch(p.virtual_points);
   p.slot_bytes = static_cast<size_t>(round_up(p.size(), 64) * item) +
                  aligned(static_cast<size_t>((tile + kConvSlack) * item));
   return p;
@@ -217,7 +218,7 @@ class Sweep {
     s.pitch[1] = p_.length[2];
     s.add = at_.channel > 0;
     const int64_t points = ((at_.n[0] - 1) * p_.length[1] + at_.n[1] - 1) * p_.length[2] + at_.n[2];
-    const int64_t pitch = round_up(p_.virtual_points, 16);
+    const int64_t pitch = row_pitch(p_.virtual_points);
     for_classes(
         g_, p_, [&](int64_t, const int64_t* c, const int64_t*, int64_t taps, int64_t before) {
           for (int a = 0; a < 3; ++a) {
@@ -241,6 +242,17 @@ class Sweep {
             });
           }
         });
+  }
+
+  // Asks for the memory that results will go to.
+  static void prefetch(const ConvStore<T>& s, const T* plane) {
+    const int64_t begin = std::max<int64_t>(0, s.first[0] * s.size[1] + s.first[1]) * s.size[2];
+    const int64_t last = (s.n[0] - 1) * s.step[0] * s.size[1] + (s.n[1] - 1) * s.step[1] + 1;
+    const int64_t end = std::min(begin + last * s.size[2], s.size[0] * s.size[1] * s.size[2]);
+    if (end - begin > kPrefetched) return;
+    for (int64_t i = begin; i < end; i += 64 / static_cast<int64_t>(sizeof(T))) {
+      __builtin_prefetch(plane + i, 1);
+    }
   }
 
   // Tiles of points, across images.
