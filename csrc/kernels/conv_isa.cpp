@@ -56,6 +56,20 @@ PHINTYS_INLINE void copy_run(T* dst, const T* src, int64_t n) {
   }
 }
 
+// dst[i] += src[i].
+template <int N, class T>
+PHINTYS_INLINE void add_run(T* dst, const T* src, int64_t n) {
+  if constexpr (N > 1) {
+    int64_t i = 0;
+    for (; i + N <= n; i += N) {
+      Few<T, N>::store(dst + i, Few<T, N>::load(dst + i) + Few<T, N>::load(src + i));
+    }
+    if (i < n) add_run<N / 2>(dst + i, src + i, n - i);
+  } else {
+    *dst += *src;
+  }
+}
+
 template <int N, class T>
 PHINTYS_INLINE void fill_zero(T* dst, int64_t n) {
   if constexpr (N > 1) {
@@ -171,7 +185,7 @@ void store(const ConvStore<T>& s) {
           for (int64_t i = 0; i < n; ++i) to[i * step] = from[i];
         }
       } else if (s.add) {
-        for (int64_t i = 0; i < n; ++i) to[i] += from[i];
+        add_run<kLanes>(to, from, n);
       } else {
         copy_run<kLanes>(to, from, n);
       }

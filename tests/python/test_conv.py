@@ -371,3 +371,21 @@ def test_a_network_learns():
     images[labels > 0, :, ::2] += 1
     costs = [step(images, labels) for _ in range(60)]
     assert costs[-1] < 0.6 * costs[0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("x", "w", "border", "stride", "groups"),
+    [
+        ((3, 20, 12, 12), (50, 20, 5, 5), "valid", (1, 1), 1),
+        ((2, 1, 40, 90), (8, 1, 5, 3), "half", (1, 1), 1),  # in chunks of rows
+        ((1, 6, 30, 31), (24, 3, 9, 9), "valid", (2, 3), 2),
+        ((2, 3, 40), (5, 3, 30), "valid", (1,), 1),
+        ((1, 2, 7, 9, 8), (12, 2, 4, 3, 5), "valid", (1, 1, 1), 1),
+    ],
+)
+def test_gradients_that_hand_out_shares(dtype, x, w, border, stride, groups):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=x).astype(dtype), rng.normal(size=w).astype(dtype)
+    for flip in (True, False):
+        check_adjoints(a, b, border, stride, flip, None, groups)

@@ -104,6 +104,15 @@ void sweep(const Geometry& g, bool gradient, const Planes& src, const TensorView
 template <class T>
 size_t sweep_scratch(const Geometry& g, bool gradient);
 
+// The gradient of the input by handing out shares (scatter.cpp), for problems with something to
+// sum; sweep() calls it where it is faster.
+template <class T>
+bool scatter_is_faster(const Geometry& g);
+template <class T>
+void scatter(const Geometry& g, const Planes& gy, const TensorView& filters, T* gx, void* scratch);
+template <class T>
+size_t scatter_scratch(const Geometry& g);
+
 // The gradient of the filters, dense, from x and the gradient of y.
 template <class T>
 void filter_gradient(const Geometry& g, const Planes& x, const Planes& gy, T* gw, void* scratch);

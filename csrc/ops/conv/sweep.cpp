@@ -342,6 +342,9 @@ void sweep(const Geometry& g, bool gradient, const Planes& src, const TensorView
   const int64_t channels = g.groups * (gradient ? g.in_channels : g.out_channels);
   const int64_t size = g.batch * channels * (gradient ? g.in_points() : g.out_points());
   if (size == 0) return;
+  if (gradient && !nothing_to_sum(g, true) && scatter_is_faster<T>(g)) {
+    return scatter<T>(g, src, filters, dst, scratch);
+  }
   bool gaps = nothing_to_sum(g, gradient);
   for (const Axis& a : g.axis) gaps = gaps || (gradient && a.residues() < a.stride);
   if (gaps) {
@@ -373,6 +376,7 @@ size_t sweep_scratch(const Geometry& g, bool gradient) {
   const int64_t channels = g.groups * (gradient ? g.in_channels : g.out_channels);
   const int64_t size = g.batch * channels * (gradient ? g.in_points() : g.out_points());
   if (size == 0 || nothing_to_sum(g, gradient)) return 0;
+  if (gradient && scatter_is_faster<T>(g)) return scatter_scratch<T>(g);
   const Plan p = plan_sweep<T>(g, gradient);
   return p.table_bytes + p.filter_bytes +
          static_cast<size_t>(slots_for(ceil_div(p.tasks, p.grain))) * p.slot_bytes;
