@@ -207,18 +207,18 @@ void MatrixPinv::perform(PerformContext& context, std::span<const TensorView> in
       T* v = pieces.take<T>(k * n);
       SvdSpace<T> space(pieces, sizes);
       for (int64_t i = begin; i < end; ++i) {
-        load_rows(a, stack, i);
+        load_columns(a, stack, i);
         if (space.run(a, u, v)) fail_linalg(*this, "SVD did not converge", i, count);
         const R least = static_cast<R>(cut) * space.s[0];
-        // pinv = (V^H)^H diag(1/s) U^H; u and v are row-major U[m, k] and V^H[k, n].
+        // pinv = (V^H)^H diag(1/s) U^H; the memory of u and v is that of U^T[k, m], conj(V)[n, k].
         for (int64_t r = 0; r < k; ++r) {
           const R factor = space.s[r] > least ? 1 / space.s[r] : R(0);
-          for (int64_t c = 0; c < n; ++c) v[r * n + c] = conj_of(v[r * n + c]) * factor;
+          for (int64_t c = 0; c < m; ++c) u[r * m + c] = conj_of(u[r * m + c]) * factor;
         }
         if constexpr (lapack::kComplex<T>) {
-          for (int64_t e = 0; e < m * k; ++e) u[e] = std::conj(u[e]);
+          for (int64_t e = 0; e < k * n; ++e) v[e] = std::conj(v[e]);
         }
-        gemm(true, true, n, m, k, T(1), v, n, u, k, T(0), outputs[0].as<T>() + i * m * n, m);
+        gemm(false, false, n, m, k, T(1), v, k, u, m, T(0), outputs[0].as<T>() + i * m * n, m);
       }
     });
   });

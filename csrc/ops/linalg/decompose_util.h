@@ -33,14 +33,14 @@ void load_rows(T* to, const Stack& stack, int64_t index) {
               stack.row_stride() / item, stack.col_stride() / item, stack.rows(), stack.cols());
 }
 
-// Sizes for singular values of row-major A[m, n]: LAPACK sees its transpose.
+// Sizes for singular values of column-major A[m, n].
 template <class T>
 struct SvdWork {
   int64_t m, n, k, lwork = 1, lrwork = 1;
   char job;
   SvdWork(int64_t rows, int64_t cols, char what)
       : m(rows), n(cols), k(std::min(rows, cols)), job(what) {
-    if (k > 0) lapack::gesdd_work(job, n, m, static_cast<T*>(nullptr), &lwork, &lrwork);
+    if (k > 0) lapack::gesdd_work(job, m, n, static_cast<T*>(nullptr), &lwork, &lrwork);
   }
   size_t bytes() const {
     return piece_bytes<T>({lwork}) + piece_bytes<lapack::Real<T>>({lrwork, k}) +
@@ -62,13 +62,10 @@ struct SvdSpace {
         reals(pieces.take<R>(sizes.lrwork)),
         s(pieces.take<R>(sizes.k)),
         ints(pieces.take<blas_int>(8 * sizes.k)) {}
-  // Row-major A[m, n] is destroyed; U and V^H are row-major. The transpose A^T = conj(V) s U^T has
-  // in its memory what is wanted for A: LAPACK's U is V^H, its V^H is U. Returns its info.
+  // A[m, n] is destroyed; all are column-major. Returns LAPACK's info.
   int64_t run(T* a, T* u, T* vh) const {
-    const int64_t n_vh = w.n, ld_u = w.job == 'A' ? w.m : w.k;
-    return lapack::gesdd(w.job, w.n, w.m, a, std::max<int64_t>(1, w.n), s, vh,
-                         std::max<int64_t>(1, n_vh), u, std::max<int64_t>(1, ld_u), more, w.lwork,
-                         reals, ints);
+    const int64_t ld_vh = w.job == 'A' ? w.n : w.k;
+    return lapack::gesdd(w.job, w.m, w.n, a, w.m, s, u, w.m, vh, ld_vh, more, w.lwork, reals, ints);
   }
 };
 

@@ -114,17 +114,22 @@ void SVD::perform(PerformContext& context, std::span<const TensorView> inputs,
       return;
     }
     const SvdWork<T> sizes(m, n, !vectors ? 'N' : full ? 'A' : 'S');
-    const size_t bytes = piece_bytes<T>({m * n}) + sizes.bytes();
+    const int64_t nu = vectors ? u_size : 0, nv = vectors ? v_size : 0;
+    const size_t bytes = piece_bytes<T>({m * n, nu, nv}) + sizes.bytes();
     const double work = 20.0 * static_cast<double>(m * n) * static_cast<double>(k) + 500;
     for_chunks(context, Chunks::of(count, work), bytes, [&](int64_t begin, int64_t end, char* ws) {
       Pieces pieces(ws);
       T* a = pieces.take<T>(m * n);
+      T* u = pieces.take<T>(nu);
+      T* vh = pieces.take<T>(nv);
       const SvdSpace<T> space(pieces, sizes);
       for (int64_t i = begin; i < end; ++i) {
-        load_rows(a, stack, i);
-        T* u = vectors ? outputs[0].as<T>() + i * u_size : nullptr;
-        T* vh = vectors ? outputs[2].as<T>() + i * v_size : nullptr;
+        load_columns(a, stack, i);
         if (space.run(a, u, vh)) fail_linalg(*this, "SVD did not converge", i, count);
+        if (vectors) {
+          store_columns(outputs[0].as<T>() + i * u_size, u, m, u_size / m);
+          store_columns(outputs[2].as<T>() + i * v_size, vh, v_size / n, n);
+        }
         std::copy(space.s, space.s + k, values + i * k);
       }
     });

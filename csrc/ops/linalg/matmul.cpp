@@ -170,6 +170,10 @@ void run_small(PerformContext& context, const Job& job, const TensorView& out) {
     if (uniform) {
       part.a_step = step_a / item;
       part.b_step = step_b / item;
+      if (step_b >= 0 && w.b_row >= 0 && w.b_col == 1) {
+        part.b_end =
+            reinterpret_cast<const T*>(right.at(job.count - 1)) + (job.k - 1) * w.b_row + job.n;
+      }
       return run(begin, end - begin);
     }
     for (int64_t i = begin; i < end; ++i) run(i, 1);

@@ -15,7 +15,8 @@ inline constexpr int64_t kSmallOrder = 32;
 // The most rows of `b` that small_product takes.
 inline constexpr int64_t kSmallDepth = 64;
 
-// c = a @ b for `count` pairs; c is row-major without gaps.
+// c = a @ b for `count` pairs; c is row-major without gaps. Up to b_end b's memory may be read
+// (null: no further than its elements).
 template <class T>
 struct SmallProduct {
   const T* a;
@@ -24,6 +25,7 @@ struct SmallProduct {
   int64_t m, n, k, count;
   int64_t a_row, a_col, a_step;
   int64_t b_row, b_col, b_step;
+  const T* b_end;
 };
 
 // Cholesky factors in place; `a` is count x n x n without gaps, the other triangle becomes 0.

@@ -30,7 +30,7 @@ inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 // kRows rows of results, kCols vectors wide, from packed rows of b.
 template <class T, int kRows, int kCols>
 PHINTYS_INLINE void product_tile(const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t ldb,
-                                 int64_t k, T* c, int64_t ldc, int64_t width) {
+                                 int64_t k, T* c, int64_t ldc, int64_t width, bool spill) {
   using V = Vec<T>;
   V sum[kRows][kCols];
   for (int i = 0; i < kRows; ++i) {
@@ -44,7 +44,7 @@ PHINTYS_INLINE void product_tile(const T* a, int64_t a_row, int64_t a_col, const
       for (int j = 0; j < kCols; ++j) sum[i][j] = fma(x, row[j], sum[i][j]);
     }
   }
-  if (width == kCols * V::lanes) {
+  if (spill || width == kCols * V::lanes) {
     for (int i = 0; i < kRows; ++i) {
       for (int j = 0; j < kCols; ++j) sum[i][j].store(c + i * ldc + j * V::lanes);
     }
@@ -57,23 +57,31 @@ PHINTYS_INLINE void product_tile(const T* a, int64_t a_row, int64_t a_col, const
   }
 }
 
+// With `spill`, what lies in c behind a row's end is overwritten: it is computed later.
 template <class T, int kCols>
 PHINTYS_INLINE void product_columns(const SmallProduct<T>& w, const T* a, const T* b, int64_t ldb,
-                                    T* c, int64_t width) {
+                                    T* c, int64_t width, bool spill) {
+  // As many sums at once as hide the latency of a multiply-add.
+  constexpr int kRows = kCols == 1 ? 8 : 4;
   int64_t i = 0;
-  for (; i + 4 <= w.m; i += 4) {
+  for (; i + kRows <= w.m; i += kRows) {
+    product_tile<T, kRows, kCols>(a + i * w.a_row, w.a_row, w.a_col, b, ldb, w.k, c + i * w.n, w.n,
+                                  width, spill);
+  }
+  if (kRows == 8 && i + 4 <= w.m) {
     product_tile<T, 4, kCols>(a + i * w.a_row, w.a_row, w.a_col, b, ldb, w.k, c + i * w.n, w.n,
-                              width);
+                              width, spill);
+    i += 4;
   }
   a += i * w.a_row;
   c += i * w.n;
   switch (w.m - i) {
     case 3:
-      return product_tile<T, 3, kCols>(a, w.a_row, w.a_col, b, ldb, w.k, c, w.n, width);
+      return product_tile<T, 3, kCols>(a, w.a_row, w.a_col, b, ldb, w.k, c, w.n, width, spill);
     case 2:
-      return product_tile<T, 2, kCols>(a, w.a_row, w.a_col, b, ldb, w.k, c, w.n, width);
+      return product_tile<T, 2, kCols>(a, w.a_row, w.a_col, b, ldb, w.k, c, w.n, width, spill);
     case 1:
-      return product_tile<T, 1, kCols>(a, w.a_row, w.a_col, b, ldb, w.k, c, w.n, width);
+      return product_tile<T, 1, kCols>(a, w.a_row, w.a_col, b, ldb, w.k, c, w.n, width, spill);
     default:
       return;
   }
@@ -84,6 +92,8 @@ void products(const SmallProduct<T>& w) {
   using V = Vec<T>;
   constexpr int64_t kWidth = kWide * V::lanes;
   alignas(64) T packed[kSmallDepth * kWidth];
+  bool kept = false;
+  const T* c_end = w.c + w.count * w.m * w.n;
   for (int64_t at = 0; at < w.count; ++at) {
     const T* a = w.a + at * w.a_step;
     const T* b = w.b + at * w.b_step;
@@ -93,10 +103,16 @@ void products(const SmallProduct<T>& w) {
       const int64_t vectors = (width + V::lanes - 1) / V::lanes;
       const T* rows = b + j0 * w.b_col;
       int64_t ldb = w.b_row;
-      if (w.b_col != 1 || width != vectors * V::lanes) {
-        ldb = vectors * V::lanes;
+      const int64_t full = vectors * V::lanes;
+      // Whole vectors where they stay inside both arrays.
+      const bool spill = w.b_col == 1 && w.n <= kWidth && w.b_end && w.k > 0 &&
+                         w.b_end - rows >= (w.k - 1) * ldb + full &&
+                         c_end - c >= (w.m - 1) * w.n + full;
+      if (w.b_col != 1 || (width != full && !spill)) {
+        ldb = full;
         // Only a row operand that stays the same is packed once.
-        if (at == 0 || w.b_step != 0 || w.n > kWidth) {
+        if (!kept || w.b_step != 0 || w.n > kWidth) {
+          kept = true;
           for (int64_t p = 0; p < w.k; ++p) {
             for (int64_t j = 0; j < width; ++j) {
               packed[p * ldb + j] = rows[p * w.b_row + j * w.b_col];
@@ -108,16 +124,16 @@ void products(const SmallProduct<T>& w) {
       }
       switch (vectors) {
         case 1:
-          product_columns<T, 1>(w, a, rows, ldb, c + j0, width);
+          product_columns<T, 1>(w, a, rows, ldb, c + j0, width, spill);
           break;
         case 2:
-          product_columns<T, 2>(w, a, rows, ldb, c + j0, width);
+          product_columns<T, 2>(w, a, rows, ldb, c + j0, width, spill);
           break;
         case 3:
-          product_columns<T, 3>(w, a, rows, ldb, c + j0, width);
+          product_columns<T, 3>(w, a, rows, ldb, c + j0, width, spill);
           break;
         default:
-          product_columns<T, 4>(w, a, rows, ldb, c + j0, width);
+          product_columns<T, 4>(w, a, rows, ldb, c + j0, width, spill);
       }
     }
   }
