@@ -170,7 +170,7 @@ constexpr Rule kLogarithms[] = {
 std::span<const Rule> logarithm_rules() { return kLogarithms; }
 
 void stabilize(Graph& graph) {
-  static const RuleSet rules{softmax_rules(), logarithm_rules()};
+  static const RuleSet rules{softmax_rules(), logarithm_rules(), linalg_rules()};
   rewrite_to_fixpoint(graph, rules);
 }
 

@@ -11,6 +11,7 @@ namespace phintys {
 void stabilize(Graph& graph);
 
 std::span<const Rule> logarithm_rules();  // stabilize.cpp: forms of log, exp, sigmoid, erfc
+std::span<const Rule> linalg_rules();     // stabilize_linalg.cpp: solve for inverses, slogdet
 std::span<const Rule> softmax_rules();    // stabilize_softmax.cpp: softmax, logsumexp, gradients
 
 }  // namespace phintys

@@ -10,7 +10,7 @@ from phintys import _core
 from phintys.errors import PhintysTypeError, PhintysValueError
 from phintys.scalar.dtypes import upcast
 from phintys.tensor.conversion import as_tensor_variable
-from phintys.tensor.creation import diagonal
+from phintys.tensor.diagonal import diagonal
 from phintys.tensor.linalg_basic import contract
 
 __all__ = ["einsum"]

@@ -12,7 +12,14 @@ from typing import Any
 from phintys import _core
 from phintys.errors import PhintysTypeError, PhintysValueError
 from phintys.tensor.conversion import as_tensor_variable
-from phintys.tensor.creation import diag, diagonal
+from phintys.tensor.diagonal import (
+    AllocDiag,
+    ExtractDiag,
+    alloc_diag,
+    diag,
+    diagonal,
+    extract_diag,
+)
 from phintys.tensor.linalg_basic import dot, kron, matmul
 from phintys.tensor.shape import normalize_axis, shape_list
 
@@ -107,22 +114,6 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     if x.ndim < 2:
         raise PhintysTypeError(f"trace: a matrix is needed, got {x} of {x.type}")
     return diagonal(x, offset, axis1, axis2).sum(axis=-1)
-
-
-def extract_diag(x: Any) -> Any:
-    """The diagonal of a matrix."""
-    x = as_tensor_variable(x)
-    if x.ndim != 2:
-        raise PhintysTypeError(f"extract_diag: a matrix is needed, got {x} of {x.type}")
-    return diagonal(x)
-
-
-def alloc_diag(x: Any) -> Any:
-    """A matrix with the vector `x` on its diagonal."""
-    x = as_tensor_variable(x)
-    if x.ndim != 1:
-        raise PhintysTypeError(f"alloc_diag: a vector is needed, got {x} of {x.type}")
-    return diag(x)
 
 
 def matrix_dot(*args: Any) -> Any:
@@ -508,57 +499,3 @@ class TensorSolve(_Callable):
 
     def __call__(self, a: Any, b: Any) -> Any:
         return tensorsolve(a, b, self.axes)
-
-
-class ExtractDiag(_Callable):
-    """``ExtractDiag(offset, axis1, axis2)(x)`` is a diagonal of `x`."""
-
-    def __init__(self, offset: int = 0, axis1: int = 0, axis2: int = 1, view: bool = False) -> None:
-        self.offset, self.axis1, self.axis2 = offset, axis1, axis2
-
-    def __call__(self, x: Any) -> Any:
-        return diagonal(x, self.offset, self.axis1, self.axis2)
-
-
-class AllocDiag(_Callable):
-    """``AllocDiag(offset, axis1, axis2)(x)``: zeros but for a diagonal, the last dimension of x."""
-
-    def __init__(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> None:
-        self.offset, self.axis1, self.axis2 = offset, axis1, axis2
-
-    def __call__(self, x: Any) -> Any:
-        x = as_tensor_variable(x)
-        if x.ndim == 1:
-            return diag(x, self.offset)
-        return _alloc_stacked(x, self.offset, self.axis1, self.axis2)
-
-
-def _alloc_stacked(x: Any, offset: int, axis1: int, axis2: int) -> Any:
-    from phintys.tensor.creation import arange
-
-    n = _core.shape_i(x, x.ndim - 1)
-    size = n + abs(offset)
-    first = normalize_axis(axis1, x.ndim + 1, "AllocDiag")
-    second = normalize_axis(axis2, x.ndim + 1, "AllocDiag")
-    k = arange(size)
-    row, col = _core.dimshuffle(k, [0, -1]), _core.dimshuffle(k, [-1, 0])
-    mask = _core.elemwise("eq", row + offset, col)
-    # The element at (i, j) is x[i] below the main diagonal's shift, x[j] above it.
-    source = x if offset == 0 else _padded(x, offset)
-    spread = _core.dimshuffle(source, [*range(x.ndim - 1), -1, x.ndim - 1])
-    zero = _core.cast(as_tensor_variable(0), x.dtype)
-    matrices = _core.elemwise("switch", mask, spread, zero)
-    order = list(range(x.ndim - 1))
-    for place, axis in sorted([(first, x.ndim - 1), (second, x.ndim)]):
-        order.insert(place, axis)
-    return _core.dimshuffle(matrices, order)
-
-
-def _padded(x: Any, offset: int) -> Any:
-    """`x` with zeros before (or after) its last dimension, so that column j holds x[j - offset]."""
-    from phintys.tensor.creation import zeros
-    from phintys.tensor.join import join
-
-    lengths = [_core.shape_i(x, k) for k in range(x.ndim - 1)]
-    pad = zeros([*lengths, abs(offset)], x.dtype)
-    return join(x.ndim - 1, pad, x) if offset > 0 else join(x.ndim - 1, x, pad)

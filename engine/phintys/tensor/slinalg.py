@@ -159,7 +159,7 @@ def solve(
         a = _transposed(a)
         lower = not lower
     if kind == "diagonal":
-        from phintys.tensor.creation import diagonal
+        from phintys.tensor.diagonal import diagonal
 
         d = diagonal(a, 0, a.ndim - 2, a.ndim - 1)
         return _unpacked(b / _core.dimshuffle(d, [*range(d.ndim), -1]), vector)
