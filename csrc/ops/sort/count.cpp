@@ -72,27 +72,41 @@ Extrema extrema_of(const TensorView& x) {
   fail(ErrorKind::value, "bincount: the number ", v, " is outside [0, ", size, ")");
 }
 
-// Counts elements [begin, end) of x into `count`; W: void, or the type of the weights.
-template <class T, class Sum, class W>
-void count_part(const TensorView& x, const TensorView* weights, int64_t begin, int64_t end,
-                Sum* count, int64_t size) {
-  const char* p = x.data + begin * x.strides[0];
-  const char* w = weights ? weights->data + begin * weights->strides[0] : nullptr;
-  for (int64_t i = begin; i < end; ++i, p += x.strides[0]) {
+double weight_at(const Half* w) { return static_cast<double>(half_to_float(*w)); }
+template <class W>
+W weight_at(const W* w) {
+  return *w;
+}
+
+// Counts elements [begin, end) of x into `count`; W: void, or the type of the weights. The strides
+// are constants where memory is contiguous.
+template <class T, class Sum, class W, bool kContiguous>
+void count_range(const char* p, int64_t step, const char* w, int64_t weight_step, int64_t n,
+                 Sum* count, int64_t size) {
+  if constexpr (kContiguous) step = sizeof(T);
+  for (int64_t i = 0; i < n; ++i, p += step) {
     const T v = *reinterpret_cast<const T*>(p);
     const uint64_t at = static_cast<uint64_t>(v);
     if (at >= static_cast<uint64_t>(size)) bad_number(static_cast<int64_t>(v), size);
     if constexpr (std::is_void_v<W>) {
       ++count[at];
     } else {
-      if constexpr (std::is_same_v<W, Half>) {
-        count[at] += static_cast<Sum>(half_to_float(*reinterpret_cast<const W*>(w)));
-      } else {
-        count[at] += static_cast<Sum>(*reinterpret_cast<const W*>(w));
-      }
-      w += weights->strides[0];
+      if constexpr (kContiguous) weight_step = sizeof(W);
+      count[at] += static_cast<Sum>(weight_at(reinterpret_cast<const W*>(w)));
+      w += weight_step;
     }
   }
+}
+
+template <class T, class Sum, class W>
+void count_part(const TensorView& x, const TensorView* weights, int64_t begin, int64_t end,
+                Sum* count, int64_t size) {
+  const int64_t step = x.strides[0], weight_step = weights ? weights->strides[0] : 0;
+  const char* const p = x.data + begin * step;
+  const char* const w = weights ? weights->data + begin * weight_step : nullptr;
+  const bool contiguous = x.contiguous() && (!weights || weights->contiguous());
+  const auto count_with = contiguous ? count_range<T, Sum, W, true> : count_range<T, Sum, W, false>;
+  count_with(p, step, w, weight_step, end - begin, count, size);
 }
 
 int64_t count_parts(int64_t n, int64_t size) {
@@ -260,61 +274,81 @@ void BinCount::perform(PerformContext& context, std::span<const TensorView> inpu
 // --- unique -----------------------------------------------------------------------------------
 
 std::vector<Type> UniqueGroups::infer(std::span<const Var> inputs) const {
-  check_inputs(*this, inputs, 2);
+  check_inputs(*this, inputs, 1, true);
   const Type& x = inputs[0].type();
-  const Type& order = inputs[1].type();
-  if (x.ndim() != 2 || order.ndim() != 1 || order.dtype() != DType::i64) {
-    fail(ErrorKind::type, kName, " takes a matrix and an int64 vector, got ", x.str(), " and ",
-         order.str());
+  if (x.ndim() != 2) fail(ErrorKind::type, kName, " takes a matrix, got ", x.str());
+  if (inputs.size() > 2) fail(ErrorKind::type, kName, " takes one or two inputs");
+  if (inputs.size() == 2) {
+    const Type& order = inputs[1].type();
+    if (order.ndim() != 1 || order.dtype() != DType::i64) {
+      fail(ErrorKind::type, kName, ": the order must be an int64 vector, got ", order.str());
+    }
   }
-  return {order, Type::scalar(DType::i64)};
+  return {Type::tensor(DType::i64, Dims{x.dim(0)}), Type::scalar(DType::i64)};
 }
 
 std::vector<Var> UniqueGroups::grad(const GradArgs& args) const {
-  if (!args.grads[0] && !args.grads[1]) return {Var(), Var()};
-  return {zero_grad_for(args.inputs[0]), zero_grad_for(args.inputs[1])};
+  std::vector<Var> grads(args.inputs.size());
+  if (!args.grads[0] && !args.grads[1]) return grads;
+  for (size_t i = 0; i < grads.size(); ++i) grads[i] = zero_grad_for(args.inputs[i]);
+  return grads;
 }
 
 std::vector<std::vector<Var>> UniqueGroups::infer_shape(const Apply& node) const {
-  return {{shape_i(node.inputs()[1], 0)}, {}};
+  return {{shape_i(node.inputs()[0], 0)}, {}};
 }
 
 void UniqueGroups::layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const {
-  if (inputs[0].shape[0] != inputs[1].shape[0]) {
+  if (inputs.size() == 2 && inputs[0].shape[0] != inputs[1].shape[0]) {
     fail(ErrorKind::value, kName, ": ", inputs[0].shape[0], " rows, but an order of ",
          inputs[1].shape[0]);
   }
-  own_layout(outputs[0], inputs[1].shape, 1);
+  own_layout(outputs[0], inputs[0].shape, 1);
   own_layout(outputs[1], nullptr, 0);
 }
 
 void UniqueGroups::perform(PerformContext&, std::span<const TensorView> inputs,
                            std::span<const TensorView> outputs) const {
   const TensorView& x = inputs[0];
-  const TensorView& order = inputs[1];
+  const TensorView* const order = inputs.size() == 2 ? &inputs[1] : nullptr;
   const int64_t n = x.shape[0], width = x.shape[1];
   int64_t* const groups = outputs[0].as<int64_t>();
   const auto row = [&](int64_t i) {
-    const int64_t at = *reinterpret_cast<const int64_t*>(order.data + i * order.strides[0]);
+    if (!order) return x.data + i * x.strides[0];
+    const int64_t at = *reinterpret_cast<const int64_t*>(order->data + i * order->strides[0]);
     if (at < 0 || at >= n) fail(ErrorKind::index, kName, ": index ", at, " of ", n, " rows");
     return x.data + at * x.strides[0];
   };
-  int64_t group = -1;
+  int64_t group = 0;
   dispatch_dtype(x.dtype, [&]<class T>() {
-    const char* last = nullptr;
-    for (int64_t i = 0; i < n; ++i) {
-      const char* const now = row(i);
-      bool same = last != nullptr;
-      for (int64_t j = 0; same && j < width; ++j) {
-        same = equal_elements(*reinterpret_cast<const T*>(last + j * x.strides[1]),
-                              *reinterpret_cast<const T*>(now + j * x.strides[1]));
+    const auto equal = [&](const char* a, const char* b) {
+      for (int64_t j = 0; j < width; ++j, a += x.strides[1], b += x.strides[1]) {
+        if (!equal_elements(*reinterpret_cast<const T*>(a), *reinterpret_cast<const T*>(b))) {
+          return false;
+        }
       }
-      if (!same) ++group;
-      groups[i] = group;
-      last = now;
+      return true;
+    };
+    const auto mark = [&](auto&& same) {
+      groups[0] = 0;
+      const char* last = row(0);
+      for (int64_t i = 1; i < n; ++i) {
+        const char* const now = row(i);
+        group += same(last, now) ? 0 : 1;
+        groups[i] = group;
+        last = now;
+      }
+    };
+    if (n == 0) return;
+    if (width == 1) {
+      mark([](const char* a, const char* b) {
+        return equal_elements(*reinterpret_cast<const T*>(a), *reinterpret_cast<const T*>(b));
+      });
+    } else {
+      mark(equal);
     }
   });
-  *outputs[1].as<int64_t>() = group + 1;
+  *outputs[1].as<int64_t>() = n ? group + 1 : 0;
 }
 
 std::vector<Type> UniqueFirsts::infer(std::span<const Var> inputs) const {

@@ -3,6 +3,7 @@
 #include "kernels/parallel.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/indexing/along_axis.h"
 #include "ops/op_util.h"
 #include "ops/sort/sort.h"
 
@@ -42,7 +43,8 @@ Var extremum_grad(const Var& x, const Var& y, const Var& g, int64_t axis, bool r
   const Var none =
       reverse ? second(order, shape_i(x, static_cast<int>(axis))) : second(order, constant_int(0));
   const Var here = switch_(eq(x, y), order, none);
-  return add_along_axis(x, g, cumulate(reverse ? "min" : "max", here, axis, reverse), axis);
+  const Var index = cumulate(reverse ? "min" : "max", here, axis, reverse);
+  return put_along_axis(full_like(0.0, x, g.dtype()), g, index, axis, false);
 }
 
 // One row as (outer, n, inner) with inner == 1, in chunks if it is long: every chunk is scanned by

@@ -2,10 +2,9 @@
 
 #include <cstring>
 
-#include "ops/advanced_subtensor.h"
 #include "ops/build.h"
+#include "ops/indexing/along_axis.h"
 #include "ops/op_util.h"
-#include "ops/shape_ops.h"
 #include "ops/sort/row_sort.h"
 #include "ops/sort/rows.h"
 
@@ -43,38 +42,7 @@ size_t argsort_scratch(const TensorView& x, int64_t axis) {
   return RowWork(x, axis, &view, 1, argsort_row_scratch(x.dtype, x.shape[axis])).scratch_bytes();
 }
 
-Var arange_like(const Var& length) {
-  auto op = make_ref<ARange>();
-  op->dtype = DType::i64;
-  return apply(op, {constant_int(0), length, constant_int(1)});
-}
-
-// `index` for `axis`, and for every other axis the numbers 0, 1, ... along it.
-std::vector<Var> index_lists(const Var& index, int64_t axis) {
-  std::vector<Var> lists;
-  const int ndim = index.ndim();
-  for (int i = 0; i < ndim; ++i) {
-    if (i == axis) {
-      lists.push_back(index);
-      continue;
-    }
-    std::vector<int64_t> order(static_cast<size_t>(ndim), -1);
-    order[static_cast<size_t>(i)] = 0;
-    lists.push_back(dimshuffle(arange_like(shape_i(index, i)), order));
-  }
-  return lists;
-}
-
 }  // namespace
-
-Var take_along_axis(const Var& x, const Var& index, int64_t axis) {
-  return advanced_subtensor(x, index_lists(index, axis));
-}
-
-Var add_along_axis(const Var& x, const Var& g, const Var& index, int64_t axis) {
-  const Var zeros = full_like(0.0, x, g.dtype());
-  return advanced_inc_subtensor(zeros, g, index_lists(index, axis));
-}
 
 Var argsort(const Var& x, int64_t axis) {
   auto op = make_ref<ArgSort>();

@@ -67,11 +67,6 @@ class LexSortRows final : public OpBase<LexSortRows> {
   size_t scratch_bytes(std::span<const TensorView> inputs) const override;
 };
 
-// x[..., index, ...] element by element: result[i, j] = x[index[i, j], j] for axis 0. The lengths
-// of other axes are equal.
-Var take_along_axis(const Var& x, const Var& index, int64_t axis);
-// The gradient of take_along_axis with respect to x: zeros with g added at the indices.
-Var add_along_axis(const Var& x, const Var& g, const Var& index, int64_t axis);
 Var argsort(const Var& x, int64_t axis);
 
 }  // namespace phintys

@@ -4,6 +4,7 @@
 
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/indexing/along_axis.h"
 #include "ops/op_util.h"
 #include "ops/sort/keys_isa.h"
 #include "ops/sort/row_sort.h"
@@ -149,7 +150,7 @@ std::vector<Var> TopK::grad(const GradArgs& args) const {
   op->indices = true;
   op->idx_dtype = DType::i64;
   const Var index = phintys::apply(op, {x, args.inputs[1]});
-  return {add_along_axis(x, args.grads[0], index, axis), Var()};
+  return {put_along_axis(full_like(0.0, x, x.dtype()), args.grads[0], index, axis, false), Var()};
 }
 
 std::vector<std::vector<Var>> TopK::infer_shape(const Apply& node) const {

@@ -20,9 +20,10 @@ from phintys.scalar.dtypes import (
 from phintys.tensor import reduction
 from phintys.tensor.conversion import as_tensor_variable, get_vector_length
 from phintys.tensor.creation import arange, zeros
+from phintys.tensor.indexing import take
 from phintys.tensor.join import concatenate
 from phintys.tensor.shape import dimshuffle, flatten, normalize_axis, reshape, shape_list
-from phintys.tensor.subtensor import set_subtensor, take
+from phintys.tensor.subtensor import set_subtensor
 
 __all__ = [
     "Unique",
@@ -264,8 +265,14 @@ def unique(
     The elements, or a list with them and what was asked for, in this order. NaN equals NaN.
     """
     x = as_tensor_variable(ar)
+    if axis is None and not (return_index or return_inverse):
+        # Who came from where does not matter: values are sorted faster than indices.
+        ordered = _core.apply("sort", [flatten(x)], axis=0)
+        groups, count = _core.apply("unique_groups", [dimshuffle(ordered, [0, "x"])])
+        values = take(ordered, _core.apply("unique_firsts", [groups, count]))
+        return [values, _counts(groups, count, None)] if return_counts else values
     if axis is None:
-        rows, order = dimshuffle(flatten(x), [0, "x"]), None
+        rows = dimshuffle(flatten(x), [0, "x"])
         order = _core.apply("argsort", [flatten(x)], axis=0)
         source, along = flatten(x), 0
     else:

@@ -15,10 +15,10 @@ from phintys.tensor import reduction
 from phintys.tensor.conversion import as_tensor_variable
 from phintys.tensor.creation import arange
 from phintys.tensor.elemwise import conj
+from phintys.tensor.indexing import take
 from phintys.tensor.join import concatenate
 from phintys.tensor.shape import dimshuffle, flatten, transpose
 from phintys.tensor.sort import sort
-from phintys.tensor.subtensor import take
 
 __all__ = [
     "average",
