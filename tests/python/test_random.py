@@ -398,7 +398,7 @@ def test_other_gradients():
         (lambda s, v: s.binomial(3, v, size=3), "p must be between 0 and 1, got n = 3 and p = -1"),
         (lambda s, v: s.binomial(v, 0.5, size=3), "n must not be negative"),
         (lambda s, v: s.bernoulli(v, size=3), "bernoulli: p must be between 0 and 1"),
-        (lambda s, v: s.geometric(v, size=3), "geometric: p must be between 0 and 1"),
+        (lambda s, v: s.geometric(v, size=3), "geometric: p must be above 0 and at most 1"),
         (lambda s, v: s.truncated_normal(lower=0.0, upper=v), "lower bound must not exceed"),
         (lambda s, v: s.categorical(T.stack([v, 2.0])), "finite and not negative, got -1"),
         (lambda s, v: s.multinomial(3, T.stack([v, 2.0])), "finite and not negative, got -1"),
@@ -455,3 +455,15 @@ def test_a_failed_draw_leaves_the_state():
     with pytest.raises(ValueError):
         f(-1.0)
     np.testing.assert_array_equal(x.rng.get_value(), before)
+
+
+def test_what_fails_after_a_draw_leaves_the_state():
+    v = T.dscalar()
+    x = RandomStream(1).normal(size=1000)
+    f = phintys.function([v], phintys.raise_op.Assert("v must be positive")(x.sum(), v > 0))
+    before = x.rng.get_value()
+    with pytest.raises(AssertionError):
+        f(-1.0)
+    np.testing.assert_array_equal(x.rng.get_value(), before)
+    f(1.0)
+    assert x.rng.get_value()[1] == 1

@@ -289,3 +289,19 @@ def test_integers_of_large_ranges():
     low, high = -(2**63), 2**62
     y = numbers(lambda s, **k: s.integers(np.int64(low), np.int64(high), **k))
     assert stats.kstest(y.astype("float64"), stats.uniform(low, high - low).cdf).pvalue > LEVEL
+
+
+def test_multivariate_normal():
+    mean = np.array([1.0, -2.0, 0.5])
+    root = np.array([[1.0, 0.0, 0.0], [0.5, 2.0, 0.0], [-0.3, 0.2, 0.7]])
+    cov = root @ root.T
+    x = numbers(lambda s, **k: s.multivariate_normal(mean, cov, **k))
+    assert x.shape == (N, 3)
+    np.testing.assert_allclose(x.mean(axis=0), mean, atol=5 * 2.1 / np.sqrt(N))
+    np.testing.assert_allclose(np.cov(x.T), cov, atol=0.15)
+    z = np.linalg.solve(root, (x - mean).T)
+    assert stats.kstest(z.ravel(), stats.norm.cdf).pvalue > LEVEL
+    y = numbers(lambda s, **k: s.multivariate_normal(np.zeros((4, 3)), cov, **k), size=(5, 4))
+    assert y.shape == (5, 4, 3)
+    with pytest.raises(ValueError, match=r"positive definite|not positive"):
+        numbers(lambda s, **k: s.multivariate_normal(mean, -cov, **k), size=3)

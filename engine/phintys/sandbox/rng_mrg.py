@@ -20,6 +20,7 @@ from phintys.gradient import undefined_grad
 from phintys.scalar.dtypes import upcast
 from phintys.tensor.conversion import as_tensor_variable, constant
 from phintys.tensor.elemwise import cast, function_named
+from phintys.tensor.indexing import flatnonzero
 from phintys.tensor.join import join
 from phintys.tensor.shape import as_length, as_lengths, reshape
 from phintys.tensor.sharedvar import shared
@@ -438,8 +439,8 @@ class MRG_RandomStreams:
         """The numbers within [-2, 2]; for the others the radius is drawn again, below 2."""
         out0 = (z0 < -2.0) | (z0 > 2.0)
         out1 = (z1 < -2.0) | (z1 > 2.0)
-        valid0, valid1 = z0[(~out0).nonzero()], z1[(~out1).nonzero()]
-        fix0, fix1 = out0.nonzero()[0], out1.nonzero()[0]
+        valid0, valid1 = z0[flatnonzero(~out0)], z1[flatnonzero(~out1)]
+        fix0, fix1 = flatnonzero(out0), flatnonzero(out1)
         lower = constant(np.asarray(1.0 / np.e**2, options["dtype"]))
         u = self.uniform((fix0.size + fix1.size,), low=lower, high=1.0, **options)
         r = function_named("sqrt")(-2.0 * function_named("log")(u))

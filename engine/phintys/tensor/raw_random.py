@@ -20,7 +20,7 @@ from phintys.errors import PhintysTypeError, PhintysValueError
 from phintys.scalar.dtypes import integer_dtypes, upcast
 from phintys.tensor.conversion import as_tensor_variable
 from phintys.tensor.elemwise import cast
-from phintys.tensor.shape import as_length
+from phintys.tensor.shape import as_length, as_lengths
 from phintys.tensor.type import TensorType
 
 __all__ = [
@@ -88,18 +88,45 @@ def _state(random_state: Any) -> Any:
     return state
 
 
-class RandomFunction:
-    """``RandomFunction(kind, dtype)(state, lengths, *parameters)``: next state and numbers.
+# The dtypes of the parameters of each kind of the op.
+_PARAMETERS = {
+    "uniform": ("float64", "float64"),
+    "normal": ("float64", "float64"),
+    "poisson": ("float64",),
+    "binomial": ("int64", "float64"),
+    "random_integers": ("int64", "int64"),
+    "choice": ("int64", "int64", "float64"),
+    "permutation": ("int64",),
+    "multinomial": ("int64", "float64"),
+}
 
-    `kind` is a name of the op ``mt19937_draw``.
+
+class RandomFunction:
+    """``RandomFunction(name, type)(state, size, *parameters)``: the next state and numbers.
+
+    `name` is that of a method of ``RandomState`` of which this module has a function; the numbers
+    get the dtype of `type`.
     """
 
     def __init__(self, fn: str, outtype: Any) -> None:
+        if fn not in _PARAMETERS:
+            raise PhintysValueError(f"RandomFunction: {fn!r} is none of {sorted(_PARAMETERS)}")
         self.fn = fn
         self.dtype = outtype if isinstance(outtype, str) else outtype.dtype
 
-    def __call__(self, state: Any, lengths: Sequence[Any], *parameters: Any) -> list[Any]:
-        inputs = [_state(state), *parameters, *lengths]
+    def __call__(self, state: Any, size: Any, *parameters: Any) -> list[Any]:
+        wanted = _PARAMETERS[self.fn]
+        if len(parameters) != len(wanted):
+            raise PhintysTypeError(
+                f"random {self.fn} takes {len(wanted)} parameters, got {len(parameters)}"
+            )
+        inputs = [_state(state)]
+        for value, dtype in zip(parameters, wanted, strict=True):
+            value = as_tensor_variable(value)
+            # Rows of float32 probabilities are scaled in their own dtype.
+            own = self.fn == "multinomial" and value.dtype == "float32"
+            inputs.append(value if own else cast(value, dtype))
+        inputs += as_lengths(size, self.fn)
         new_state, sample = _core.apply("mt19937_draw", inputs, kind=self.fn)
         return [new_state, cast(sample, self.dtype)]
 
@@ -171,7 +198,7 @@ def uniform(
         dtype = upcast(config.floatX, low.dtype, high.dtype)
     lengths = _infer_lengths(ndim, size, low, high)
     draw = RandomFunction("uniform", str(dtype))
-    return draw(random_state, lengths, cast(low, "float64"), cast(high, "float64"))
+    return draw(random_state, lengths, low, high)
 
 
 def normal(
@@ -188,7 +215,7 @@ def normal(
         dtype = upcast(config.floatX, avg.dtype, std.dtype)
     lengths = _infer_lengths(ndim, size, avg, std)
     draw = RandomFunction("normal", str(dtype))
-    return draw(random_state, lengths, cast(avg, "float64"), cast(std, "float64"))
+    return draw(random_state, lengths, avg, std)
 
 
 def _old_name(prob: Any) -> Any:
@@ -215,7 +242,7 @@ def binomial(
     n, p = as_tensor_variable(n), as_tensor_variable(p)
     lengths = _infer_lengths(ndim, size, n, p)
     draw = RandomFunction("binomial", str(dtype))
-    return draw(random_state, lengths, cast(n, "int64"), cast(p, "float64"))
+    return draw(random_state, lengths, n, p)
 
 
 def random_integers(
@@ -230,7 +257,7 @@ def random_integers(
     low, high = as_tensor_variable(low), as_tensor_variable(high)
     lengths = _infer_lengths(ndim, size, low, high)
     draw = RandomFunction("random_integers", str(dtype))
-    return draw(random_state, lengths, cast(low, "int64"), cast(high, "int64"))
+    return draw(random_state, lengths, low, high)
 
 
 def choice(
@@ -253,10 +280,9 @@ def choice(
     n = _core.shape_i(a, 0) if a.ndim else cast(a, "int64")
     if isinstance(replace, (bool, np.bool_)):
         replace = int(replace)
-    replace = cast(as_tensor_variable(replace), "int64")
     index_dtype = "int64" if a.ndim else str(dtype)
     new_state, index = RandomFunction("choice", index_dtype)(
-        random_state, lengths, n, replace, cast(weights, "float64")
+        random_state, lengths, n, replace, weights
     )
     return [new_state, cast(a[index], dtype) if a.ndim else index]
 
@@ -271,7 +297,7 @@ def poisson(
     """Poisson numbers of mean `lam`; without `size`, of the shape of `lam`."""
     lam = as_tensor_variable(lam)
     lengths = _infer_lengths(ndim, size, lam)
-    return RandomFunction("poisson", str(dtype))(random_state, lengths, cast(lam, "float64"))
+    return RandomFunction("poisson", str(dtype))(random_state, lengths, lam)
 
 
 def permutation(
@@ -311,10 +337,8 @@ def multinomial(
     if pvals.ndim < 1:
         raise PhintysTypeError(f"multinomial: pvals must have a dimension, got {pvals.type}")
     lengths = _infer_lengths(ndim, size, n, pvals[..., 0])
-    if pvals.dtype != "float32":
-        pvals = cast(pvals, "float64")
     draw = RandomFunction("multinomial", str(dtype))
-    return draw(random_state, lengths, cast(n, "int64"), pvals)
+    return draw(random_state, lengths, n, pvals)
 
 
 def permute_row_elements(x: Any, order: Any) -> Any:

@@ -23,6 +23,7 @@ from phintys.raise_op import check
 from phintys.scalar.dtypes import integer_dtypes
 from phintys.tensor.conversion import as_tensor_variable
 from phintys.tensor.elemwise import cast, function_named
+from phintys.tensor.linalg_basic import dot
 from phintys.tensor.random.state import (
     Draws,
     body_of,
@@ -35,6 +36,7 @@ from phintys.tensor.random.state import (
 from phintys.tensor.reduction import max as max_of
 from phintys.tensor.reduction import sum as sum_of
 from phintys.tensor.shape import reshape
+from phintys.tensor.slinalg import cholesky
 
 __all__ = [
     "bernoulli",
@@ -59,6 +61,7 @@ __all__ = [
     "logistic",
     "lognormal",
     "multinomial",
+    "multivariate_normal",
     "nbinom",
     "negative_binomial",
     "normal",
@@ -159,6 +162,31 @@ def standard_normal(draws: Draws, size: Any = None, dtype: Any = None) -> Any:
     return draws.real(
         "normal", lengths_of("standard_normal", size), real_dtype("standard_normal", dtype)
     )
+
+
+@distribution
+def multivariate_normal(
+    draws: Draws, mean: Any, cov: Any, size: Any = None, dtype: Any = None
+) -> Any:
+    """Normal vectors of the means `mean` (..., K) and covariances `cov` (K, K).
+
+    The result has the shape ``size + (K,)``. `cov` must be positive definite: LinAlgError.
+    """
+    name = "multivariate_normal"
+    mean, cov = _variables(mean, cov)
+    if mean.ndim < 1 or cov.ndim != 2:
+        raise PhintysTypeError(
+            f"{name}: mean must have a dimension and cov two, got {mean.type} and {cov.type}"
+        )
+    dtype = real_dtype(name, dtype, mean, cov)
+    k = _core.shape_i(mean, mean.ndim - 1)
+    lengths = [*lengths_of(name, size, mean, core=1), k]
+    rows = as_tensor_variable(np.int64(1))
+    for length in lengths[:-1]:
+        rows = rows * length
+    z = draws.real("normal", [rows, k], dtype)
+    spread = dot(z, cholesky(cast(cov, dtype)).T)
+    return cast(mean, dtype) + reshape(spread, lengths, ndim=len(lengths))
 
 
 @distribution
@@ -472,6 +500,8 @@ def bernoulli(draws: Draws, p: Any = 0.5, size: Any = None, dtype: Any = None) -
 @distribution
 def binomial(draws: Draws, n: Any = 1, p: Any = 0.5, size: Any = None, dtype: Any = None) -> Any:
     """How many of `n` trials succeed, each with probability `p`."""
+    if isinstance(n, (int, np.integer)) and n == 1:
+        return body_of("bernoulli")(draws, p, size, dtype)
     n, p = _variables(n, p)
     dtype = whole_dtype("binomial", dtype)
     lengths = lengths_of("binomial", size, n, p)
@@ -492,7 +522,7 @@ def geometric(draws: Draws, p: Any, size: Any = None, dtype: Any = None) -> Any:
     (p,) = _variables(p)
     dtype = whole_dtype("geometric", dtype)
     lengths = lengths_of("geometric", size, p)
-    p = cast(checked("geometric", "p", p, 0, 1), "float64")
+    p = cast(checked("geometric", "p", p, 0, 1, above=True), "float64")
     e = _wide("geometric", draws.real("exponential", lengths, "float64"), p)
     return cast(maximum(ceil(e / -log1p(-p)), 1), dtype)
 
@@ -503,7 +533,7 @@ def negative_binomial(draws: Draws, n: Any, p: Any, size: Any = None, dtype: Any
     n, p = _variables(n, p)
     dtype = whole_dtype("negative_binomial", dtype)
     lengths = lengths_of("negative_binomial", size, n, p)
-    p = cast(checked("negative_binomial", "p", p, 0, 1), "float64")
+    p = cast(checked("negative_binomial", "p", p, 0, 1, above=True), "float64")
     g = _wide("negative_binomial", draws.real("gamma", lengths, "float64", n), p)
     return cast(draws.draw("poisson", lengths, "int64", g * ((1 - p) / p)), dtype)
 

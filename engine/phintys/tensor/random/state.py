@@ -111,20 +111,26 @@ def whole_dtype(name: str, dtype: Any) -> str:
     return dtype
 
 
-def checked(name: str, what: str, value: Any, low: float, high: float | None = None) -> Any:
+def checked(
+    name: str, what: str, value: Any, low: float, high: float | None = None, above: bool = False
+) -> Any:
     """`value` after a check that all its elements are in [low, high]; NaN is not.
 
-    A constant is checked at once: ValueError. Others are when the function runs: ValueError too.
+    With `above` they must not be `low` itself. A constant is checked at once, others when the
+    function runs: ValueError.
     """
-    bounds = f"not be below {low:g}" if high is None else f"be between {low:g} and {high:g}"
+    if above:
+        bounds = f"be above {low:g}" + ("" if high is None else f" and at most {high:g}")
+    else:
+        bounds = f"not be below {low:g}" if high is None else f"be between {low:g} and {high:g}"
     message = f"{name}: {what} must {bounds}"
+    good = function_named("gt" if above else "ge")(value, low)
     if isinstance(value, _core.Variable) and hasattr(value, "data"):
         data = np.asarray(value.data)
-        good = (data >= low) if high is None else (data >= low) & (data <= high)
-        if not good.all():
+        fits = (data > low if above else data >= low) & (True if high is None else data <= high)
+        if not fits.all():
             raise PhintysValueError(f"{message}, got {value.data}")
         return value
-    good = function_named("ge")(value, low)
     if high is not None:
         good = function_named("and_")(good, function_named("le")(value, high))
     return check(value, [all_of(good) if good.ndim else good], message, value_error=True)

@@ -1,0 +1,5 @@
+"""``pytensor.tensor.random.utils``."""
+
+from phintys.tensor.random.stream import RandomStream
+
+__all__ = ["RandomStream"]
