@@ -118,7 +118,8 @@ void MrgUniform::perform(PerformContext&, std::span<const TensorView> inputs,
   if (out.size() == 0) return;
   const int64_t streams = inputs[0].shape[0];
   const MrgWork work{outputs[0].as<int32_t>(), streams, out.size(), out.data, dtype};
-  const int64_t tiles = (streams + kMrgTile - 1) / kMrgTile;
+  // Streams beyond the number of elements are not used.
+  const int64_t tiles = (std::min(streams, out.size()) + kMrgTile - 1) / kMrgTile;
   // A chunk of some ten thousand numbers.
   const int64_t per_tile = out.size() / streams * kMrgTile + kMrgTile;
   parallel_ranges(tiles, std::max<int64_t>(1, 16384 / per_tile), [&](int64_t begin, int64_t end) {
