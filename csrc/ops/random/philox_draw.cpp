@@ -227,7 +227,7 @@ void draw_integers(const Kind& kind, const PhiloxState& state, const TensorView*
   });
 }
 
-static_assert(kBlock % kPhiloxGroup == 0 && kGrain % kBlock == 0);
+static_assert(kBlock % kPhiloxGroup == 0 && kGrain % kBlock == 0 && kBlock <= kMaxLaneWork);
 
 }  // namespace
 

@@ -14,8 +14,9 @@ namespace phintys {
 inline constexpr int64_t kPhiloxGroup = 16;
 
 // What a kernel of a distribution with parameters is given: the elements first, first + step, ...
-// `a`, `b` and `out` hold `n` rounded up to a multiple of kLanePad.
+// `n` is a multiple of kLanePad, at most kMaxLaneWork.
 inline constexpr int64_t kLanePad = 8;
+inline constexpr int64_t kMaxLaneWork = 256;
 struct LaneWork {
   PhiloxState state;
   uint64_t first;

@@ -1,6 +1,6 @@
 // Distributions with parameters. Each lane is one element with counters of its own: a rejected
 // candidate of an element is replaced by its own next attempt, so that no element depends on
-// another. A vector is done when all its lanes are.
+// another. Elements whose candidate was rejected are packed together for the next attempt.
 #include "ops/random/philox_simd.h"
 
 namespace phintys::PHINTYS_ISA {
@@ -21,20 +21,64 @@ struct Lanes {
   }
 };
 
-// f(lanes, position): sets out[position...].
+// A candidate for each lane, and where it is accepted.
+struct Candidate {
+  VF64 value;
+  mask_of<VF64> accepted;
+};
+
+// The elements that have no number yet.
+struct Open {
+  int32_t at[kMaxLaneWork];
+  int64_t index[kMaxLaneWork];
+  double a[kMaxLaneWork], b[kMaxLaneWork];
+  int64_t n = 0;
+};
+
+// candidate(lanes, a, b, attempt) until every element has an accepted one.
 template <class F>
-PHINTYS_INLINE void for_lanes(const LaneWork& work, F f) {
+PHINTYS_INLINE void draw_until_accepted(const LaneWork& work, F candidate) {
   const PhiloxState& s = work.state;
   const VI64 c = VI64::broadcast(static_cast<int64_t>(s.draw & 0xffffffff));
   const VI64 d = VI64::broadcast(static_cast<int64_t>(s.draw >> 32));
-  VI64 ramp = VI64::broadcast(0);
-  for (int i = 0; i < VI64::lanes; ++i) {
-    ramp.v[i] = static_cast<int64_t>(work.first + static_cast<uint64_t>(i) * work.step);
-  }
-  Lanes lanes{philox_keys(s), ramp, c, d};
+  Lanes lanes{philox_keys(s), VI64::broadcast(0), c, d};
+  Open open;
+  VI64 steps = lane_numbers();
+  for (int i = 0; i < VI64::lanes; ++i) steps.v[i] *= static_cast<int64_t>(work.step);
   for (int64_t i = 0; i < work.n; i += VI64::lanes) {
-    f(lanes, i);
-    lanes.index = lanes.index + static_cast<int64_t>(work.step) * VI64::lanes;
+    const uint64_t first = work.first + static_cast<uint64_t>(i) * work.step;
+    lanes.index = steps + static_cast<int64_t>(first);
+    const Candidate x = candidate(lanes, VF64::load(work.a + i), VF64::load(work.b + i), 1);
+    x.value.store(work.out + i);
+    if (all(x.accepted)) continue;
+    for (int lane = 0; lane < VI64::lanes; ++lane) {
+      if (!get_lane(x.accepted, lane)) open.at[open.n++] = static_cast<int32_t>(i + lane);
+    }
+  }
+  for (int64_t attempt = 2; open.n > 0 && attempt < kMaxAttempts; ++attempt) {
+    const int64_t n = open.n;
+    const int64_t padded = (n + VI64::lanes - 1) / VI64::lanes * VI64::lanes;
+    for (int64_t i = 0; i < padded; ++i) {
+      const int32_t at = open.at[i < n ? i : n - 1];
+      open.index[i] = static_cast<int64_t>(work.first + static_cast<uint64_t>(at) * work.step);
+      open.a[i] = work.a[at];
+      open.b[i] = work.b[at];
+    }
+    open.n = 0;
+    for (int64_t i = 0; i < n; i += VI64::lanes) {
+      lanes.index = VI64::load(open.index + i);
+      const Candidate x = candidate(lanes, VF64::load(open.a + i), VF64::load(open.b + i), attempt);
+      double values[VI64::lanes];
+      x.value.store(values);
+      for (int lane = 0; lane < VI64::lanes && i + lane < n; ++lane) {
+        const int32_t at = open.at[i + lane];
+        if (get_lane(x.accepted, lane)) {
+          work.out[at] = values[lane];
+        } else {
+          open.at[open.n++] = at;  // at or before i + lane: already read
+        }
+      }
+    }
   }
 }
 
@@ -54,34 +98,29 @@ PHINTYS_INLINE VF64 normal_of(const WordLanes& w) {
 // below the smallest double.
 template <bool kLog>
 PHINTYS_INLINE void gamma_lanes(const LaneWork& work) {
-  for_lanes(work, [&](const Lanes& lanes, int64_t at) __attribute__((always_inline)) {
-    const VF64 shape = VF64::load(work.a + at);
+  draw_until_accepted(work, [](const Lanes& lanes, VF64 shape, VF64,
+                               int64_t attempt) __attribute__((always_inline)) {
     const auto small = shape < 1.0;
     const auto plain = (shape > 0.0) & (shape < 1e300);
     const VF64 raised = select(plain, select(small, shape + 1.0, shape), number(1.0));
     const VF64 d = raised - 1.0 / 3.0;
     const VF64 c = number(1.0) / sqrt(d * 9.0);
-    VF64 result = number(0.0);
-    auto open = plain;
-    for (int64_t attempt = 1; any(open) && attempt < kMaxAttempts; ++attempt) {
-      const WordLanes w = lanes.attempt(attempt);
-      const VF64 x = normal_of(w);
-      const VF64 root = number(1.0) + c * x;
-      const VF64 v = root * root * root;
-      const auto positive = v > 0.0;
-      const VF64 log_v = log_of_normal(select(positive, v, number(1.0)));
-      const VF64 log_u = log_of_normal(unit_short(w.word[3]));
-      const auto accepted = open & positive & (log_u < x * x * 0.5 + d * (number(1.0) - v + log_v));
-      result = select(accepted, kLog ? log_of_normal(d) + log_v : d * v, result);
-      open = open & ~accepted;
-    }
+    const WordLanes w = lanes.attempt(attempt);
+    const VF64 x = normal_of(w);
+    const VF64 root = number(1.0) + c * x;
+    const VF64 v = root * root * root;
+    const auto positive = v > 0.0;
+    const VF64 log_v = log_of_normal(select(positive, v, number(1.0)));
+    const VF64 log_u = log_of_normal(unit_short(w.word[3]));
+    const auto accepted = positive & (log_u < x * x * 0.5 + d * (number(1.0) - v + log_v));
+    VF64 result = kLog ? log_of_normal(d) + log_v : d * v;
     if (any(small & plain)) {
       const VF64 boost = log_of_normal(unit_positive(lanes.attempt(0).low())) / shape;
       result = select(small & plain, kLog ? result + boost : result * math::exp(boost), result);
     }
     // No shape at all, or one so large that its gamma numbers are the shape itself.
-    const VF64 edge = kLog ? math::log(shape) : shape;
-    select(plain, result, edge).store(work.out + at);
+    if (any(~plain)) result = select(plain, result, kLog ? math::log(shape) : shape);
+    return Candidate{result, accepted | ~plain};
   });
 }
 
@@ -133,34 +172,28 @@ PHINTYS_INLINE VF64 poisson_by_inversion(const Lanes& lanes, VF64 lam) {
 // Hoermann's PTRS: "The transformed rejection method for generating Poisson random variables",
 // Insurance: Mathematics and Economics 12 (1993). The logarithm of the probability is summed so
 // that large means lose nothing by cancellation.
-PHINTYS_INLINE VF64 poisson_by_rejection(const Lanes& lanes, VF64 lam, mask_of<VF64> open) {
+PHINTYS_INLINE Candidate poisson_by_rejection(const Lanes& lanes, VF64 lam, int64_t attempt) {
   const VF64 b = number(0.931) + sqrt(lam) * 2.53;
   const VF64 a = b * 0.02483 - 0.059;
-  const VF64 inv_alpha = number(1.1239) + number(1.1328) / (b - 3.4);
   const VF64 v_r = number(0.9277) - number(3.6224) / (b - 2.0);
-  VF64 result = number(0.0);
-  for (int64_t attempt = 1; any(open) && attempt < kMaxAttempts; ++attempt) {
-    const WordLanes w = lanes.attempt(attempt);
-    const VF64 u = unit_interval(w.low()) - 0.5;
-    const VF64 v = unit_positive(w.high());
-    const VF64 us = max(number(0.5) - abs(u), number(1e-300));
-    const VF64 k = floor((a * 2.0 / us + b) * u + lam + 0.43);
-    auto accepted = (us >= 0.07) & (v <= v_r);
-    const auto possible = (k >= 0.0) & ~((us < 0.013) & (v > us));
-    if (any(open & possible & ~accepted)) {
-      // log of lam^k e^-lam / k!, with k + 1 = m: m log(lam / m) - lam + m is small.
-      const VF64 m = select(possible, k, number(0.0)) + 1.0;
-      const VF64 y = (lam - m) / m;
-      const VF64 log_p = m * (math::log1p(y) - y) - log_of_normal(lam) + log_of_normal(m) * 0.5 -
-                         0.91893853320467274178 - stirling_tail(m - 1.0);
-      const VF64 left = math::log(v * inv_alpha / (a / (us * us) + b));
-      accepted = accepted | (left <= log_p);
-    }
-    accepted = accepted & open & possible;
-    result = select(accepted, k, result);
-    open = open & ~accepted;
+  const WordLanes w = lanes.attempt(attempt);
+  const VF64 u = unit_interval(w.low()) - 0.5;
+  const VF64 v = unit_positive(w.high());
+  const VF64 us = max(number(0.5) - abs(u), number(1e-300));
+  const VF64 k = floor((a * 2.0 / us + b) * u + lam + 0.43);
+  auto accepted = (us >= 0.07) & (v <= v_r);
+  const auto possible = (k >= 0.0) & ~((us < 0.013) & (v > us));
+  if (any(possible & ~accepted)) {
+    const VF64 inv_alpha = number(1.1239) + number(1.1328) / (b - 3.4);
+    // log of lam^k e^-lam / k!, with k + 1 = m: m log(lam / m) - lam + m is small.
+    const VF64 m = select(possible, k, number(0.0)) + 1.0;
+    const VF64 y = (lam - m) / m;
+    const VF64 log_p = m * (math::log1p(y) - y) - log_of_normal(lam) + log_of_normal(m) * 0.5 -
+                       0.91893853320467274178 - stirling_tail(m - 1.0);
+    const VF64 left = math::log(v * inv_alpha / (a / (us * us) + b));
+    accepted = accepted | (left <= log_p);
   }
-  return result;
+  return {k, accepted & possible};
 }
 
 // --- binomial
@@ -184,40 +217,34 @@ PHINTYS_INLINE VF64 binomial_by_inversion(const Lanes& lanes, VF64 n, VF64 p) {
 
 // Hoermann's BTRS: "The generation of binomial random variates", Journal of Statistical Computation
 // and Simulation 46 (1993).
-PHINTYS_INLINE VF64 binomial_by_rejection(const Lanes& lanes, VF64 n, VF64 p, mask_of<VF64> open) {
+PHINTYS_INLINE Candidate binomial_by_rejection(const Lanes& lanes, VF64 n, VF64 p,
+                                               int64_t attempt) {
   const VF64 q = number(1.0) - p;
   const VF64 spread = sqrt(n * p * q);
   const VF64 b = number(1.15) + spread * 2.53;
   const VF64 a = b * 0.0248 - 0.0873 + p * 0.01;
   const VF64 c = n * p + 0.5;
   const VF64 v_r = number(0.92) - number(4.2) / b;
-  const VF64 alpha = (number(2.83) + number(5.1) / b) * spread;
-  const VF64 odds = p / q;
-  const VF64 m = floor((n + 1.0) * p);
-  VF64 result = number(0.0);
-  for (int64_t attempt = 1; any(open) && attempt < kMaxAttempts; ++attempt) {
-    const WordLanes w = lanes.attempt(attempt);
-    const VF64 u = unit_interval(w.low()) - 0.5;
-    const VF64 v = unit_positive(w.high());
-    const VF64 us = max(number(0.5) - abs(u), number(1e-300));
-    const VF64 k = floor((a * 2.0 / us + b) * u + c);
-    auto accepted = (us >= 0.07) & (v <= v_r);
-    const auto possible = (k >= 0.0) & (k <= n);
-    if (any(open & possible & ~accepted)) {
-      const VF64 x = select(possible, k, m);
-      const VF64 left = math::log(v * alpha / (a / (us * us) + b));
-      const VF64 right = (m + 0.5) * math::log((m + 1.0) / (odds * (n - m + 1.0))) +
-                         (n + 1.0) * math::log((n - m + 1.0) / (n - x + 1.0)) +
-                         (x + 0.5) * math::log(odds * (n - x + 1.0) / (x + 1.0)) +
-                         stirling_tail(m) + stirling_tail(n - m) - stirling_tail(x) -
-                         stirling_tail(n - x);
-      accepted = accepted | (left <= right);
-    }
-    accepted = accepted & open & possible;
-    result = select(accepted, k, result);
-    open = open & ~accepted;
+  const WordLanes w = lanes.attempt(attempt);
+  const VF64 u = unit_interval(w.low()) - 0.5;
+  const VF64 v = unit_positive(w.high());
+  const VF64 us = max(number(0.5) - abs(u), number(1e-300));
+  const VF64 k = floor((a * 2.0 / us + b) * u + c);
+  auto accepted = (us >= 0.07) & (v <= v_r);
+  const auto possible = (k >= 0.0) & (k <= n);
+  if (any(possible & ~accepted)) {
+    const VF64 alpha = (number(2.83) + number(5.1) / b) * spread;
+    const VF64 odds = p / q;
+    const VF64 m = floor((n + 1.0) * p);
+    const VF64 x = select(possible, k, m);
+    const VF64 left = math::log(v * alpha / (a / (us * us) + b));
+    const VF64 right = (m + 0.5) * math::log((m + 1.0) / (odds * (n - m + 1.0))) +
+                       (n + 1.0) * math::log((n - m + 1.0) / (n - x + 1.0)) +
+                       (x + 0.5) * math::log(odds * (n - x + 1.0) / (x + 1.0)) + stirling_tail(m) +
+                       stirling_tail(n - m) - stirling_tail(x) - stirling_tail(n - x);
+    accepted = accepted | (left <= right);
   }
-  return result;
+  return {k, accepted & possible};
 }
 
 }  // namespace
@@ -226,47 +253,48 @@ void philox_gamma_lanes(const LaneWork& work) { gamma_lanes<false>(work); }
 void philox_log_gamma_lanes(const LaneWork& work) { gamma_lanes<true>(work); }
 
 void philox_poisson_lanes(const LaneWork& work) {
-  for_lanes(work, [&](const Lanes& lanes, int64_t at) __attribute__((always_inline)) {
-    const VF64 lam = VF64::load(work.a + at);
-    const auto large = lam >= 10.0;
-    VF64 result = number(0.0);
-    if (any(~large)) {
-      result = poisson_by_inversion(lanes, select(large, number(0.0), lam));
-    }
-    if (any(large)) {
-      const VF64 k = poisson_by_rejection(lanes, select(large, lam, number(10.0)), large);
-      result = select(large, k, result);
-    }
-    result.store(work.out + at);
-  });
+  draw_until_accepted(
+      work, [](const Lanes& lanes, VF64 lam, VF64, int64_t attempt) __attribute__((always_inline)) {
+        const auto large = lam >= 10.0;
+        Candidate x{number(0.0), ~large};
+        if (any(large)) {
+          const auto y = poisson_by_rejection(lanes, select(large, lam, number(10.0)), attempt);
+          x = {y.value, y.accepted | ~large};
+        }
+        if (any(~large)) {
+          const VF64 k = poisson_by_inversion(lanes, select(large, number(0.0), lam));
+          x.value = select(large, x.value, k);
+        }
+        return x;
+      });
 }
 
 void philox_binomial_lanes(const LaneWork& work) {
-  for_lanes(work, [&](const Lanes& lanes, int64_t at) __attribute__((always_inline)) {
-    const VF64 n = VF64::load(work.a + at);
-    const VF64 given = VF64::load(work.b + at);
+  draw_until_accepted(work, [](const Lanes& lanes, VF64 n, VF64 given,
+                               int64_t attempt) __attribute__((always_inline)) {
     const auto flipped = given > 0.5;
     const VF64 p = select(flipped, number(1.0) - given, given);
     const auto large = n * p >= 10.0;
-    VF64 result = number(0.0);
-    if (any(~large)) {
-      result = binomial_by_inversion(lanes, select(large, number(0.0), n), p);
-    }
+    Candidate x{number(0.0), ~large};
     if (any(large)) {
-      const VF64 k = binomial_by_rejection(lanes, select(large, n, number(100.0)),
-                                           select(large, p, number(0.25)), large);
-      result = select(large, k, result);
+      const auto y = binomial_by_rejection(lanes, select(large, n, number(100.0)),
+                                           select(large, p, number(0.25)), attempt);
+      x = {y.value, y.accepted | ~large};
     }
-    select(flipped, n - result, result).store(work.out + at);
+    if (any(~large)) {
+      const VF64 k = binomial_by_inversion(lanes, select(large, number(0.0), n), p);
+      x.value = select(large, x.value, k);
+    }
+    x.value = select(flipped, n - x.value, x.value);
+    return x;
   });
 }
 
 // Robert, "Simulation of truncated normal variables", Statistics and Computing 5 (1995): candidates
 // are normal, uniform or exponential, whichever is accepted most often in [a, b].
 void philox_truncated_normal_lanes(const LaneWork& work) {
-  for_lanes(work, [&](const Lanes& lanes, int64_t at) __attribute__((always_inline)) {
-    const VF64 given_a = VF64::load(work.a + at);
-    const VF64 given_b = VF64::load(work.b + at);
+  draw_until_accepted(work, [](const Lanes& lanes, VF64 given_a, VF64 given_b,
+                               int64_t attempt) __attribute__((always_inline)) {
     const auto flipped = given_b < 0.0;
     const VF64 a = select(flipped, number(0.0) - given_b, given_a);
     const VF64 b = select(flipped, number(0.0) - given_a, given_b);
@@ -280,23 +308,19 @@ void philox_truncated_normal_lanes(const LaneWork& work) {
     const auto in_tail = a > 0.0;
     const auto uniform = (in_tail & (width <= limit)) | (~in_tail & (width <= 2.5066282746310002));
     const auto normal = ~(in_tail | uniform);
-    VF64 result = a;
-    auto open = a < b;
-    for (int64_t attempt = 1; any(open) && attempt < kMaxAttempts; ++attempt) {
-      const WordLanes w = lanes.attempt(attempt);
-      const VF64 from_normal = normal_of(w);
-      const VF64 from_uniform = a + width * unit_interval(w.low());
-      const VF64 from_tail = a - log_of_normal(unit_positive(w.low())) / rate;
-      const VF64 x = select(normal, from_normal, select(uniform, from_uniform, from_tail));
-      const VF64 off = select(uniform, x, x - rate);
-      const VF64 base = select(uniform, start * start, number(0.0));
-      const VF64 log_u = log_of_normal(unit_short(w.word[3]));
-      const auto accepted =
-          open & (x >= a) & (x <= b) & (normal | (log_u * 2.0 <= base - off * off));
-      result = select(accepted, x, result);
-      open = open & ~accepted;
-    }
-    select(flipped, number(0.0) - result, result).store(work.out + at);
+    const WordLanes w = lanes.attempt(attempt);
+    const VF64 from_normal = normal_of(w);
+    const VF64 from_uniform = a + width * unit_interval(w.low());
+    const VF64 from_tail = a - log_of_normal(unit_positive(w.low())) / rate;
+    const VF64 x = select(normal, from_normal, select(uniform, from_uniform, from_tail));
+    const VF64 off = select(uniform, x, x - rate);
+    const VF64 base = select(uniform, start * start, number(0.0));
+    const VF64 log_u = log_of_normal(unit_short(w.word[3]));
+    const auto accepted = (x >= a) & (x <= b) & (normal | (log_u * 2.0 <= base - off * off));
+    // An interval of one point has nothing to choose.
+    const auto point = ~(a < b);
+    const VF64 value = select(point, a, x);
+    return Candidate{select(flipped, number(0.0) - value, value), accepted | point};
   });
 }
 
