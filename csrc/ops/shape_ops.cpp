@@ -6,6 +6,7 @@
 #include "kernels/parallel.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/indexing/eye.h"
 #include "ops/op_util.h"
 #include "ops/subtensor.h"
 
@@ -168,7 +169,7 @@ std::vector<Var> Alloc::grad(const GradArgs& args) const {
   std::vector<Var> result(args.inputs.size());
   const Var& value = args.inputs[0];
   if (args.grads[0]) {
-    result[0] = cast(unbroadcast_to(args.grads[0], value), grad_dtype(*value));
+    result[0] = cast(sum_to_like(args.grads[0], value), grad_dtype(*value));
   }
   return result;
 }

@@ -534,3 +534,33 @@ def test_numpy_functions_over_variables(call):
     want = call(x)
     assert value.shape == np.shape(want)
     np.testing.assert_allclose(value, want, rtol=1e-13)
+
+
+def test_the_same_bits_for_any_number_of_threads():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(500, 300)).astype("float32")
+    rows, values = rng.integers(0, 7, 4000), rng.normal(size=(4000, 300)).astype("float32")
+    flat, many = rng.integers(0, 50, 100_000), rng.normal(size=100_000).astype("float32")
+    columns, wide = rng.integers(0, 300, 900), rng.normal(size=(500, 900)).astype("float32")
+    mask = rng.random(x.shape) < 0.5
+    v, k, w, c, u = T.fmatrix(), T.lvector(), T.fmatrix(), T.lvector(), T.fmatrix()
+    m, j, t = T.TensorType("bool", (False,) * 2)(), T.lvector(), T.fvector()
+    outs = [
+        T.inc_subtensor(v[k], w), T.inc_subtensor(v[:, c], u), T.set_subtensor(v[k], w),
+        v[m], T.inc_subtensor(v[m], v[m] * 2), T.nonzero(m)[1], T.inc_subtensor(v[0][j], t),
+    ]  # fmt: skip
+    f = compiled([v, k, w, c, u, m, j, t], outs)
+    before = phintys.config.num_threads
+    results = []
+    try:
+        for threads in (1, 2, 5):
+            phintys.config.num_threads = threads
+            results.append(f(x, rows, values, columns, wide, mask, flat, many))
+    finally:
+        phintys.config.num_threads = before
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            assert a.tobytes() == b.tobytes()
+    want = x.copy()
+    np.add.at(want, rows, values)
+    assert results[0][0].tobytes() == want.tobytes()

@@ -340,3 +340,69 @@ def test_reshape_family(data):
     got = phintys.function([v], [out for out, _ in outs])(x)
     for g, (_, want) in zip(got, outs, strict=True):
         same(g, want)
+
+
+def test_specify_shape_with_variables():
+    x, n = T.dmatrix(), T.lscalar()
+    f = compiled([x, n], T.specify_shape(x, (n, None)) * 2.0)
+    same(f(floats(2, 3), 2), floats(2, 3) * 2)
+    with pytest.raises(AssertionError):
+        f(floats(2, 3), 3)
+    assert T.specify_shape(x, (2, n)).type.shape == (2, None)
+    y = T.dmatrix()
+    same(compiled([x, y], T.specify_shape(x, y.shape))(floats(2, 3), floats(2, 3)), floats(2, 3))
+    g = T.grad((T.specify_shape(x, (n, 3)) ** 2).sum(), x)
+    np.testing.assert_allclose(compiled([x, n], g)(floats(2, 3), 2), 2 * floats(2, 3))
+    with pytest.raises(ValueError):
+        T.specify_shape(x, (2, 3, 4))
+
+
+def test_gradients_of_lengths_that_are_one_when_running():
+    x = floats(1)
+    check(lambda v: T.broadcast_to(v, (3, 4)) ** 2, lambda a: np.broadcast_to(a, (3, 4)) ** 2, x,
+          exact=False)  # fmt: skip
+    check(lambda v: T.alloc(v, 2, 3, 4) ** 2, lambda a: np.broadcast_to(a, (2, 3, 4)) ** 2,
+          floats(3, 1), exact=False)  # fmt: skip
+
+
+def test_constants_are_found():
+    x, row = T.dmatrix(), T.drow()
+    fixed = T.TensorType("float64", shape=(3, 4))()
+    found = [
+        (T.as_tensor_variable([1, 2, 3])[1], 2), (row.shape[0], 1), (fixed.shape[1], 4),
+        (fixed.size, 12), (T.constant(2) + 3, 5), (T.cast(T.constant(2) * 3.5, "float32"), 7.0),
+        (T.stack([T.constant(1), x.shape[0]])[0], 1), (T.alloc(3.0, x.shape[0]), 3.0),
+        (T.join(0, x.shape, T.as_tensor_variable([3]))[-1], 3), (T.zeros_like(x), 0.0),
+        (T.constant([7]).reshape(()), 7), (T.minimum(T.constant(3), T.constant(2)), 2),
+    ]  # fmt: skip
+    for v, value in found:
+        assert T.get_scalar_constant_value(v) == value
+        assert T.extract_constant(v) == value
+    for v in (x.shape[0], x, T.as_tensor_variable([1, 2]), x.shape[0] + 1, T.lscalar()):
+        assert T.extract_constant(v) is v
+        with pytest.raises(T.NotScalarConstantError):
+            T.get_scalar_constant_value(v)
+    with pytest.raises(T.NotScalarConstantError):
+        T.get_scalar_constant_value(T.constant(2) + 3, elemwise=False)
+    with pytest.raises(T.EmptyConstantError):
+        T.get_scalar_constant_value(T.constant(np.zeros(0)))
+    assert T.get_vector_length(T.join(0, x.shape, x.shape)) == 4
+    assert T.get_vector_length(T.arange(4)[1:]) == 3
+    with pytest.raises(ValueError):
+        T.get_vector_length(T.dvector())
+
+
+@pytest.mark.parametrize("prefix", ["", *"bwilfdcz"])
+def test_constructors(prefix):
+    dtypes = dict(zip("bwilfdcz", "int8 int16 int32 int64 float32 float64 complex64 "
+                      "complex128".split(), strict=True))  # fmt: skip
+    kinds = {"scalar": (), "vector": (0,), "row": (1, 0), "col": (0, 1), "matrix": (0, 0)}
+    kinds.update({f"tensor{n}": (0,) * n for n in range(3, 8)})
+    for kind, pattern in kinds.items():
+        v = getattr(T, prefix + kind)("name")
+        assert v.name == "name" and v.dtype == dtypes.get(prefix, phintys.config.floatX)
+        assert v.broadcastable == tuple(map(bool, pattern))
+        several = getattr(T, prefix + ("matrices" if kind == "matrix" else kind + "s"))
+        a, b = several("a", "b")
+        assert (a.name, b.name, a.type, b.type) == ("a", "b", v.type, v.type)
+        assert len(several(3)) == 3

@@ -172,10 +172,71 @@ def get_scalar_constant_value(
             return np.asarray(first)
         raise NotScalarConstantError(f"{v}: the elements differ")
     if isinstance(v, Variable) and not only_process_constants:
+        v = _selected(v)
+        if isinstance(v, TensorConstant):
+            return get_scalar_constant_value(v)
         value = _core.uniform_constant(v)
         if value is not None:
             return np.asarray(value, dtype=v.dtype)
+        if elemwise and _is_known(v):
+            data = v.eval()
+            if data.size and bool((data == data.flat[0]).all()):
+                return np.asarray(data.flat[0])
     raise NotScalarConstantError(f"{v} is not a constant")
+
+
+# More nodes than this are not looked at in search of a constant.
+_MOST_NODES = 64
+
+
+def _is_known(v: Any) -> bool:
+    """True iff `v` is computed from a few constants alone."""
+    if v.ndim > 1 or v.owner is None:
+        return False
+    waiting, seen = [v], 0
+    while waiting:
+        node = waiting.pop().owner
+        if node is None:
+            return False
+        seen += 1
+        for x in node.inputs:
+            if not (x.is_constant and x.constant_data.size <= 1024):
+                waiting.append(x)
+        if seen + len(waiting) > _MOST_NODES:
+            return False
+    return True
+
+
+def _selected(v: Any) -> Any:
+    """What a constant index takes out of a vector that was put together; `v` itself otherwise."""
+    while v.owner is not None and v.owner.op.name == "subtensor" and len(v.owner.inputs) == 1:
+        x, code = v.owner.inputs[0], list(v.owner.op.attrs["index"])
+        # An integer that is a constant: see ops/subtensor.h.
+        if x.ndim != 1 or x.owner is None or code[:2] != [0, 1]:
+            break
+        index, length = code[2], x.static_shape[0]
+        if index < 0 and length is not None:
+            index += length
+        if x.owner.op.name == "make_vector":
+            v = x.owner.inputs[index]
+            continue
+        part = _joined_part(x.owner, index) if x.owner.op.name == "join" and index >= 0 else None
+        if part is None:
+            break
+        v = part
+    return v
+
+
+def _joined_part(node: Any, index: int) -> Any:
+    """Element `index` of joined vectors, as an element of one of them; None if not known."""
+    for part in node.inputs:
+        length = part.static_shape[0]
+        if length is None:
+            return None
+        if index < length:
+            return constant(part.constant_data[index]) if part.is_constant else part[index]
+        index -= length
+    return None
 
 
 # Names of the ops that get_scalar_constant_value looks through.

@@ -238,9 +238,10 @@ def ravel(x: Any) -> Any:
     return flatten(x)
 
 
-def is_flat(var: Any, ndim: int = 1) -> bool:
-    """True iff `var` has `ndim` dimensions."""
-    return bool(as_tensor_variable(var).ndim == ndim)
+def is_flat(var: Any, ndim: int | None = None, outdim: int | None = None) -> bool:
+    """True iff `var` has `ndim` dimensions, by default 1; `outdim` is its older name."""
+    wanted = ndim if ndim is not None else outdim
+    return bool(as_tensor_variable(var).ndim == (1 if wanted is None else wanted))
 
 
 def shape_padleft(t: Any, n_ones: int = 1) -> Any:
@@ -309,28 +310,32 @@ def squeeze(x: Any, axis: Any = None) -> Any:
 
 
 def specify_shape(x: Any, shape: Any) -> Any:
-    """`x`, whose shape is declared: known lengths are checked when the function runs.
+    """`x`, whose shape is declared, which is checked when the function runs: AssertionError.
 
-    `shape` is a list with an integer or None (nothing is declared) for each dimension.
+    `shape` is a list with a length (a number, an integer scalar variable) or None, for which
+    nothing is declared, for each dimension; or an integer vector of known length. Only numbers
+    become part of the type.
     """
+    from phintys.raise_op import check
+
     x = as_tensor_variable(x)
     entries = shape if isinstance(shape, (list, tuple)) else [shape]
-    if isinstance(shape, _core.Variable) and shape.ndim == 1:
+    if isinstance(shape, (_core.Variable, np.ndarray)) and shape.ndim == 1:
         entries = as_lengths(shape, "specify_shape")
     if len(entries) != x.ndim:
         raise PhintysValueError(f"specify_shape: {len(entries)} lengths for {x.ndim} dimensions")
-    dims = []
-    for known, entry in zip(x.static_shape, entries, strict=True):
+    dims, conditions = [], []
+    for axis, (known, entry) in enumerate(zip(x.static_shape, entries, strict=True)):
+        dims.append(-1 if known is None else known)
         if entry is None:
-            dims.append(-1 if known is None else known)
             continue
+        length = as_length(entry, "specify_shape")
         try:
-            dims.append(int(get_scalar_constant_value(as_tensor_variable(entry))))
+            dims[-1] = int(get_scalar_constant_value(length))
         except NotScalarConstantError:
-            raise PhintysTypeError(
-                f"specify_shape: lengths must be integers or None, got {entry}"
-            ) from None
-    return _core.apply("specify_shape", [x], dims=dims, rebroadcast=False)
+            conditions.append(_core.elemwise("eq", _core.shape_i(x, axis), length))
+    x = _core.apply("specify_shape", [x], dims=dims, rebroadcast=False)
+    return check(x, conditions, "SpecifyShape: got another shape") if conditions else x
 
 
 def _rebroadcast(x: Any, changes: dict[int, bool]) -> Any:
