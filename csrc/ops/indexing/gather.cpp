@@ -11,6 +11,7 @@ namespace phintys {
 namespace {
 
 constexpr int64_t kPiece = 256;  // positions held at a time: few, so that reads and writes mix
+constexpr int64_t kLongPiece = 1024;
 constexpr int64_t kTaskBytes = 128 * 1024;  // that a thread moves at a time
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -193,25 +194,31 @@ void IndexedPositions::gather_run(size_t k, const char* index, int64_t n, const 
 }
 
 void IndexedPositions::validate() const {
-  if (size_ == 0) {
-    // Arrays that broadcast to nothing are checked all the same.
-    for (size_t k = 0; k < indices_.size(); ++k) {
-      const TensorView& v = indices_[k];
-      const int64_t length = x_.shape[axis_ + static_cast<int64_t>(k)];
-      for_each_row<1>(v.ndim, v.shape, {v.data}, {v.strides},
-                      [&](const auto& p, int64_t n, const auto& step) {
-                        for (int64_t i = 0; i < n; ++i) {
-                          const int64_t index = load_int(p[0] + i * step[0], v.dtype);
-                          if (index < -length || index >= length) fail_at(k, p[0], step[0], n);
-                        }
-                      });
+  for (size_t k = 0; k < indices_.size(); ++k) {
+    const TensorView& v = indices_[k];
+    const int64_t length = x_.shape[axis_ + static_cast<int64_t>(k)];
+    auto check_run = [&](const char* at, int64_t step, int64_t n) {
+      if (v.dtype == DType::i64 && step == 8) {
+        const int64_t* index = reinterpret_cast<const int64_t*>(at);
+        if (!PHINTYS_ISA_CALL(all_in_range)(index, n, length)) fail_at(k, at, step, n);
+        return;
+      }
+      for (int64_t i = 0; i < n; ++i) {
+        const int64_t index = load_int(at + i * step, v.dtype);
+        if (index < -length || index >= length) fail_at(k, at, step, n);
+      }
+    };
+    if (v.contiguous()) {
+      const int64_t item = static_cast<int64_t>(item_size(v.dtype));
+      parallel_ranges(v.size(), 128 * kPiece, [&](int64_t begin, int64_t end) {
+        check_run(v.data + begin * item, item, end - begin);
+      });
+    } else {
+      for_each_row<1>(
+          v.ndim, v.shape, {v.data}, {v.strides},
+          [&](const auto& p, int64_t n, const auto& step) { check_run(p[0], step[0], n); });
     }
-    return;
   }
-  parallel_ranges(size_, 128 * kPiece, [&](int64_t begin, int64_t end) {
-    int64_t offsets[kPiece];
-    for (int64_t i = begin; i < end; i += kPiece) fill(i, std::min(end, i + kPiece), offsets);
-  });
 }
 
 // --- gathering ----------------------------------------------------------------------------------
@@ -227,7 +234,8 @@ bool is_item(int64_t bytes) {
 struct Tasks {
   int64_t piece, span, spans, rows, row_groups;
   Tasks(int64_t outer, int64_t n, int64_t block) {
-    piece = std::clamp<int64_t>(kTaskBytes / block, 1, kPiece);
+    // The offsets of many rows are computed once: there, long pieces cost nothing.
+    piece = std::clamp<int64_t>(kTaskBytes / block, 1, outer > 1 ? kLongPiece : kPiece);
     rows = std::clamp<int64_t>(kTaskBytes / (std::min(n, piece) * block), 1, outer);
     row_groups = ceil_div(outer, rows);
     span = std::max<int64_t>(1, kTaskBytes / (rows * block * piece)) * piece;
@@ -265,7 +273,7 @@ void gather_positions(const AxisGroups& x, const Positions& positions, char* out
     }
   };
   parallel_for(tasks.spans * tasks.row_groups, [&](int64_t task) {
-    int64_t offsets[kPiece];
+    int64_t offsets[kLongPiece];
     const int64_t start = task / tasks.row_groups * tasks.span;
     const int64_t end = std::min(n, start + tasks.span);
     const int64_t first = task % tasks.row_groups * tasks.rows;
@@ -397,10 +405,10 @@ struct Scatter {
 
   // Rows [first, last) of `before`, in order the positions whose offsets are in [low, high).
   void rows(int64_t first, int64_t last, int64_t low, int64_t high) const {
-    const int64_t n = positions.size();
-    int64_t offsets[kPiece];
-    for (int64_t begin = 0; begin < n; begin += kPiece) {
-      const int64_t end = std::min(n, begin + kPiece);
+    const int64_t n = positions.size(), piece = last - first > 1 ? kLongPiece : kPiece;
+    int64_t offsets[kLongPiece];
+    for (int64_t begin = 0; begin < n; begin += piece) {
+      const int64_t end = std::min(n, begin + piece);
       positions.fill(begin, end, offsets);
       for (int64_t row = first; row < last; ++row) {
         char* to = x.before.data + offset_of(x.before, row);

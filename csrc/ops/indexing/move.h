@@ -29,6 +29,8 @@ namespace phintys {
                    int64_t stride, bool add);                                                      \
   bool resolve_i32(int64_t* offsets, const int32_t* index, int64_t n, int64_t length,              \
                    int64_t stride, bool add);                                                      \
+  /* True iff all indices are in [-length, length). */                                             \
+  bool all_in_range(const int64_t* index, int64_t n, int64_t length);                              \
   /* offsets[i] += start + i * step. */                                                            \
   void add_ramp(int64_t* offsets, int64_t n, int64_t start, int64_t step);                         \
   /* out[i] = the item at base + offsets[i]. */                                                    \

@@ -366,6 +366,13 @@ int64_t gather_indexed(char* out, const char* table, const int64_t* index, int64
                   : gather_checked<uint32_t>(out + i * size, table, index + i, n - i, length));
 }
 
+bool all_in_range(const int64_t* index, int64_t n, int64_t length) {
+  uint64_t bad = 0;
+  const uint64_t shift = static_cast<uint64_t>(length), span = 2 * shift;
+  for (int64_t i = 0; i < n; ++i) bad |= static_cast<uint64_t>(index[i]) + shift >= span;
+  return bad == 0;
+}
+
 void add_ramp(int64_t* offsets, int64_t n, int64_t start, int64_t step) {
   for (int64_t i = 0; i < n; ++i) offsets[i] += start + i * step;
 }
