@@ -59,7 +59,7 @@ OPERATIONS = {
         lambda x, m: _numpy_set(x, m, 0),
         lambda T, x, m: T.set_subtensor(x[m], 0),
         lambda x, m: _torch_set(x, m, 0),
-        lambda x, m: x.at[m].set(0),
+        None,
     ),
     "x[i] += y": (
         "v i w",
@@ -156,11 +156,11 @@ def with_jax(variant, a):
         raise NotSupported("stores a vector where a mask is true only with its length known")
     _, plain, _, _, expression = OPERATIONS[variant["operation"]]
     function = expression or plain
-    if variant["operation"] == "take_along_axis":
-
-        def function(x, q):
-            return jax.numpy.take_along_axis(x, q, 1)
-
+    # What JAX has functions for, or can trace only so.
+    function = {
+        "take_along_axis": lambda x, q: jax.numpy.take_along_axis(x, q, 1),
+        "x[mask] = 0": lambda x, m: jax.numpy.where(m, 0, x),
+    }.get(variant["operation"], function)
     if variant["operation"] not in UNTRACEABLE:
         function = jax.jit(function)
     arrays = [jax.numpy.asarray(v) for v in a.values()]
