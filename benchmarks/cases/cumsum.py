@@ -11,9 +11,7 @@ TITLE = "`cumsum(x, axis)`"
 
 def variants():
     shapes = [((10**6,), 0), ((10**7,), 0), ((1000, 1000), 1), ((1000, 1000), 0)]
-    return [
-        {"shape": s, "axis": a, "dtype": t} for s, a in shapes for t in ("float32", "float64")
-    ]
+    return [{"shape": s, "axis": a, "dtype": t} for s, a in shapes for t in ("float32", "float64")]
 
 
 def targets(variant, metric):

@@ -105,3 +105,26 @@ def test_clone():
     assert phintys.clone(x * 2, {x: y + 1}).eval({y: 2.0}) == 6
     with pytest.raises(TypeError):
         phintys.clone(x * 2, {x: T.fscalar()})
+
+
+@pytest.mark.parametrize(
+    "f, point, want",
+    [
+        (T.maximum, (2.0, 2.0), (1, 0)),
+        (T.minimum, (2.0, 2.0), (1, 0)),
+        (T.maximum, (np.nan, 2.0), None),
+        (abs, (0.0,), (0,)),
+        (T.sqrt, (0.0,), (np.inf,)),
+        (T.pow, (0.0, 2.0), (0, 0)),
+        (T.clip, (1.0, 1.0, 2.0), (1, 0, 0)),
+        (lambda a, b: T.switch(np.asarray(True), a, b), (5.0, 6.0), (1, 0)),
+        (T.nnet.relu, (0.0,), (0.5,)),
+    ],
+)
+def test_conventions_where_there_is_no_derivative(f, point, want):
+    xs = [T.dscalar() for _ in point]
+    grads = phintys.function(xs, T.grad(f(*xs), xs))(*point)
+    if want is None:  # all of it goes to one of the operands
+        assert sum(float(g) for g in grads) == 1
+    else:
+        assert [float(g) for g in grads] == list(want)

@@ -21,11 +21,10 @@
 
 namespace phintys::ops {
 
-using AllOps =
-    ConcatLists<ArithmeticOps, DivisionOps, PowerOps, ComparisonOps, PredicateOps, LogicalOps,
-                RoundingOps, ExponentialOps, TrigonometricOps, AngleOps, HyperbolicOps, SpecialOps,
-                 GammaOps, BesselOps, IncompleteOps, NormalOps, SelectionOps, ClipOps,
-                 ComplexPartOps, ComplexFromOps>::type;
+using AllOps = ConcatLists<ArithmeticOps, DivisionOps, PowerOps, ComparisonOps, PredicateOps,
+                           LogicalOps, RoundingOps, ExponentialOps, TrigonometricOps, AngleOps,
+                           HyperbolicOps, SpecialOps, GammaOps, BesselOps, IncompleteOps, NormalOps,
+                           SelectionOps, ClipOps, ComplexPartOps, ComplexFromOps>::type;
 
 inline constexpr int kNumElementwise = AllOps::size;
 
