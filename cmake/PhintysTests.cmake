@@ -40,7 +40,7 @@ function(phintys_add_test name)
 endfunction()
 
 file(GLOB_RECURSE phintys_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/cpp/*.cpp")
-list(FILTER phintys_tests EXCLUDE REGEX "/tests/cpp/(consumer|fuzz)/|/math_probe\\.cpp$")
+list(FILTER phintys_tests EXCLUDE REGEX "/tests/cpp/(consumer|fuzz)/|_probe\\.cpp$")
 set(phintys_groups "")
 foreach(source IN LISTS phintys_tests)
   file(RELATIVE_PATH relative "${PROJECT_SOURCE_DIR}/tests/cpp" "${source}")

@@ -7,6 +7,7 @@
 #include "ops/elementwise/table.h"
 #include "ops/elemwise.h"
 #include "ops/math/bounds.h"
+#include "ops/math/special_bounds.h"
 #include "ops/registry.h"
 
 namespace phintys {
@@ -64,6 +65,9 @@ const math::Bound* bound_of(std::string_view name) {
       name.starts_with("arc") ? "a" + std::string(name.substr(3)) : std::string(name);
   for (const math::Bound& bound : math::kBounds) {
     if (bound.name == plain) return &bound;
+  }
+  for (const math::Bound& bound : math::kSpecialBounds) {
+    if (bound.name == name) return &bound;
   }
   return nullptr;
 }

@@ -3,6 +3,7 @@
 import importlib
 
 import numpy as np
+import special_cases
 from phintys import _core
 from scipy import special
 
@@ -32,13 +33,14 @@ OWN_REFERENCES = {
     "identity": lambda x: x,
     "round_half_away_from_zero": round_half_away,
     "iround": round_half_away,
+    **special_cases.REFERENCES,
 }
 
 
 def reference(name):
     """The NumPy or SciPy function that op `name` must agree with."""
     dotted = OPS[name]["numpy"]
-    if dotted is None:
+    if dotted is None or name in OWN_REFERENCES:
         return OWN_REFERENCES[name]
     module, function = dotted.rsplit(".", 1)
     return getattr(importlib.import_module(module), function)
@@ -151,6 +153,8 @@ def draw_operands(rng, name, dtype, shape):
         operands[1:] = np.minimum(*operands[1:]), np.maximum(*operands[1:])
     if name == "pow" and dtype in INTS:
         operands[1] = np.abs(operands[1])
+    if name == "polygamma":
+        operands[0] = np.abs(np.floor(operands[0])).astype(operands[0].dtype)
     return [np.asarray(a) for a in operands]
 
 

@@ -187,11 +187,16 @@ PHINTYS_INLINE V beta_length(const BetaSide<V>& s) {
   return splat<V>(2.0) / (slope + sqrt(fma(slope, slope, bend + s.a)) + min(s.a, splat<V>(1.0)));
 }
 
-/// Nodes of the rule for integrals over u > 0: u = length exp(t - e^-t) spreads them over all
-/// scales.
-inline constexpr int kBetaNodes = 96;
+/// The rule for integrals over u > 0: u = length exp(t - e^-t) spreads the nodes over all scales,
+/// from far below `length` to where e^(-a u) leaves nothing: (1 - x e^-u)^(b - 1) may fall as
+/// slowly as 1/u before that.
+inline constexpr int kBetaNodes = 128;
 inline constexpr double kBetaLow = -3.6;
-inline constexpr double kBetaStep = 8.2 / kBetaNodes;
+template <class V>
+PHINTYS_INLINE V beta_step(const BetaSide<V>& s, V length) {
+  const V reach = max(splat<V>(100.0), splat<V>(42.0) / (s.a * length));
+  return (log(reach) - splat<V>(kBetaLow)) * splat<V>(1.0 / kBetaNodes);
+}
 
 /// B(a, b) I_x(a, b) / (x^a y^b) by that rule: for parameters so large that the fraction is slow.
 template <class V>
@@ -200,15 +205,16 @@ PHINTYS_KERNEL V beta_integral(BetaSide<V> s) {
   const V odds = s.at.x.hi / s.at.y.hi;
   const V b1 = s.b - one;
   const V length = beta_length(s);
+  const V step = beta_step(s, length);
   V sum = splat<V>(0.0);
   for (int k = 0; k <= kBetaNodes; ++k) {
-    const V t = splat<V>(kBetaLow + kBetaStep * k);
+    const V t = fma(step, splat<V>(static_cast<double>(k)), splat<V>(kBetaLow));
     const V et = exp(-t);
     const V u = length * exp(t - et);
     const V l = log1p(-odds * expm1(-u));
     sum = fma(u * (one + et), exp(fma(b1, l, -(s.a * u))), sum);
   }
-  return sum * splat<V>(kBetaStep) / s.at.y.hi;
+  return sum * step / s.at.y.hi;
 }
 
 /// I and 1 - I.
@@ -293,16 +299,17 @@ PHINTYS_KERNEL V betainc_grad_double(V a, V b, V x) {
   const V odds = sx / sy;
   const V b1 = s.b - one;
   const V c = beta_length(s);
+  const V step = beta_step(s, c);
   V sum = zero;
   for (int k = 0; k <= kBetaNodes; ++k) {
-    const V t = splat<V>(kBetaLow + kBetaStep * k);
+    const V t = fma(step, splat<V>(static_cast<double>(k)), splat<V>(kBetaLow));
     const V et = exp(-t);
     const V u = c * exp(t - et);
     const V l = log1p(-odds * expm1(-u));  // log((1 - x e^-u) / (1 - x))
     const V weight = u * (one + et) * (level + select(s.swapped, l, -u));
     sum = fma(weight, exp(fma(b1, l, -(s.a * u))), sum);
   }
-  const V y = density * sum * splat<V>(kBetaStep);
+  const V y = density * sum * step;
   const auto valid = (a >= zero) & (b >= zero) & (x >= zero) & (x <= one);
   return select(valid, select(inside, select(s.swapped, -y, y), zero), quiet_nan<V>());
 }

@@ -168,7 +168,7 @@ PHINTYS_KERNEL V owens_t_double(V h, V a) {
     const V t2 = t * t;
     sum = fma(exp(scale * t2), splat<V>(kLegendreWeights[k]) / (one + t2), sum);
   }
-  const auto e = gauss_factor(min(hc, splat<V>(60.0)), -0.5);
+  const auto e = gauss_factor(min(hc, splat<V>(39.0)), -0.5);
   const V inner = splat<V>(0.15915494309189535) * width * sum * ldexp_small(e.factor, e.n);
   const V q = ndtr_double(-ah);
   const V qa = ndtr_double(-product);

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 from phintys.scalar.dtypes import (
     autocast_float,
     autocast_int,
@@ -14,8 +17,20 @@ from phintys.scalar.dtypes import (
     integer_dtypes,
     uint_dtypes,
     upcast,
-    upgrade_to_float,
 )
+from phintys.scalar.ops import upgrade_to_float
+
+
+def __getattr__(name: str) -> Any:
+    # Scalar ops and types know of tensors, which know of this package: found when asked for.
+    if name in ("basic", "basic_scipy"):
+        return importlib.import_module(f"phintys.scalar.{name}")
+    if not name.startswith("__"):
+        basic = importlib.import_module("phintys.scalar.basic")
+        if hasattr(basic, name):
+            return getattr(basic, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "autocast_float",

@@ -22,6 +22,7 @@ from phintys.tensor.reduction_classes import *  # noqa: F403
 from phintys.tensor.scans import *  # noqa: F403
 from phintys.tensor.shape import *  # noqa: F403
 from phintys.tensor.sort import *  # noqa: F403
+from phintys.tensor.special import *  # noqa: F403
 from phintys.tensor.statistics import *  # noqa: F403
 from phintys.tensor.subtensor import *  # noqa: F403
 from phintys.tensor.type import TensorType

@@ -14,6 +14,7 @@ from phintys import _core
 from phintys.config import config
 from phintys.errors import PhintysTypeError, PhintysValueError
 from phintys.scalar.dtypes import DTYPES, complex_dtypes, discrete_dtypes
+from phintys.scalar.ops import Elemwise
 from phintys.tensor.conversion import as_tensor_variable
 
 # Other names of registry ops: Theano's, NumPy's and PyTensor's.
@@ -50,10 +51,34 @@ ALIASES = {
     "isnan_": "isnan",
     "isinf_": "isinf",
     "arctan_2": "arctan2",
+    "digamma": "psi",
+    "trigamma": "tri_gamma",
+    "lgamma": "gammaln",
+    "jn": "jv",
+    "kn": "kv",
 }
 
 _ARGUMENTS = {1: "x", 2: "x, y", 3: "x, y, z"}
-_NAMED_ARGUMENTS = {"switch": "cond, ift, iff", "clip": "x, min, max", "second": "shape_of, value"}
+_NAMED_ARGUMENTS = {
+    "switch": "cond, ift, iff",
+    "clip": "x, min, max",
+    "second": "shape_of, value",
+    "polygamma": "n, x",
+    "beta": "a, b",
+    "betaln": "a, b",
+    "betainc": "a, b, x",
+    "betaincinv": "a, b, p",
+    "gammainc": "k, x",
+    "gammaincc": "k, x",
+    "gammaincinv": "k, p",
+    "gammainccinv": "k, q",
+    "jv": "nu, x",
+    "iv": "nu, x",
+    "ive": "nu, x",
+    "kv": "nu, x",
+    "kve": "nu, x",
+    "owens_t": "h, a",
+}
 _RULES = {
     "upcast": "The dtype is the promotion of the operands' dtypes.",
     "upcast_real": "The dtype is the promotion of the operands' dtypes, or that of its real part.",
@@ -302,6 +327,7 @@ def identity_like(x: Any) -> Any:
 __all__ = [
     *(name for name in _generated),
     "ALIASES",
+    "Elemwise",
     "allclose",
     "angle",
     "cast",
