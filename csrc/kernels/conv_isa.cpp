@@ -232,6 +232,11 @@ PHINTYS_INLINE void panel_tile(const ConvPanel<T>& p, int64_t q) {
   const T* a = p.a;
   const T* b = p.b + q;
   const int64_t* off = p.off;
+  if (p.k > 128) {
+    for (int m = 0; m < R; ++m) {
+      for (int i = 0; i < N; ++i) __builtin_prefetch(p.c + m * p.ldc + q + i * kLanes, 1);
+    }
+  }
   for (const int64_t* end = off + p.k; off != end; ++off, a += R) {
     const T* from = b + *off;
     V x[N];
