@@ -1,6 +1,8 @@
 #include "ops/reference.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <string_view>
 #include <vector>
 
@@ -54,30 +56,43 @@ const char* result_dtype(DTypeRule rule) {
       return "int64";
     case DTypeRule::second:
       return "of y";
+    case DTypeRule::upcast_real:
+      return "promoted, real";
+    case DTypeRule::make_complex:
+      return "complex";
     default:
       return "promoted";
   }
 }
 
-const math::Bound* bound_of(std::string_view name) {
+// The name in ops/math of the function that op `name` calls.
+std::string plain_name(std::string_view name) {
+  if (name == "inv") return "inverse";
+  if (name == "sgn") return "sign";
   // NumPy's names of the inverse functions begin with arc, C's with a.
-  const std::string plain =
-      name.starts_with("arc") ? "a" + std::string(name.substr(3)) : std::string(name);
-  for (const math::Bound& bound : math::kBounds) {
-    if (bound.name == plain) return &bound;
-  }
-  for (const math::Bound& bound : math::kSpecialBounds) {
-    if (bound.name == name) return &bound;
-  }
-  return nullptr;
+  return name.starts_with("arc") ? "a" + std::string(name.substr(3)) : std::string(name);
+}
+
+template <class Table>
+const auto* bound_of(const Table& table, std::string_view name) {
+  const std::string plain = plain_name(name);
+  const auto* const end = std::end(table);
+  const auto* const found =
+      std::find_if(std::begin(table), end, [&](const auto& bound) { return bound.name == plain; });
+  return found == end ? nullptr : found;
 }
 
 std::string ulp_text(const ElementwiseInfo& info) {
-  const math::Bound* bound = bound_of(info.name);
-  if (!bound) return info.heavy ? "see tests" : "exact";
-  char text[48];
-  std::snprintf(text, sizeof text, "%g / %g", bound->ulp_f32, bound->ulp_f64);
-  return text;
+  const math::Bound* real = bound_of(math::kBounds, info.name);
+  if (!real) real = bound_of(math::kSpecialBounds, info.name);
+  const math::ComplexBound* complex = bound_of(math::kComplexBounds, info.name);
+  char text[64];
+  std::snprintf(text, sizeof text, "%s", info.heavy ? "see tests" : "exact");
+  if (real) std::snprintf(text, sizeof text, "%g / %g", real->ulp_f32, real->ulp_f64);
+  if (!complex || info.complex == ComplexUse::none) return text;
+  char more[32];
+  std::snprintf(more, sizeof more, "; %g", complex->size);
+  return std::string(text) + more;
 }
 
 std::string operands(int arity) {
@@ -117,8 +132,9 @@ std::string ops_reference() {
   std::string page =
       "## Elementwise ops\n\n"
       "Operands are broadcast and cast as the op's dtype rule says. *Max ULP* is the stated bound "
-      "for float32 / float64 that the accuracy test holds the op to; *exact* ops are correctly "
-      "rounded.\n\n"
+      "for float32 / float64 that the accuracy test holds the op to, after a semicolon the one for "
+      "complex128, in units of the last place of the result's absolute value; *exact* ops are "
+      "correctly rounded for real numbers.\n\n"
       "| op | operands | kernels for | result | gradient | max ULP | tested against | |\n"
       "|---|---|---|---|---|---|---|---|\n";
   for (int i = 0; i < ops::elementwise_count(); ++i) {
@@ -141,8 +157,9 @@ std::string ops_reference() {
     op->visit(attributes);
     page += "| `" + std::string(entry.name) + "` | " + cell(entry.doc.signature) + " | " +
             cell(attributes.text) + " | " + cell(entry.doc.dtypes) + " | " +
-            (entry.has_gradient ? "yes" : "no") + " | " + cell(entry.doc.reference) + " | " +
-            cell(op->summary()) + " |\n";
+            (entry.has_gradient ? "yes" : "no") + " | " +
+            cell(entry.doc.reference ? entry.doc.reference : "") + " | " + cell(op->summary()) +
+            " |\n";
   }
   return page;
 }

@@ -5,6 +5,7 @@ Differentiation itself is done by the C++ library; this module handles arguments
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -103,7 +104,7 @@ def grad(
     Parameters
     ----------
     cost
-        A scalar (0-d) variable; may be None if `known_grads` are given.
+        A scalar (0-d) variable, real; may be None if `known_grads` are given.
     wrt
         A variable or a list of them, also intermediate ones.
     consider_constant
@@ -123,12 +124,13 @@ def grad(
     Returns
     -------
     One variable for each of `wrt`, in the same kind of container; of the same shape as `wrt`, and
-    its dtype, or floatX if that is an integer.
+    its dtype, or floatX if that is an integer. With respect to a complex variable it is the
+    derivative by the real part plus i times the derivative by the imaginary part, as in Theano.
 
     Raises
     ------
     TypeError
-        The cost is no scalar.
+        The cost is no scalar, or complex.
     DisconnectedInputError
         The cost does not depend on a `wrt`.
     NullTypeGradError
@@ -387,8 +389,13 @@ _STEPS = {"float64": 1e-7, "float32": 3e-4, "float16": 1e-1}
 _TOLERANCES = {"float64": 1e-4, "float32": 1e-2, "float16": 5e-2}
 
 
+def _part(dtype: str) -> str:
+    """The dtype of the real part of a complex one; any other unchanged."""
+    return {"complex64": "float32", "complex128": "float64"}.get(dtype, dtype)
+
+
 def _coarsest(arrays: Sequence[Any]) -> str:
-    names = [a.dtype.name for a in arrays if a.dtype.kind == "f"]
+    names = [_part(a.dtype.name) for a in arrays if a.dtype.kind in "fc"]
     for name in ("float16", "float32"):
         if name in names:
             return name
@@ -399,7 +406,8 @@ class numeric_grad:
     """The gradient of a Python function by finite differences.
 
     ``numeric_grad(f, pt)``: `f` takes the arrays of `pt` (an array or a list) and returns a
-    number; `gf` holds the differences, in the form of `pt`.
+    real number; `gf` holds the differences, in the form of `pt`. For complex arrays they are those
+    by the real part plus i times those by the imaginary part.
     """
 
     type_eps = _STEPS
@@ -410,19 +418,21 @@ class numeric_grad:
         packed = not isinstance(pt, (list, tuple))
         points = [np.array(p) for p in ([pt] if packed else pt)]
         total = _coarsest(points)
-        if out_type is not None and str(out_type) in _STEPS:
+        if out_type is not None and _part(str(out_type)) in _STEPS:
             total = _coarsest([*points, np.zeros((), out_type)])
         step = _STEPS[total] if eps is None else eps
         base = np.asarray(f(*[p.copy() for p in points]), "float64")
         self.gf: Any = []
         for p in points:
-            slopes = np.zeros(p.shape, "float64")
-            for where in np.ndindex(*p.shape):
+            is_complex = p.dtype.kind == "c"
+            slopes = np.zeros(p.shape, "complex128" if is_complex else "float64")
+            directions = (1.0, 1j) if is_complex else (1.0,)
+            for where, unit in itertools.product(np.ndindex(*p.shape), directions):
                 saved = p[where].copy()
-                p[where] = saved + step
-                actual = float(p[where]) - float(saved)
+                p[where] = saved + step * unit
+                actual = abs(slopes.dtype.type(p[where]) - slopes.dtype.type(saved))
                 shifted = np.asarray(f(*[q.copy() for q in points]), "float64")
-                slopes[where] = (shifted - base) / actual
+                slopes[where] += (shifted - base) / actual * unit
                 p[where] = saved
             self.gf.append(slopes)
         if packed:
@@ -460,7 +470,7 @@ def verify_grad(
     fun
         Takes one variable for each array of `pt` and returns a variable.
     pt
-        A list of floating ndarrays.
+        A list of floating or complex ndarrays.
     n_tests
         Number of random projections of the output that are tried.
     rng
@@ -478,7 +488,7 @@ def verify_grad(
         raise PhintysTypeError("verify_grad: pt must be a list of arrays")
     points = [np.array(p) for p in pt]
     for i, p in enumerate(points):
-        if p.dtype.name not in _STEPS:
+        if _part(p.dtype.name) not in _STEPS:
             raise PhintysTypeError(
                 f"verify_grad can work only with floating point inputs, but input {i} has dtype "
                 f'"{p.dtype}".'
@@ -495,19 +505,24 @@ def verify_grad(
     compute = phintys.function(inputs, output, mode=mode, on_unused_input="ignore")
     shape = compute(*points).shape
     tolerance = _TOLERANCES[_coarsest([*points, np.zeros((), output.dtype)])
-                            if output.dtype in _STEPS else total]  # fmt: skip
+                            if _part(output.dtype) in _STEPS else total]  # fmt: skip
     abs_tol = tolerance if abs_tol is None else abs_tol
     rel_tol = tolerance if rel_tol is None else rel_tol
     projection = phintys.shared(np.ones(shape, output.dtype), broadcastable=output.broadcastable)
-    cost = (projection * output).sum()
+    # Of complex outputs, weights for both parts.
+    cost = phintys.tensor.real((phintys.tensor.conj(projection) * output).sum())
     gradients = grad(cost, inputs, disconnected_inputs="ignore")
     symbolic = phintys.function(inputs, gradients, mode=mode, on_unused_input="ignore")
     for test in range(n_tests):
-        weights = (rng.random(shape) + 0.5).astype(output.dtype)
+        weights = rng.random(shape) + 0.5
+        if output.dtype.startswith("complex"):
+            weights = weights + 1j * (rng.random(shape) + 0.5)
+        weights = weights.astype(output.dtype)
         projection.set_value(weights)
 
         def projected(*args: Any, weights: Any = weights) -> float:
-            return float((compute(*args).astype("float64") * weights).sum())
+            wide = np.result_type(weights.dtype, "float64")
+            return float((compute(*args).astype(wide) * weights.conj()).sum().real)
 
         numeric = numeric_grad(projected, points, eps, output.dtype).gf
         for position, (exact, approximate) in enumerate(

@@ -342,6 +342,19 @@ def test_gradients_of_compositions(make):
         np.testing.assert_allclose(compiled([z], g, mode)(a), want, rtol=3e-6, atol=3e-6)
 
 
+def test_verify_grad_takes_complex_points_and_results():
+    phintys.gradient.verify_grad(lambda z: T.exp(z) * z.conj(), [numbers(2, 3)])
+    phintys.gradient.verify_grad(lambda z, x: abs(z) * x, [numbers(3), np.ones(3)])
+    phintys.gradient.verify_grad(lambda x: T.complex(x, x * x), [np.arange(1.0, 4.0)])
+    phintys.gradient.verify_grad(lambda z: T.sqr(z), [numbers(2, dtype="complex64")])
+
+    def half(z):
+        return z * phintys.gradient.disconnected_grad(z)
+
+    with pytest.raises(phintys.gradient.GradientError, match="exceed tolerance"):
+        phintys.gradient.verify_grad(half, [numbers(3)])
+
+
 def test_gradient_of_a_product_with_zeros():
     z = T.zvector()
     g = compiled([z], T.grad((z.prod() * (2 - 1j)).real, z))
