@@ -29,6 +29,26 @@ TEST_CASE("canonicalize: sums") {
   CHECK(canon(-(x - y)) == "sub(y, x)");
 }
 
+TEST_CASE("canonicalize: complex numbers keep the signs of zeros, whole turns and phases") {
+  Var z = scalar("z", DType::c128), w = scalar("w", DType::c128), x = scalar("x"), y = scalar("y");
+  CHECK(canon(-(z - w)) == "neg(sub(z, w))");
+  CHECK(canon((-z) * w) == "mul(neg(z), w)");
+  CHECK(canon(log(exp(z))) == "log(exp(z))");
+  CHECK(canon(exp(log(z))) == "z");
+  CHECK(canon(sqr(sqrt(z))) == "z");
+  CHECK(canon(abs_(sqr(z))) == "abs_(sqr(z))");
+  CHECK(canon(abs_(conj(z))) == "abs_(z)");
+  CHECK(canon(z * 1.0) == "z");
+  CHECK(canon(real(conj(z))) == "real(z)");
+  CHECK(canon(imag(conj(z))) == "neg(imag(z))");
+  CHECK(canon(real(complex_of(x, y))) == "x");
+  CHECK(canon(imag(complex_of(x, y))) == "y");
+  CHECK(canon(conj(complex_of(x, y))) == "complex(x, neg(y))");
+  CHECK(canon(complex_of(real(z), imag(z))) == "z");
+  CHECK(canon(complex_of(real(z), imag(w))) == "complex(real(z), imag(w))");
+  CHECK(canon(real(cast(x, DType::c128))) == "x");
+}
+
 TEST_CASE("canonicalize: products and quotients") {
   Var x = scalar("x"), y = scalar("y");
   CHECK(canon(x * 1.0) == "x");

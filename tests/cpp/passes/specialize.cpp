@@ -17,6 +17,14 @@ TEST_CASE("specialize: powers, squares, exact quotients") {
   CHECK(special(x / 3.0) == "true_div(x, 3.0)");
 }
 
+TEST_CASE("specialize: the square of a complex number's size needs no root") {
+  Var z = scalar("z", DType::c128);
+  CHECK(after({sqr(abs_(z))}, specialize) == "add(sqr(real(z)), sqr(imag(z)))");
+  CHECK(after({sqr(z)}, specialize) == "sqr(z)");
+  Var size = abs_(z);
+  CHECK(after({sqr(size), size}, specialize) == "sqr(abs_(z)); abs_(z)");
+}
+
 TEST_CASE("specialize: a transposed product is a product of transposed views") {
   Var a = matrix("a"), b = matrix("b");
   CHECK(after({transpose(dot(a, transpose(b)))}, specialize) == "dot(b, ds{1,0}(a))");
