@@ -3,6 +3,9 @@
 #include <cmath>
 
 #include "ops/dot.h"
+#include "ops/nnet.h"
+#include "ops/nnet/softmax_grad.h"
+#include "ops/reduce.h"
 #include "ops/shape_ops.h"
 #include "passes/match.h"
 
@@ -73,9 +76,57 @@ Var dimshuffle_twice(const Apply& n, const Ctx&) {
   return nothing ? in(*inner, 0) : dimshuffle(in(*inner, 0), std::move(order));
 }
 
+// If `v` is the sum of x over its last axis, kept with length 1: x.
+Var kept_row_sum(const Var& v) {
+  const Apply* d = owner_if(v, DimShuffle::kName);
+  const Apply* r = d ? owner_if(in(*d, 0), Reduce::kName) : nullptr;
+  if (!r || op_as<Reduce>(*r).kind != "sum" || v.ndim() != in(*r, 0).ndim()) return {};
+  const int64_t last = v.ndim() - 1;
+  std::vector<int64_t> order;
+  for (int64_t i = 0; i < last; ++i) order.push_back(i);
+  order.push_back(-1);
+  const bool rows = op_as<Reduce>(*r).axes == std::vector<int64_t>{last};
+  return rows && op_as<DimShuffle>(*d).order == order ? in(*r, 0) : Var();
+}
+Var softmax_gradient_op(const Var& g, const Var& z, bool log, const Type& type) {
+  const bool plain = type.dtype() == DType::f32 || type.dtype() == DType::f64;
+  if (!plain || g.dtype() != type.dtype() || z.dtype() != type.dtype()) return {};
+  if (!g.type().same_pattern(z.type()) || !z.type().same_pattern(type)) return {};
+  auto op = make_ref<SoftmaxGrad>();
+  op->log = log;
+  return apply(Ref<const Op>(op), {g, z});
+}
+Var softmax_grad_rows(const Apply& n, const Ctx&) {
+  for (int i = 0; i < 2; ++i) {
+    const Var& z = in(n, i);
+    const Apply* s = owner_if(z, Softmax::kName) ? owner_if(in(n, 1 - i), "sub") : nullptr;
+    const Var total = s ? kept_row_sum(in(*s, 1)) : Var();
+    const Apply* product = total ? owner_if(total, "mul") : nullptr;
+    for (int k = 0; product && k < 2; ++k) {
+      if (same(in(*product, k), z) && same(in(*product, 1 - k), in(*s, 0))) {
+        return softmax_gradient_op(in(*s, 0), z, false, out_type(n));
+      }
+    }
+  }
+  return {};
+}
+Var log_softmax_grad_rows(const Apply& n, const Ctx&) {
+  const Apply* product = owner_if(in(n, 1), "mul");
+  for (int k = 0; product && k < 2; ++k) {
+    const Apply* e = owner_if(in(*product, k), "exp");
+    const Var g = e ? kept_row_sum(in(*product, 1 - k)) : Var();
+    if (g && same(g, in(n, 0)) && owner_if(in(*e, 0), LogSoftmax::kName)) {
+      return softmax_gradient_op(g, in(*e, 0), true, out_type(n));
+    }
+  }
+  return {};
+}
+
 constexpr Rule kSpecialize[] = {
     {"pow", "x ** c -> products, for whole |c| <= 16", pow_small},
     {"mul", "x * x -> sqr(x)", mul_self},
+    {"mul", "(g - sum(g * z)) * z -> softmax_grad(g, z), z = softmax(x)", softmax_grad_rows},
+    {"sub", "g - exp(z) * sum(g) -> softmax_grad(g, z), z = log_softmax(x)", log_softmax_grad_rows},
     {"sqr", "sqr(inv(x)) -> inv(sqr(x))", inv_sqrt_product},
     {"sqr", "sqr(abs(z)) -> re^2 + im^2 of complex z", sqr_abs},
     {"true_div", "x / 2**k -> x * 2**-k", div_power_of_two},

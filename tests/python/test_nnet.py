@@ -5,6 +5,7 @@ import phintys
 import phintys.tensor as T
 import pytest
 from op_checks import MODES, check, compiled, floats, numbers, same, variable
+from phintys import _core
 from phintys.tensor.nnet import blocksparse
 from scipy import special
 
@@ -130,6 +131,39 @@ def test_softmax_of_rows():
     got = compiled([v := T.dmatrix(), g := T.dmatrix()], nnet.softmax_grad(g, nnet.softmax(v)))
     p = soft(x)
     np.testing.assert_allclose(got(x, dy), (dy - (dy * p).sum(1, keepdims=True)) * p, rtol=1e-12)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_gradient_of_softmax_as_one_op(log):
+    def formula(g, z):
+        if log:
+            return g - np.exp(z) * g.sum(-1, keepdims=True)
+        return (g - (g * z).sum(-1, keepdims=True)) * z
+
+    for shape in ((5,), (3, 4), (2, 3, 70)):
+        check(
+            lambda g, z: _core.apply("softmax_grad", [g, z], log=log),
+            formula,
+            floats(*shape),
+            floats(*shape, seed=1),
+            exact=False,
+            rtol=1e-10,
+        )
+    x, g = T.fmatrix(), T.fmatrix()
+    z = (nnet.logsoftmax if log else nnet.softmax)(x)
+    f = compiled([x, g], [z, T.Lop(z, x, g)])
+    assert "softmax_grad" in f.fn.program_text()
+    a, b = numbers("float32", 7, 1000), numbers("float32", 7, 1000, seed=1)
+    got, grad = f(a, b)
+    want = (special.log_softmax if log else special.softmax)(a.astype("f8"), axis=1)
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(grad, formula(b.astype("f8"), want), rtol=1e-4, atol=1e-5)
+    got, grad = f(np.asfortranarray(a[:, ::2]), b[:, 1::2])
+    want = (special.log_softmax if log else special.softmax)(a[:, ::2].astype("f8"), axis=1)
+    np.testing.assert_allclose(grad, formula(b[:, 1::2].astype("f8"), want), rtol=1e-4, atol=1e-5)
+    assert f(np.zeros((0, 3), "float32"), np.zeros((0, 3), "float32"))[1].shape == (0, 3)
+    with pytest.raises(ValueError):
+        f(a, b[:, :5])
 
 
 # --- losses ---------------------------------------------------------------------------------------

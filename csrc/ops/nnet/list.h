@@ -3,11 +3,12 @@
 
 #include "ops/nnet/ctc.h"
 #include "ops/nnet/norm.h"
+#include "ops/nnet/softmax_grad.h"
 #include "ops/op_list.h"
 
 namespace phintys {
 
-using NnetOps =
-    OpTypes<LayerNorm, LayerNormGrad, BatchNorm, BatchNormGrad, ScaleChannels, Ctc, CtcGrad>;
+using NnetOps = OpTypes<LayerNorm, LayerNormGrad, BatchNorm, BatchNormGrad, ScaleChannels, Ctc,
+                        CtcGrad, SoftmaxGrad>;
 
 }  // namespace phintys
