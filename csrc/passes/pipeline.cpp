@@ -45,6 +45,7 @@ constexpr Pass kFastRun[] = {
     kStabilize,     // before specialize, which takes powers and quotients apart
     kCanonicalize,  // stable forms leave double negations and the like
     kShapeLift,     // rules asked for shapes (sums of fills)
+    kMerge,         // gradients of losses are recognised as a whole: equal parts must be one
     kSpecialize,
     kConstantFold,  // constants that were built along the way
     kMerge,         // so that blas and fuse see the true number of users

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "ops/advanced_subtensor.h"
 #include "ops/dot.h"
 #include "ops/nnet.h"
 #include "ops/nnet/softmax_grad.h"
@@ -121,11 +122,52 @@ Var log_softmax_grad_rows(const Apply& n, const Ctx&) {
   }
   return {};
 }
+// True iff `rows` is arange(len(y)).
+bool counts(const Var& rows, const Var& y) {
+  const Apply* r = owner_if(rows, ARange::kName);
+  const Apply* length = r ? owner_if(in(*r, 1), ShapeI::kName) : nullptr;
+  return length && same(in(*length, 0), y) && y.ndim() == 1 && is_value(in(*r, 0), 0) &&
+         is_value(in(*r, 2), 1);
+}
+// zeros with v added at [arange(len(y)), y], less p times the sums of its rows, p = softmax(x).
+Var crossentropy_grad_rows(const Apply& n, const Ctx& c) {
+  const Apply* inc = owner_if(in(n, 0), AdvancedIncSubtensor::kName);
+  const Apply* product = inc ? owner_if(in(n, 1), "mul") : nullptr;
+  if (!product || inc->nin() != 4 || op_as<AdvancedIncSubtensor>(*inc).set ||
+      op_as<AdvancedIncSubtensor>(*inc).axis != 0 || !is_value(in(*inc, 0), 0)) {
+    return {};
+  }
+  const DType d = out_type(n).dtype();
+  const Var &v = in(*inc, 1), &y = in(*inc, 3);
+  if ((d != DType::f32 && d != DType::f64) || v.ndim() != 1 || v.dtype() != d ||
+      in(*inc, 0).dtype() != d || !is_int(y.dtype()) || !counts(in(*inc, 2), y)) {
+    return {};
+  }
+  for (int k = 0; k < 2; ++k) {
+    const Var sums = kept_row_sum(in(*product, k));
+    const Var& p = in(*product, 1 - k);
+    const Apply* s = sums && same(sums, in(n, 0)) ? owner_if(p, Softmax::kName) : nullptr;
+    if (!s || p.ndim() != 2 || p.dtype() != d || !p.type().same_pattern(out_type(n))) continue;
+    auto op = make_ref<CrossentropySoftmaxGrad>();
+    Var z = p;
+    // The loss itself mostly needs the logarithm: one exponential less.
+    for (const auto& client : c.graph.clients(in(*s, 0).get())) {
+      if (!client.node || client.node->op().name() != std::string_view(LogSoftmax::kName)) continue;
+      z = client.node->output();
+      op->log = true;
+      break;
+    }
+    return apply(Ref<const Op>(op), {v, z, y});
+  }
+  return {};
+}
 
 constexpr Rule kSpecialize[] = {
     {"pow", "x ** c -> products, for whole |c| <= 16", pow_small},
     {"mul", "x * x -> sqr(x)", mul_self},
     {"mul", "(g - sum(g * z)) * z -> softmax_grad(g, z), z = softmax(x)", softmax_grad_rows},
+    {"sub", "hot(v, y) - p * rowsums -> crossentropy_softmax_grad(v, p, y), p = softmax(x)",
+     crossentropy_grad_rows},
     {"sub", "g - exp(z) * sum(g) -> softmax_grad(g, z), z = log_softmax(x)", log_softmax_grad_rows},
     {"sqr", "sqr(inv(x)) -> inv(sqr(x))", inv_sqrt_product},
     {"sqr", "sqr(abs(z)) -> re^2 + im^2 of complex z", sqr_abs},

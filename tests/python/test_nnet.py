@@ -242,6 +242,53 @@ def test_losses_with_softmax():
     np.testing.assert_allclose(a, e, rtol=1e-12)
 
 
+@pytest.mark.parametrize("log", [False, True])
+def test_gradient_of_the_cross_entropy_as_one_op(log):
+    def formula(v, z, y):
+        out = np.zeros_like(z)
+        n = len(y)
+        full = np.broadcast_to(v, n)
+        out[:n] = -full[:, None] * (np.exp(z[:n]) if log else z[:n])
+        out[np.arange(n), y] += full
+        return out
+
+    def symbolic(v, z, y):
+        return _core.apply("crossentropy_softmax_grad", [v, z, y], log=log)
+
+    z = np.log(soft(floats(5, 4))) if log else soft(floats(5, 4))
+    for y in (np.array([1, 0, -1, 3, 1]), np.array([2, 2, 0])):
+        check(symbolic, formula, floats(len(y)), z, fixed=(y,), exact=False)
+    v, m, y = T.dvector(), T.dmatrix(), T.lvector()
+    f = compiled([v, m, y], symbolic(v, m, y))
+    np.testing.assert_allclose(f([2.0], z, [0, 1, 2]), formula(np.array([2.0]), z, [0, 1, 2]))
+    for bad in ([4], [-5], [0] * 6):
+        with pytest.raises(IndexError, match="out of bounds"):
+            f([1.0], z, bad)
+    with pytest.raises(ValueError, match="2 values for 3 rows"):
+        f([1.0, 2.0], z, [0, 1, 2])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_cross_entropy_and_its_gradient_take_two_passes(dtype):
+    x, y, w = T.matrix(dtype=dtype), T.ivector(), T.vector(dtype=dtype)
+    for weighted in (False, True):
+        with phintys.config.change_flags(floatX=dtype):
+            loss = nnet.categorical_crossentropy(nnet.softmax(x), y)
+            cost = (loss * w).sum() if weighted else loss.mean()
+            g = T.grad(cost, x)
+        f = compiled([x, y, w], [cost, g])
+        assert "crossentropy_softmax_grad" in f.fn.program_text()
+        assert " = Softmax" not in f.fn.program_text()
+        plain = compiled([x, y, w], [cost, g], MODES[2])
+        a, b, c = numbers(dtype, 6, 300), np.arange(6, dtype="int32"), numbers(dtype, 6, seed=1)
+        for got, want in zip(f(a, b, c), plain(a, b, c), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+        with pytest.raises(IndexError):
+            f(a, b + 295, c)
+        with pytest.raises((IndexError, ValueError)):
+            f(a[:5], b, c)
+
+
 def test_binary_losses():
     t = special.expit(floats(3, 4, seed=1))
     x = floats(3, 4) * 2

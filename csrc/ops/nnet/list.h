@@ -9,6 +9,6 @@
 namespace phintys {
 
 using NnetOps = OpTypes<LayerNorm, LayerNormGrad, BatchNorm, BatchNormGrad, ScaleChannels, Ctc,
-                        CtcGrad, SoftmaxGrad>;
+                        CtcGrad, SoftmaxGrad, CrossentropySoftmaxGrad>;
 
 }  // namespace phintys

@@ -1,8 +1,10 @@
 #include "ops/nnet/softmax_grad.h"
 
 #include "kernels/parallel.h"
+#include "ops/advanced_subtensor.h"
 #include "ops/nnet/norm_util.h"
 #include "ops/nnet/softmax_kernels.h"
+#include "ops/shape_ops.h"
 
 namespace phintys {
 
@@ -66,6 +68,79 @@ void SoftmaxGrad::perform(PerformContext& context, std::span<const TensorView> i
   auto* const kernel = PHINTYS_ISA_CALL(softmax_grad_rows);
   parallel_ranges(out.size() / work.cols, grain,
                   [&](int64_t begin, int64_t end) { kernel(work, begin, end); });
+}
+
+// --- CrossentropySoftmaxGrad --------------------------------------------------------------------
+
+std::vector<Type> CrossentropySoftmaxGrad::infer(std::span<const Var> inputs) const {
+  check_inputs(*this, inputs, 3);
+  check_norm_operands(*this, inputs.first(2));
+  const Type& y = inputs[2].type();
+  if (inputs[0].ndim() != 1 || inputs[1].ndim() != 2 || y.ndim() != 1 || !is_int(y.dtype())) {
+    fail(ErrorKind::type, str(), ": a vector, a matrix and an integer vector are needed, got ",
+         inputs[0].type().str(), ", ", inputs[1].type().str(), " and ", y.str());
+  }
+  return {inputs[1].type()};
+}
+
+std::vector<Var> CrossentropySoftmaxGrad::grad(const GradArgs& args) const {
+  const Var &v = args.inputs[0], &z = args.inputs[1], &y = args.inputs[2], &g = args.grads[0];
+  if (!g) return std::vector<Var>(3);
+  auto range = make_ref<ARange>();
+  const Var rows = apply(range, {constant_int(0), shape_i(y, 0), constant_int(1)});
+  const Var p = log ? exp(z) : z;
+  const Var each = advanced_subtensor(g, {rows, y}) - advanced_subtensor(sum(g * p, {1}), {rows});
+  const Var zeros = alloc(constant(0, z.dtype()), {shape_i(z, 0)});
+  const Var full = dimshuffle(advanced_inc_subtensor(zeros, v, {rows}), {0, -1});
+  return {unbroadcast_to(each, v), log ? neg(full * g * p) : neg(full * g), Var()};
+}
+
+std::vector<std::vector<Var>> CrossentropySoftmaxGrad::infer_shape(const Apply& node) const {
+  return {shape_list(node.inputs()[1])};
+}
+
+void CrossentropySoftmaxGrad::layout(std::span<const TensorView> inputs,
+                                     std::span<Layout> outputs) const {
+  const TensorView &v = inputs[0], &z = inputs[1], &y = inputs[2];
+  if (v.shape[0] != y.shape[0] && v.shape[0] != 1) {
+    fail(ErrorKind::value, str(), ": ", v.shape[0], " values for ", y.shape[0], " rows");
+  }
+  if (y.shape[0] > z.shape[0]) {
+    fail(ErrorKind::index, str(), ": index ", z.shape[0], " is out of bounds for axis 0 with size ",
+         z.shape[0], ": there are ", y.shape[0], " indices");
+  }
+  own_layout(outputs[0], z.shape, 2);
+}
+
+void CrossentropySoftmaxGrad::perform(PerformContext& context, std::span<const TensorView> inputs,
+                                      std::span<const TensorView> outputs) const {
+  const TensorView &v = inputs[0], &y = inputs[2], &out = outputs[0];
+  ContiguousOperands contiguous(
+      static_cast<char*>(context.scratch(ContiguousOperands::bytes_of(inputs[1]))));
+  SoftmaxGradWork work;
+  work.dtype = out.dtype;
+  work.log = log;
+  work.cols = out.shape[1];
+  work.z = contiguous(inputs[1]);
+  work.out = out.data;
+  const int64_t known = y.shape[0];
+  auto* const kernel = PHINTYS_ISA_CALL(crossentropy_softmax_grad_row);
+  const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, work.cols));
+  parallel_ranges(out.shape[0], grain, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      if (r >= known) {
+        kernel(work, r, -1, 0);
+        continue;
+      }
+      int64_t at = load_int(y.data + r * y.strides[0], y.dtype);
+      if (at < -work.cols || at >= work.cols) {
+        fail(ErrorKind::index, "index ", at, " is out of bounds for axis 1 with size ", work.cols);
+      }
+      if (at < 0) at += work.cols;
+      const int64_t from = v.shape[0] == 1 ? 0 : r * v.strides[0];
+      kernel(work, r, at, element_as_double({v.data + from, v.dtype, 0, nullptr, nullptr}));
+    }
+  });
 }
 
 }  // namespace phintys

@@ -17,9 +17,12 @@ struct SoftmaxGradWork {
   char* out = nullptr;
 };
 
-#define PHINTYS_DECLARE(isa)                                                       \
-  namespace isa {                                                                  \
-  void softmax_grad_rows(const SoftmaxGradWork& work, int64_t begin, int64_t end); \
+#define PHINTYS_DECLARE(isa)                                                               \
+  namespace isa {                                                                          \
+  void softmax_grad_rows(const SoftmaxGradWork& work, int64_t begin, int64_t end);         \
+  /* v times (1 in column `at`, less p), where p is z or exp(z); 0 if at is -1. */         \
+  void crossentropy_softmax_grad_row(const SoftmaxGradWork& work, int64_t row, int64_t at, \
+                                     double v);                                            \
   }
 PHINTYS_EACH_ISA(PHINTYS_DECLARE)
 #undef PHINTYS_DECLARE
