@@ -10,17 +10,15 @@ using phintys::blas_int;
 // Fortran: all by reference, and the lengths of strings at the end.
 extern "C" {
 #define INT const blas_int*
-#define PHINTYS_DECLARE_COMMON(T, R, p)                                                           \
-  void PHINTYS_LAPACK(p##potrf)(const char*, INT, T*, INT, blas_int*, std::size_t);               \
-  void PHINTYS_LAPACK(p##getrf)(INT, INT, T*, INT, blas_int*, blas_int*);                         \
-  void PHINTYS_LAPACK(p##geqrf)(INT, INT, T*, INT, T*, T*, INT, blas_int*);                       \
-  void PHINTYS_LAPACK(p##trsyl)(const char*, const char*, INT, INT, INT, const T*, INT, const T*, \
-                                INT, T*, INT, R*, blas_int*, std::size_t, std::size_t);           \
+#define PHINTYS_DECLARE_COMMON(T, p)                                                \
+  void PHINTYS_LAPACK(p##potrf)(const char*, INT, T*, INT, blas_int*, std::size_t); \
+  void PHINTYS_LAPACK(p##getrf)(INT, INT, T*, INT, blas_int*, blas_int*);           \
+  void PHINTYS_LAPACK(p##geqrf)(INT, INT, T*, INT, T*, T*, INT, blas_int*);         \
   void PHINTYS_CBLAS(p##trsv)(int, int, int, int, blas_int, const void*, blas_int, void*, blas_int);
-PHINTYS_DECLARE_COMMON(float, float, s)
-PHINTYS_DECLARE_COMMON(double, double, d)
-PHINTYS_DECLARE_COMMON(std::complex<float>, float, c)
-PHINTYS_DECLARE_COMMON(std::complex<double>, double, z)
+PHINTYS_DECLARE_COMMON(float, s)
+PHINTYS_DECLARE_COMMON(double, d)
+PHINTYS_DECLARE_COMMON(std::complex<float>, c)
+PHINTYS_DECLARE_COMMON(std::complex<double>, z)
 
 #define PHINTYS_DECLARE_REAL(T, p)                                                                 \
   void PHINTYS_LAPACK(p##orgqr)(INT, INT, INT, T*, INT, const T*, T*, INT, blas_int*);             \
@@ -32,8 +30,6 @@ PHINTYS_DECLARE_COMMON(std::complex<double>, double, z)
                                T*, INT, blas_int*, std::size_t, std::size_t);                      \
   void PHINTYS_LAPACK(p##gelsd)(INT, INT, INT, T*, INT, T*, INT, T*, const T*, blas_int*, T*, INT, \
                                 blas_int*, blas_int*);                                             \
-  void PHINTYS_LAPACK(p##gees)(const char*, const char*, void*, INT, T*, INT, blas_int*, T*, T*,   \
-                               T*, INT, T*, INT, blas_int*, blas_int*, std::size_t, std::size_t);  \
   void PHINTYS_CBLAS(p##trsm)(int, int, int, int, int, blas_int, blas_int, T, const T*, blas_int,  \
                               T*, blas_int);
 PHINTYS_DECLARE_REAL(float, s)
@@ -49,8 +45,6 @@ PHINTYS_DECLARE_REAL(double, d)
                                INT, R*, blas_int*, std::size_t, std::size_t);                      \
   void PHINTYS_LAPACK(p##gelsd)(INT, INT, INT, T*, INT, T*, INT, R*, const R*, blas_int*, T*, INT, \
                                 R*, blas_int*, blas_int*);                                         \
-  void PHINTYS_LAPACK(p##gees)(const char*, const char*, void*, INT, T*, INT, blas_int*, T*, T*,   \
-                               INT, T*, INT, R*, blas_int*, blas_int*, std::size_t, std::size_t);  \
   void PHINTYS_CBLAS(p##trsm)(int, int, int, int, int, blas_int, blas_int, const void*,            \
                               const void*, blas_int, void*, blas_int);
 PHINTYS_DECLARE_COMPLEX(std::complex<float>, float, c)
@@ -76,7 +70,7 @@ constexpr blas_int kQuery = -1, kOne = 1;
 
 }  // namespace
 
-#define PHINTYS_COMMON(T, R, p)                                                                  \
+#define PHINTYS_COMMON(T, p)                                                                     \
   std::int64_t potrf(char uplo, std::int64_t n, T* a, std::int64_t lda) {                        \
     const BlasLock lock;                                                                         \
     const blas_int bn = static_cast<blas_int>(n), bl = static_cast<blas_int>(lda);               \
@@ -101,17 +95,6 @@ constexpr blas_int kQuery = -1, kOne = 1;
     PHINTYS_LAPACK(p##geqrf)(&bm, &bn, a, &bl, tau, work, &bw, &info);                           \
     return info;                                                                                 \
   }                                                                                              \
-  std::int64_t trsyl(std::int64_t m, std::int64_t n, const T* a, std::int64_t lda, const T* b,   \
-                     std::int64_t ldb, T* c, std::int64_t ldc, R* scale) {                       \
-    const BlasLock lock;                                                                         \
-    const blas_int bm = static_cast<blas_int>(m), bn = static_cast<blas_int>(n),                 \
-                   la = static_cast<blas_int>(lda), lb = static_cast<blas_int>(ldb),             \
-                   lc = static_cast<blas_int>(ldc);                                              \
-    blas_int info = 0;                                                                           \
-    PHINTYS_LAPACK(p##trsyl)("N", "N", &kOne, &bm, &bn, a, &la, b, &lb, c, &lc, scale, &info, 1, \
-                             1);                                                                 \
-    return info;                                                                                 \
-  }                                                                                              \
   void trsv_rows(bool lower, Op op, bool unit, std::int64_t n, const T* a, std::int64_t lda,     \
                  T* x) {                                                                         \
     if (n == 0) return;                                                                          \
@@ -120,10 +103,10 @@ constexpr blas_int kQuery = -1, kOne = 1;
                            unit ? kUnit : kNonUnit, static_cast<blas_int>(n), a,                 \
                            static_cast<blas_int>(lda), x, 1);                                    \
   }
-PHINTYS_COMMON(float, float, s)
-PHINTYS_COMMON(double, double, d)
-PHINTYS_COMMON(std::complex<float>, float, c)
-PHINTYS_COMMON(std::complex<double>, double, z)
+PHINTYS_COMMON(float, s)
+PHINTYS_COMMON(double, d)
+PHINTYS_COMMON(std::complex<float>, c)
+PHINTYS_COMMON(std::complex<double>, z)
 
 #define PHINTYS_ORTHOGONAL(T, name)                                                             \
   std::int64_t orgqr(std::int64_t m, std::int64_t n, std::int64_t k, T* a, std::int64_t lda,    \
@@ -199,16 +182,6 @@ PHINTYS_ORTHOGONAL(std::complex<double>, zungqr)
     blas_int info = 0;                                                                             \
     PHINTYS_LAPACK(p##geev)("N", &job, &bn, a, &bl, w, wi, nullptr, &kOne, vr, &bv, work, &bw,     \
                             &info, 1, 1);                                                          \
-    return info;                                                                                   \
-  }                                                                                                \
-  std::int64_t gees(std::int64_t n, T* a, std::int64_t lda, T* w, T* wi, T* z, std::int64_t ldz,   \
-                    T* work, std::int64_t lwork, T*) {                                             \
-    const BlasLock lock;                                                                           \
-    const blas_int bn = static_cast<blas_int>(n), bl = static_cast<blas_int>(lda),                 \
-                   bz = static_cast<blas_int>(ldz), bw = static_cast<blas_int>(lwork);             \
-    blas_int info = 0, chosen = 0, unused = 0;                                                     \
-    PHINTYS_LAPACK(p##gees)("V", "N", nullptr, &bn, a, &bl, &chosen, w, wi, z, &bz, work, &bw,     \
-                            &unused, &info, 1, 1);                                                 \
     return info;                                                                                   \
   }                                                                                                \
   std::int64_t gelsd(std::int64_t m, std::int64_t n, std::int64_t nrhs, T* a, std::int64_t lda,    \
@@ -308,16 +281,6 @@ PHINTYS_REAL(double, d)
                             &info, 1, 1);                                                          \
     return info;                                                                                   \
   }                                                                                                \
-  std::int64_t gees(std::int64_t n, T* a, std::int64_t lda, T* w, T*, T* z, std::int64_t ldz,      \
-                    T* work, std::int64_t lwork, R* rwork) {                                       \
-    const BlasLock lock;                                                                           \
-    const blas_int bn = static_cast<blas_int>(n), bl = static_cast<blas_int>(lda),                 \
-                   bz = static_cast<blas_int>(ldz), bw = static_cast<blas_int>(lwork);             \
-    blas_int info = 0, chosen = 0, unused = 0;                                                     \
-    PHINTYS_LAPACK(p##gees)("V", "N", nullptr, &bn, a, &bl, &chosen, w, z, &bz, work, &bw, rwork,  \
-                            &unused, &info, 1, 1);                                                 \
-    return info;                                                                                   \
-  }                                                                                                \
   std::int64_t gelsd(std::int64_t m, std::int64_t n, std::int64_t nrhs, T* a, std::int64_t lda,    \
                      T* b, std::int64_t ldb, R* s, R rcond, std::int64_t* rank, T* work,           \
                      std::int64_t lwork, R* rwork, blas_int* iwork) {                              \
@@ -363,13 +326,6 @@ PHINTYS_COMPLEX(std::complex<double>, double, z)
     const std::int64_t ld = std::max<std::int64_t>(1, n);                                       \
     geev(vectors, n, static_cast<T*>(nullptr), ld, nullptr, nullptr, nullptr, ld, size, kQuery, \
          reals);                                                                                \
-    return reported(size[0]);                                                                   \
-  }                                                                                             \
-  std::int64_t gees_work(std::int64_t n, T*) {                                                  \
-    T size[1] = {};                                                                             \
-    Real<T> reals[1] = {};                                                                      \
-    const std::int64_t ld = std::max<std::int64_t>(1, n);                                       \
-    gees(n, static_cast<T*>(nullptr), ld, nullptr, nullptr, nullptr, ld, size, kQuery, reals);  \
     return reported(size[0]);                                                                   \
   }
 PHINTYS_SIZES(float)

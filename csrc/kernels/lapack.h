@@ -62,13 +62,6 @@ enum class Op : std::uint8_t { none, trans, adjoint };
                      T* work, std::int64_t lwork, Real<T>* rwork, blas_int* iwork);                \
   void gelsd_work(std::int64_t m, std::int64_t n, std::int64_t nrhs, T*, std::int64_t* lwork,      \
                   std::int64_t* lrwork, std::int64_t* liwork);                                     \
-  /* Schur form of a real or complex matrix: A = Z T Z^H, T over A. */                             \
-  std::int64_t gees(std::int64_t n, T* a, std::int64_t lda, T* w, T* wi, T* z, std::int64_t ldz,   \
-                    T* work, std::int64_t lwork, Real<T>* rwork);                                  \
-  std::int64_t gees_work(std::int64_t n, T*);                                                      \
-  /* A X + X B = scale * C for (quasi-)triangular A and B; X over C. */                            \
-  std::int64_t trsyl(std::int64_t m, std::int64_t n, const T* a, std::int64_t lda, const T* b,     \
-                     std::int64_t ldb, T* c, std::int64_t ldc, Real<T>* scale);                    \
   /* B = inverse(op(A)) @ B, or B @ inverse(op(A)) if `right`; A[k,k] triangular, all row-major.   \
    */                                                                                              \
   void trsm_rows(bool right, bool lower, Op op, bool unit, std::int64_t m, std::int64_t n,         \

@@ -712,7 +712,7 @@ def test_diagonals_of_diagonals():
     same(f(np.arange(3.0)), np.arange(3.0) + 1)
 
 
-# --- complex gradients ------------------------------------------------------------------------------
+# --- complex gradients ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stack", [(), (3,)])
@@ -735,7 +735,8 @@ def test_complex_gradients(stack):
         (lambda x, y: slinalg.solve_triangular(x, y, trans=2, b_ndim=2), a),
         (lambda x, y: nlinalg.pinv(x) @ y, a), (lambda x, y: nlinalg.qr(x)[1] @ y, a),
         (lambda x, y: nlinalg.svd(x, compute_uv=False).sum() + T.real(y.sum()), a),
-        (lambda x, y: slinalg.expm(x * 0.1) @ y, a), (lambda x, y: nlinalg.eigvals(x).sum() + y.sum(), a),
+        (lambda x, y: slinalg.expm(x * 0.1) @ y, a),
+        (lambda x, y: nlinalg.eigvals(x).sum() + y.sum(), a),
         (lambda x, y: slinalg.eigvalsh(x)[..., 0].sum() + T.real(y.sum()), h),
         (lambda x, y: slinalg.cholesky(x) @ y, h),
     ]  # fmt: skip
@@ -770,3 +771,20 @@ def test_gradient_of_eig():
     step = floats(4, 4, seed=1)
     numeric = (f(a + 1e-6 * step) - f(a - 1e-6 * step)) / 2e-6
     np.testing.assert_allclose((g(a) * step).sum(), numeric, rtol=1e-6)
+
+
+def test_functions_of_numpy():
+    a, b = positive(4, 4), floats(4, 2)
+    x, y = T.dmatrix(), T.dmatrix()
+    la = np.linalg
+    for make in (
+        lambda u, v: la.solve(u, v), lambda u, v: la.inv(u), lambda u, v: la.cholesky(u),
+        lambda u, v: la.cholesky(u, upper=True), lambda u, v: la.norm(v),
+        lambda u, v: la.norm(v, 1),
+        lambda u, v: la.eigvalsh(u, "U"), lambda u, v: la.slogdet(u)[1], lambda u, v: la.qr(v)[1],
+        lambda u, v: la.svd(v, full_matrices=False)[1], lambda u, v: la.matrix_power(u, 2),
+        lambda u, v: np.einsum("ij,jk->ki", u, v), lambda u, v: np.kron(u, v),
+        lambda u, v: np.inner(v, v), lambda u, v: np.vdot(v, v), lambda u, v: np.vecdot(u, u),
+        lambda u, v: np.matvec(u, u), lambda u, v: np.trace(u), lambda u, v: la.pinv(v),
+    ):  # fmt: skip
+        same(compiled([x, y], make(x, y))(a, b), make(a, b), exact=False, rtol=1e-9)

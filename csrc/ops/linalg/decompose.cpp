@@ -17,8 +17,11 @@ using namespace linalg;
 
 namespace {
 
-// A symmetric matrix from the lower triangle of `x`.
-Var mirror_lower(const Var& x) { return lower_part(x) + adjoint(lower_part(x, -1)); }
+// A Hermitian matrix from the lower triangle of `x`; of the diagonal, the real part.
+Var mirror_lower(const Var& x) {
+  const Var half = 0.5 * (lower_part(x) + lower_part(x, -1));
+  return half + adjoint(half);
+}
 
 Var plus(const Var& a, const Var& b) { return a && b ? a + b : a ? a : b; }
 

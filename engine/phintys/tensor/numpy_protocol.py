@@ -32,7 +32,8 @@ def _ufunc_table() -> dict[str, str]:
     table.update(
         logical_and="logical_and", logical_or="logical_or", logical_xor="logical_xor",
         divide="true_div", true_divide="true_div", conjugate="conj", isfinite="isfinite",
-        divmod="divmod", matmul="matmul", rint="round_half_to_even", power="pow",
+        divmod="divmod", matmul="matmul", vecdot="vecdot", matvec="matvec", vecmat="vecmat",
+        rint="round_half_to_even", power="pow",
     )  # fmt: skip
     return table
 
@@ -111,7 +112,11 @@ _FUNCTIONS = frozenset(
     "ravel ravel_multi_index real repeat reshape roll rollaxis rot90 round searchsorted "
     "select shape size sort squeeze stack std sum swapaxes take take_along_axis tensordot "
     "tile trace transpose tril tril_indices_from triu triu_indices_from unique unravel_index "
-    "var vstack where zeros_like".split()
+    "var vstack where zeros_like cross inner vdot".split()
+)
+_LINALG = frozenset(
+    "cond det eig eigh eigvals inv lstsq matrix_norm matrix_power matrix_rank multi_dot norm pinv "
+    "qr slogdet solve svd tensorinv tensorsolve vector_norm".split()
 )
 _ARGUMENT_NAMES = {"a": 0, "x": 0, "arr": 0, "ary": 0, "m": 0, "array": 0, "v": 0}
 _IGNORED = {"out", "order", "subok", "device", "like", "casting"}
@@ -167,12 +172,27 @@ def _function_for(name: str) -> Any:
     return getattr(_tensor(), name, None) or getattr(_tensor().extra_ops, name, None)
 
 
+def _linalg_function(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The expression for a call of a function of ``numpy.linalg``."""
+    linalg = _tensor().linalg
+    if name == "cholesky":
+        return linalg.cholesky(*args, lower=not kwargs.get("upper", False))
+    if name == "eigvalsh":
+        uplo = kwargs.get("UPLO", args[1] if len(args) > 1 else "L")
+        return linalg.eigvalsh(args[0], lower=uplo in ("L", "l"))
+    if name not in _LINALG:
+        return NotImplemented
+    return getattr(linalg, name)(*args, **kwargs)
+
+
 def array_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The expression for a call of a function of NumPy that is not a ufunc."""
     name = func.__name__
     module = (func.__module__ or "").split(".")
+    if func.__module__ == "numpy.linalg":
+        return _linalg_function(name, args, kwargs)
     function = _function_for(name)
-    if function is None or module[0] != "numpy" or module[1:2] in (["linalg"], ["fft"]):
+    if function is None or module[0] != "numpy" or module[1:2] == ["fft"]:
         return NotImplemented
     options = {k: v for k, v in kwargs.items() if v is not np._NoValue}
     for key in _IGNORED & options.keys():
