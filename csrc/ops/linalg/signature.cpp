@@ -160,7 +160,10 @@ void layout_by(const Op& op, const std::string& signature, std::span<const Tenso
     if (i == 0) stack.assign(static_cast<size_t>(n_stack), kUnknownDim);
     for (int k = 0; k < n_stack; ++k) {
       int64_t& have = stack[static_cast<size_t>(k)];
-      if (stretched(stretch, i, k)) continue;
+      if (stretched(stretch, i, k)) {
+        if (v.shape[k] != 1) refuse();
+        continue;
+      }
       if (have != kUnknownDim && v.shape[k] != have) refuse();
       have = v.shape[k];
     }
