@@ -126,7 +126,14 @@ void arg_reduce_rows(const ArgWork& work, const TensorView& x, const AxisSplit& 
   const bool contiguous =
       split.shape.empty() || (split.shape.size() == 1 && split.strides[0] == work.item);
   const int64_t grain = std::max<int64_t>(1, kElementsPerChunk / std::max<int64_t>(1, n));
+  // All rows one after the other in memory.
+  const bool packed = contiguous && x.contiguous();
   parallel_ranges(n_out, grain, [&](int64_t begin, int64_t end) {
+    if (packed) {
+      const char* const from = x.data + begin * n * work.item;
+      PHINTYS_ISA_CALL(arg_rows)(work.dtype, work.is_max, from, n, end - begin, out + begin);
+      return;
+    }
     for (int64_t o = begin; o < end; ++o) {
       const char* const base = split.base(x.data, o);
       if (contiguous) {

@@ -84,6 +84,20 @@ PHINTYS_INLINE uint64_t to_bits(T value) {
 
 constexpr int64_t kBlock = 4096;
 
+// The first of n elements that equals `value`, which is among them.
+template <class T>
+int64_t find_equal(const T* x, int64_t n, T value) {
+  constexpr int64_t kStep = 64;
+  int64_t i = 0;
+  for (; i + kStep <= n; i += kStep) {
+    int hit = 0;
+    for (int64_t j = 0; j < kStep; ++j) hit |= x[i + j] == value;
+    if (hit) break;
+  }
+  while (!(x[i] == value)) ++i;
+  return i;
+}
+
 template <bool kMax, class T>
 void best_of(const T* x, int64_t n, int64_t first, ArgBest* best) {
   if (best->nan || n == 0) return;
@@ -107,9 +121,36 @@ void best_of(const T* x, int64_t n, int64_t first, ArgBest* best) {
     }
   }
   if (block < 0) return;
-  int64_t j = block;
-  while (!(x[j] == top)) ++j;
-  *best = {to_bits(top), first + j, false};
+  const int64_t m = n - block < kBlock ? n - block : kBlock;
+  *best = {to_bits(top), first + block + find_equal(x + block, m, top), false};
+}
+
+constexpr int64_t kShortRow = 24;
+
+template <bool kMax, class T>
+int64_t best_of_short_row(const T* x, int64_t n) {
+  T top = x[0];
+  int64_t at = 0;
+  for (int64_t i = 1; i < n; ++i) {
+    bool take = better<kMax>(x[i], top);
+    if constexpr (kIsFloat<T>) take = take | ((x[i] != x[i]) & (top == top));
+    top = take ? x[i] : top;
+    at = take ? i : at;
+  }
+  return at;
+}
+
+template <bool kMax, class T>
+void best_of_rows(const T* x, int64_t n, int64_t rows, int64_t* places) {
+  for (int64_t r = 0; r < rows; ++r, x += n) {
+    if (n <= kShortRow) {
+      places[r] = best_of_short_row<kMax>(x, n);
+    } else {
+      ArgBest best;
+      best_of<kMax>(x, n, 0, &best);
+      places[r] = best.at;
+    }
+  }
 }
 
 template <bool kMax, class T>
@@ -272,6 +313,23 @@ void arg_best(DType dtype, bool is_max, const void* x, int64_t n, int64_t first,
     using T = typename decltype(tag)::type;
     const T* const p = static_cast<const T*>(x);
     is_max ? best_of<true>(p, n, first, best) : best_of<false>(p, n, first, best);
+  });
+}
+
+void arg_rows(DType dtype, bool is_max, const void* x, int64_t n, int64_t rows, int64_t* places) {
+  if (dtype == DType::f16) {
+    const auto* h = static_cast<const int16_t*>(x);
+    for (int64_t r = 0; r < rows; ++r, h += n) {
+      ArgBest best;
+      arg_best(dtype, is_max, h, n, 0, &best);
+      places[r] = best.at;
+    }
+    return;
+  }
+  with_type(dtype, [=](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T* const p = static_cast<const T*>(x);
+    is_max ? best_of_rows<true>(p, n, rows, places) : best_of_rows<false>(p, n, rows, places);
   });
 }
 

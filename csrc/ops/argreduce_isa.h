@@ -32,6 +32,9 @@ struct ArgColumns {
   namespace isa {                                                                                  \
   /* Looks at n more elements, which are elements `first` and on of what is searched. */           \
   void arg_best(DType dtype, bool is_max, const void* x, int64_t n, int64_t first, ArgBest* best); \
+  /* places[r]: where the best of row r is, of rows of n elements one after the other. */          \
+  void arg_rows(DType dtype, bool is_max, const void* x, int64_t n, int64_t rows,                  \
+                int64_t* places);                                                                  \
   /* Takes `later`, the best of later elements, if it is better. */                                \
   void arg_join(DType dtype, bool is_max, const ArgBest& later, ArgBest* best);                    \
   void arg_columns(const ArgColumns& work);                                                        \

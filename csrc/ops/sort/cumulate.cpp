@@ -66,8 +66,8 @@ struct LongRow {
     const int64_t begin = reverse ? n - first - count : first;
     const size_t offset = static_cast<size_t>(begin) * item;
     const ScanRow work{dtype, kind, reverse, x + offset, store ? y + offset : nullptr,
-                       count, base, total};
-    PHINTYS_ISA_CALL(scan_row)(work);
+                       count, 1,    base,    total};
+    PHINTYS_ISA_CALL(scan_rows)(work);
   }
   // `totals`: 16 bytes for each chunk.
   void run_all(char* totals) const {
@@ -169,15 +169,18 @@ void Cumulate::perform(PerformContext& context, std::span<const TensorView> inpu
     const LongRow model{dtype, how, reverse, nullptr, nullptr, n};
     const int64_t grain = is_long ? (outer < 8 ? outer : 1) : std::max<int64_t>(1, kChunk / n);
     parallel_ranges(outer, grain, [&](int64_t begin, int64_t end) {
+      if (!is_long) {
+        const int64_t offset = begin * n * item;
+        const ScanRow work{dtype, how,         reverse, x + offset, out.data + offset,
+                           n,     end - begin, nullptr, nullptr};
+        PHINTYS_ISA_CALL(scan_rows)(work);
+        return;
+      }
       for (int64_t r = begin; r < end; ++r) {
         LongRow row = model;
         row.x = x + r * n * item;
         row.y = out.data + r * n * item;
-        if (is_long) {
-          row.run_all(totals + 16 * r * row.chunks());
-        } else {
-          row.run(0, true, nullptr, nullptr);
-        }
+        row.run_all(totals + 16 * r * row.chunks());
       }
     });
     return;

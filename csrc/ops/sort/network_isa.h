@@ -263,6 +263,8 @@ PHINTYS_INLINE void sort_small(elem_of<V>* a, int64_t n) {
     }
   } else if (n <= V::lanes) {
     sort_network<1, V>(a, n);
+  } else if (n <= 2 * V::lanes) {
+    sort_network<2, V>(a, n);
   } else if (n <= 4 * V::lanes) {
     sort_network<4, V>(a, n);
   } else if (n <= 8 * V::lanes) {

@@ -79,6 +79,16 @@ void counting_sort_8(DType dtype, const uint8_t* x, uint8_t* out, int64_t n) {
   }
 }
 
+// Short rows: 256 counters would cost more than a sort.
+constexpr int64_t kShort = 192;
+
+void sort_short_8(DType dtype, const void* x, void* out, int64_t n) {
+  int32_t keys[kShort];
+  PHINTYS_ISA_CALL(to_keys)(dtype, x, keys, n);
+  sort_keys(keys, n);
+  PHINTYS_ISA_CALL(from_keys)(dtype, keys, out, n);
+}
+
 void counting_sort_16(DType dtype, const void* x, void* out, int64_t n, char* scratch) {
   constexpr int kValues = 1 << 16;
   int64_t* const count = reinterpret_cast<int64_t*>(scratch);
@@ -206,6 +216,21 @@ void order_of(const KeySource& source, int64_t* order, int64_t n) {
   for (int64_t i = 0; i < n; ++i) order[i] &= mask;
 }
 
+// Elements of one byte in long rows: places by counting.
+void counting_argsort_8(DType dtype, const uint8_t* x, int64_t* order, int64_t n) {
+  int64_t next[256] = {};
+  for (int64_t i = 0; i < n; ++i) ++next[x[i]];
+  const int first = dtype == DType::i8 ? 128 : 0;
+  int64_t total = 0;
+  for (int v = 0; v < 256; ++v) {
+    int64_t& at = next[(v + first) & 255];
+    const int64_t count = at;
+    at = total;
+    total += count;
+  }
+  for (int64_t i = 0; i < n; ++i) order[next[x[i]]++] = i;
+}
+
 int64_t double_key(const double* x) {
   int64_t key;
   PHINTYS_ISA_CALL(order_keys)(DType::f64, false, x, &key, 1);
@@ -253,6 +278,7 @@ void sort_row(DType dtype, const void* x, void* out, int64_t n, char* scratch) {
   }
   switch (item_size(dtype)) {
     case 1:
+      if (n <= kShort) return sort_short_8(dtype, x, out, n);
       return counting_sort_8(dtype, static_cast<const uint8_t*>(x), static_cast<uint8_t*>(out), n);
     case 2: {
       if (n >= kCountAll) return counting_sort_16(dtype, x, out, n, scratch);
@@ -271,6 +297,10 @@ void sort_row(DType dtype, const void* x, void* out, int64_t n, char* scratch) {
 void argsort_row(DType dtype, const void* x, int64_t* order, int64_t n, char* scratch) {
   if (dtype == DType::c128) {
     return order_complex(static_cast<const double*>(x), order, n, scratch);
+  }
+  constexpr int64_t kLong = 2048;
+  if (item_size(dtype) == 1 && n >= kLong) {
+    return counting_argsort_8(dtype, static_cast<const uint8_t*>(x), order, n);
   }
   order_of({dtype, static_cast<const char*>(x), item_size(dtype)}, order, n);
 }

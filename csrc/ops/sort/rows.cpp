@@ -10,10 +10,32 @@ struct Item16 {
   uint64_t v[2];
 };
 
+// kRowBlock rows side by side: their elements at one place are one or two cache lines.
+template <class T, bool kIn>
+void move_neighbours(char* first, int64_t length, int64_t stride, char* block) {
+  T* const b = reinterpret_cast<T*>(block);
+  for (int64_t i = 0; i < length; ++i) {
+    T* const p = reinterpret_cast<T*>(first + i * stride);
+    if (i + 8 < length) __builtin_prefetch(first + (i + 8) * stride, kIn ? 0 : 1);
+    for (int64_t r = 0; r < kRowBlock; ++r) {
+      if constexpr (kIn) {
+        b[r * length + i] = p[r];
+      } else {
+        p[r] = b[r * length + i];
+      }
+    }
+  }
+}
+
 // Elements [0, length) of `count` rows whose first elements are `rows`; kIn: memory to `block`.
 template <class T, bool kIn>
 void move_block(char* const* rows, int64_t count, int64_t length, int64_t stride, char* block) {
   T* const b = reinterpret_cast<T*>(block);
+  bool neighbours = count == kRowBlock;
+  for (int64_t r = 1; r < count; ++r) {
+    neighbours = neighbours && rows[r] - rows[r - 1] == static_cast<int64_t>(sizeof(T));
+  }
+  if (neighbours) return move_neighbours<T, kIn>(rows[0], length, stride, block);
   // Pieces of rows that keep the cache lines of `count` rows of the block at hand.
   constexpr int64_t kPiece = 64;
   for (int64_t begin = 0; begin < length; begin += kPiece) {

@@ -290,22 +290,34 @@ void with_type(DType dtype, ScanKind kind, F f) {
 template <class T>
 inline constexpr bool kHasVector = !__is_same(typename VectorOf<T>::type, NoVector<T>);
 
+template <class R, class T>
+PHINTYS_INLINE void scan_one(const ScanRow& w) {
+  if constexpr (kHasVector<T>) {
+    using V = typename VectorOf<T>::type;
+    if (w.n >= 2 * V::lanes) {
+      if (w.reverse) {
+        w.base ? scan_vectors<R, true, true, V>(w) : scan_vectors<R, true, false, V>(w);
+      } else {
+        w.base ? scan_vectors<R, false, true, V>(w) : scan_vectors<R, false, false, V>(w);
+      }
+      return;
+    }
+  }
+  scan_plain<R, T>(w);
+}
+
 }  // namespace
 
-void scan_row(const ScanRow& w) {
+void scan_rows(const ScanRow& w) {
   with_kind(w.kind, [&w](auto kind) {
     using R = typename decltype(kind)::type;
     with_type(w.dtype, w.kind, [&w](auto tag) {
       using T = typename decltype(tag)::type;
-      if constexpr (kHasVector<T>) {
-        using V = typename VectorOf<T>::type;
-        if (w.reverse) {
-          w.base ? scan_vectors<R, true, true, V>(w) : scan_vectors<R, true, false, V>(w);
-        } else {
-          w.base ? scan_vectors<R, false, true, V>(w) : scan_vectors<R, false, false, V>(w);
-        }
-      } else {
-        scan_plain<R, T>(w);
+      ScanRow row = w;
+      for (int64_t r = 0; r < w.rows; ++r) {
+        scan_one<R, T>(row);
+        row.x = static_cast<const T*>(row.x) + w.n;
+        if (row.y) row.y = static_cast<T*>(row.y) + w.n;
       }
     });
   });

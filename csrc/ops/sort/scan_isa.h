@@ -20,6 +20,7 @@ struct ScanRow {
   const void* x;
   void* y;           // may be x; null: only the total is wanted
   int64_t n;         // > 0
+  int64_t rows;      // of n elements each, one after the other; base and total: only for one row
   const void* base;  // joined with every result; null: none
   void* total;       // all of x joined, without the base; null: not wanted
 };
@@ -37,7 +38,7 @@ struct ScanColumns {
 
 #define PHINTYS_DECLARE_SCAN(isa)                                                     \
   namespace isa {                                                                     \
-  void scan_row(const ScanRow& w);                                                    \
+  void scan_rows(const ScanRow& w);                                                   \
   void scan_columns(const ScanColumns& w);                                            \
   /* to = a joined with b: one element */                                             \
   void scan_join(DType dtype, ScanKind kind, const void* a, const void* b, void* to); \

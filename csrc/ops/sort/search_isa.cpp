@@ -9,12 +9,14 @@ namespace {
 
 constexpr int kBatch = 16;
 
+// 1 if a is before v. By arithmetic: which way it goes cannot be predicted. `nan` says whether v
+// is.
 template <bool kRight, class T>
-inline bool before(T a, T v) {
+inline int64_t before(T a, T v, int64_t nan) {
   if constexpr (kRight) {
-    return !((v < a) | ((a != a) & (v == v)));
+    return static_cast<int64_t>(a <= v) | nan;
   } else {
-    return (a < v) | ((v != v) & (a == a));
+    return static_cast<int64_t>(a < v) | (nan & static_cast<int64_t>(a == a));
   }
 }
 
@@ -22,23 +24,24 @@ inline bool before(T a, T v) {
 template <bool kRight, class T>
 void search(const T* a, int64_t n, const T* v, int64_t stride, int64_t count, int64_t* places) {
   T value[kBatch];
-  int64_t base[kBatch];
+  int64_t base[kBatch], nan[kBatch];
   for (int64_t i = 0; i < count; i += kBatch) {
     const int m = count - i < kBatch ? static_cast<int>(count - i) : kBatch;
     for (int k = 0; k < kBatch; ++k) {
       value[k] = v[(i + (k < m ? k : 0)) * stride];
       base[k] = 0;
+      nan[k] = value[k] != value[k];
     }
     int64_t length = n;
     while (length > 1) {
       const int64_t half = length / 2;
       for (int k = 0; k < kBatch; ++k) {
-        base[k] += before<kRight>(a[base[k] + half - 1], value[k]) ? half : 0;
+        base[k] += half & -before<kRight>(a[base[k] + half - 1], value[k], nan[k]);
       }
       length -= half;
     }
     if (n > 0) {
-      for (int k = 0; k < kBatch; ++k) base[k] += before<kRight>(a[base[k]], value[k]) ? 1 : 0;
+      for (int k = 0; k < kBatch; ++k) base[k] += before<kRight>(a[base[k]], value[k], nan[k]);
     }
     for (int k = 0; k < m; ++k) places[i + k] = base[k];
   }

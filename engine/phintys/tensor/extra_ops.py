@@ -12,8 +12,8 @@ from phintys.tensor.counting import *  # noqa: F403
 from phintys.tensor.creation import arange
 from phintys.tensor.diagonal import fill_diagonal, fill_diagonal_offset  # noqa: F401
 from phintys.tensor.elemwise import cast
-from phintys.tensor.scans import *  # noqa: F403
 from phintys.tensor.indexing import compress  # noqa: F401
+from phintys.tensor.scans import *  # noqa: F403
 from phintys.tensor.shape import normalize_axis, repeat, squeeze
 from phintys.tensor.subtensor import slice_at_axis
 
