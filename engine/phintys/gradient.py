@@ -510,7 +510,8 @@ def verify_grad(
     rel_tol = tolerance if rel_tol is None else rel_tol
     projection = phintys.shared(np.ones(shape, output.dtype), broadcastable=output.broadcastable)
     # Of complex outputs, weights for both parts.
-    cost = phintys.tensor.real((phintys.tensor.conj(projection) * output).sum())
+    weighted = phintys.tensor.elemwise.function_named("conj")(projection) * output
+    cost = phintys.tensor.elemwise.real(weighted.sum())
     gradients = grad(cost, inputs, disconnected_inputs="ignore")
     symbolic = phintys.function(inputs, gradients, mode=mode, on_unused_input="ignore")
     for test in range(n_tests):
