@@ -23,7 +23,6 @@
 #include "ops/shape_ops.h"
 #include "ops/sort/list.h"
 #include "ops/sparse/list.h"
-#include "ops/special/list.h"
 #include "ops/subtensor.h"
 
 namespace phintys {
@@ -55,7 +54,7 @@ using CoreOps =
 
 constexpr auto kEntries =
     entries(JoinOpTypes<CoreOps, ConvOps, FourierOps, IndexingOps, LinalgOps, NnetOps, PoolOps,
-                        RandomOps, SortOps, SparseOps, SpecialFunctionOps>::type{});
+                        RandomOps, SortOps, SparseOps>::type{});
 
 static_assert(std::adjacent_find(kEntries.begin(), kEntries.end(),
                                  [](const OpEntry& a, const OpEntry& b) {
