@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <map>
 
 #include "autodiff/grad.h"
 #include "evaluate.h"
@@ -73,7 +74,12 @@ TEST_CASE("every elementwise gradient agrees with differences") {
     for (double v : values) finite = finite && std::isfinite(v) && std::fabs(v) < 1e6;
     if (!finite) continue;
     for (const Var& x : inputs) {
-      const double error = gradient_error(z, x, given);
+      double error = 0;
+      try {
+        error = gradient_error(z, x, given);
+      } catch (const Error& e) {
+        CHECK(e.kind() == ErrorKind::null_type_grad);  // the order of a Bessel function
+      }
       double scale = 1;
       for (double v : values) scale = std::max(scale, std::fabs(v));
       CHECK(error < 1e-4 * scale);
@@ -215,21 +221,41 @@ TEST_CASE("gradient nodes carry the line of the node they come from") {
 }
 
 TEST_CASE("ops are made from their names") {
-  class Reader final : public AttrReader {
+  // The attributes of one op, handed to the making of another.
+  class Attributes final : public AttrVisitor, public AttrReader {
    public:
-    void read(const char*, bool* v) override { *v = true; }
-    void read(const char*, int64_t* v) override { *v = 1; }
-    void read(const char*, double* v) override { *v = 2; }
-    void read(const char*, std::string* v) override { *v = "max"; }
-    void read(const char*, std::vector<int64_t>* v) override { v->clear(); }
-    void read(const char*, DType* v) override { *v = DType::f32; }
+    void value(const char* n, bool v) override { ints_[n] = {v}; }
+    void value(const char* n, int64_t v) override { ints_[n] = {v}; }
+    void value(const char* n, double v) override { floats_[n] = v; }
+    void value(const char* n, const std::string& v) override { texts_[n] = v; }
+    void value(const char* n, const std::vector<int64_t>& v) override { ints_[n] = v; }
+    void value(const char* n, DType v) override { ints_[n] = {static_cast<int64_t>(v)}; }
+    void read(const char* n, bool* v) override { *v = ints_.at(n).at(0) != 0; }
+    void read(const char* n, int64_t* v) override { *v = ints_.at(n).at(0); }
+    void read(const char* n, double* v) override { *v = floats_.at(n); }
+    void read(const char* n, std::string* v) override { *v = texts_.at(n); }
+    void read(const char* n, std::vector<int64_t>* v) override { *v = ints_.at(n); }
+    void read(const char* n, DType* v) override { *v = static_cast<DType>(ints_.at(n).at(0)); }
+
+   private:
+    std::map<std::string, std::vector<int64_t>> ints_;
+    std::map<std::string, double> floats_;
+    std::map<std::string, std::string> texts_;
   } reader;
   for (const OpEntry& e : structural_ops()) {
-    const Ref<const Op> op = make_op(e.name, 1, reader);
-    CHECK(std::string(op->name()) == e.name);
-    CHECK(op->equal(*make_op(e.name, 1, reader)));
-    CHECK(std::string(op->summary()) != "");
+    CAPTURE(std::string(e.name));
+    const Ref<const Op> model = e.make_default();
+    CHECK(std::string(model->name()) == e.name);
+    CHECK(std::string(model->summary()) != "");
+    model->visit(reader);
+    try {
+      CHECK(model->equal(*make_op(e.name, 1, reader)));
+    } catch (const Error& error) {
+      // Some ops have no default that makes sense: they say so.
+      CHECK(error.kind() != ErrorKind::internal);
+    }
   }
+  reader.value("dtype", DType::f32);
   CHECK(make_op("exp", 1, reader) == Elemwise::get("exp"));
   CHECK(make_op("cast", 1, reader) == Elemwise::cast(DType::f32));
   CHECK(kind_of([&] { make_op("no_such_op", 1, reader); }) == ErrorKind::key);
