@@ -248,12 +248,14 @@ TEST_CASE("ops are made from their names") {
     CHECK(std::string(model->name()) == e.name);
     CHECK(std::string(model->summary()) != "");
     model->visit(reader);
+    Ref<const Op> made;
     try {
-      CHECK(model->equal(*make_op(e.name, 1, reader)));
+      made = make_op(e.name, 1, reader);
     } catch (const Error& error) {
       // Some ops have no default that makes sense: they say so.
       CHECK(error.kind() != ErrorKind::internal);
     }
+    if (made) CHECK(model->equal(*made));
   }
   reader.value("dtype", DType::f32);
   CHECK(make_op("exp", 1, reader) == Elemwise::get("exp"));
