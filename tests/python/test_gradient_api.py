@@ -123,7 +123,7 @@ def test_clone():
 )
 def test_conventions_where_there_is_no_derivative(f, point, want):
     xs = [T.dscalar() for _ in point]
-    grads = phintys.function(xs, T.grad(f(*xs), xs))(*point)
+    grads = phintys.function(xs, T.grad(f(*xs), xs), on_unused_input="ignore")(*point)
     if want is None:  # all of it goes to one of the operands
         assert sum(float(g) for g in grads) == 1
     else:
