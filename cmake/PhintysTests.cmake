@@ -62,22 +62,22 @@ foreach(group IN LISTS phintys_groups)
 endforeach()
 
 # The math functions of each instruction set behind a C interface, for the accuracy tests.
-set(phintys_probe "${PROJECT_SOURCE_DIR}/tests/cpp/math/math_probe.cpp")
-if(EXISTS "${phintys_probe}")
+foreach(kind math special complex)
+  set(phintys_probe "${PROJECT_SOURCE_DIR}/tests/cpp/math/${kind}_probe.cpp")
   foreach(isa IN LISTS PHINTYS_ISAS)
-    add_library(math_probe_${isa} SHARED "${phintys_probe}")
-    set_target_properties(math_probe_${isa} PROPERTIES CXX_VISIBILITY_PRESET default)
-    phintys_isa_options(math_probe_${isa} ${isa})
+    add_library(${kind}_probe_${isa} SHARED "${phintys_probe}")
+    set_target_properties(${kind}_probe_${isa} PROPERTIES CXX_VISIBILITY_PRESET default)
+    phintys_isa_options(${kind}_probe_${isa} ${isa})
   endforeach()
   if(NOT neon IN_LIST PHINTYS_ISAS)
     # The portable vectors that NEON uses, here without NEON.
-    add_library(math_probe_neon SHARED "${phintys_probe}")
-    set_target_properties(math_probe_neon PROPERTIES CXX_VISIBILITY_PRESET default)
-    phintys_isa_options(math_probe_neon neon)
-    target_compile_definitions(math_probe_neon PRIVATE PHINTYS_SIMD_PORTABLE
-                                                       PHINTYS_SIMD_BYTES=16)
+    add_library(${kind}_probe_neon SHARED "${phintys_probe}")
+    set_target_properties(${kind}_probe_neon PROPERTIES CXX_VISIBILITY_PRESET default)
+    phintys_isa_options(${kind}_probe_neon neon)
+    target_compile_definitions(${kind}_probe_neon PRIVATE PHINTYS_SIMD_PORTABLE
+                                                          PHINTYS_SIMD_BYTES=16)
   endif()
-endif()
+endforeach()
 
 # Nothing in an instruction set's objects may be shared with another's (see PhintysIsa.cmake).
 foreach(objects IN LISTS phintys_isa_objects)

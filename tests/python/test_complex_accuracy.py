@@ -4,16 +4,13 @@ Every ISA at hand; the probes are built here with g++.
 """
 
 import ctypes
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
-from test_math_accuracy import FLAGS, ISA_FLAGS, ISAS, ROOT
+from probes import ISAS, ROOT, library
 
 mp = pytest.importorskip("mpmath")
 
-SOURCE = ROOT / "tests" / "cpp" / "math" / "complex_probe.cpp"
 NUMPY = {
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "asinh": np.arcsinh,
     "acosh": np.arccosh, "atanh": np.arctanh, "inverse": np.reciprocal,
@@ -49,16 +46,9 @@ class Probe:
         return table
 
 
-@pytest.fixture(scope="module", params=ISAS)
-def probe(request, tmp_path_factory):
-    compiler = shutil.which("g++")
-    if compiler is None:
-        pytest.skip("no g++ to build the probe with")
-    isa = request.param
-    path = tmp_path_factory.mktemp("complex_probe") / f"libcomplex_probe_{isa}.so"
-    args = [*FLAGS, *ISA_FLAGS[isa], f"-DPHINTYS_ISA={isa}", "-fPIC", f"-I{ROOT / 'csrc'}"]
-    subprocess.run([compiler, *args, "-shared", str(SOURCE), "-o", str(path)], check=True)
-    return Probe(path)
+@pytest.fixture(params=ISAS)
+def probe(request):
+    return Probe(library("complex", request.param))
 
 
 def exact(name, z):

@@ -1,60 +1,20 @@
-"""Holds the math functions of csrc/ops/math to the bounds they state, on every ISA at hand.
-
-PHINTYS_MATH_PROBE names a directory with libmath_probe_<isa>.so; without it the libraries are
-built here with g++.
-"""
+"""Holds the math functions of csrc/ops/math to the bounds they state, on every ISA at hand."""
 
 import ctypes
 import functools
-import os
-import pathlib
-import platform
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
+from probes import ISAS, library
 
 mp = pytest.importorskip("mpmath")
 special = pytest.importorskip("scipy.special")
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-SOURCE = ROOT / "tests" / "cpp" / "math" / "math_probe.cpp"
-FLAGS = ["-std=c++20", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
-X86 = platform.machine() in ("x86_64", "AMD64")
-ISA_FLAGS = {
-    "baseline": [],
-    "avx2": ["-march=haswell"],
-    "avx512": ["-march=skylake-avx512", "-mprefer-vector-width=512"],
-    # The portable path of the vector types, without any x86 instruction asked for by name.
-    "neon": ["-DPHINTYS_SIMD_PORTABLE", "-DPHINTYS_SIMD_BYTES=16"],
-}
 F32, F64 = np.float32, np.float64
 MP_POINTS = 400
 DENSE_POINTS = 40000
-
-
-def cpu_has(isa):
-    if isa in ("baseline", "neon"):
-        return True
-    try:
-        flags = pathlib.Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    needs = {
-        "avx2": ("avx2", "fma", "bmi2"),
-        "avx512": ("avx512f", "avx512dq", "avx512vl", "avx512bw"),
-    }
-    return all(f" {flag}" in flags for flag in needs[isa])
-
-
-ISAS = [isa for isa in ISA_FLAGS if (X86 or isa in ("baseline", "neon")) and cpu_has(isa)]
-
-
-@pytest.fixture(scope="session")
-def probe_dir(tmp_path_factory):
-    given = os.environ.get("PHINTYS_MATH_PROBE")
-    return pathlib.Path(given) if given else tmp_path_factory.mktemp("math_probe")
 
 
 class Probe:
@@ -87,31 +47,9 @@ class Probe:
         return table
 
 
-_PROBES = {}
-
-
 @pytest.fixture(params=ISAS)
-def probe(request, probe_dir):
-    isa = request.param
-    if isa not in _PROBES:
-        path = probe_dir / f"libmath_probe_{isa}.so"
-        if not path.exists():
-            if os.environ.get("PHINTYS_MATH_PROBE"):
-                pytest.skip(f"no probe for {isa}")
-            build(isa, path)
-        _PROBES[isa] = Probe(path, isa)
-    return _PROBES[isa]
-
-
-def build(isa, path):
-    compiler = shutil.which("g++")
-    if compiler is None:
-        pytest.skip("no g++ to build the probe with")
-    cache = [shutil.which("ccache")] if shutil.which("ccache") else []
-    obj = path.with_suffix(".o")
-    args = [*FLAGS, *ISA_FLAGS[isa], f"-DPHINTYS_ISA={isa}", "-fPIC", f"-I{ROOT / 'csrc'}"]
-    subprocess.run([*cache, compiler, *args, "-c", str(SOURCE), "-o", str(obj)], check=True)
-    subprocess.run([compiler, "-shared", str(obj), "-o", str(path)], check=True)
+def probe(request):
+    return Probe(library("math", request.param), request.param)
 
 
 # ---- References ---------------------------------------------------------------------------------

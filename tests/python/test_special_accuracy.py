@@ -2,16 +2,13 @@
 
 import ctypes
 import functools
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
-from test_math_accuracy import FLAGS, ISA_FLAGS, ISAS, ROOT
+from probes import ISAS, library
 
 mp = pytest.importorskip("mpmath")
 
-SOURCE = ROOT / "tests" / "cpp" / "math" / "special_probe.cpp"
 F32, F64 = np.float32, np.float64
 
 
@@ -45,24 +42,9 @@ class Probe:
         return table
 
 
-_PROBES = {}
-
-
 @pytest.fixture(params=ISAS)
-def probe(request, tmp_path_factory):
-    isa = request.param
-    if isa not in _PROBES:
-        compiler = shutil.which("g++")
-        if compiler is None:
-            pytest.skip("no g++ to build the probe with")
-        path = tmp_path_factory.mktemp("special_probe") / f"libspecial_probe_{isa}.so"
-        cache = [shutil.which("ccache")] if shutil.which("ccache") else []
-        obj = path.with_suffix(".o")
-        args = [*FLAGS, *ISA_FLAGS[isa], f"-DPHINTYS_ISA={isa}", "-fPIC", f"-I{ROOT / 'csrc'}"]
-        subprocess.run([*cache, compiler, *args, "-c", str(SOURCE), "-o", str(obj)], check=True)
-        subprocess.run([compiler, "-shared", str(obj), "-o", str(path)], check=True)
-        _PROBES[isa] = Probe(path, isa)
-    return _PROBES[isa]
+def probe(request):
+    return Probe(library("special", request.param), request.param)
 
 
 # ---- Cases: arguments, the reference, and what the error is relative to --------------------------
