@@ -1,6 +1,6 @@
 """Holds the functions of csrc/ops/math/complex.h to their stated bounds, and to C99's edge values.
 
-Every ISA at hand; the probes are built here with g++.
+Every ISA at hand.
 """
 
 import ctypes
