@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "base/hash.h"
+#include "ops/build.h"
+#include "ops/elementwise/table.h"
 
 namespace phintys::python {
 
@@ -21,6 +23,7 @@ struct Entry {
   Array value;
 };
 std::array<Entry, 256> g_numbers;
+bool g_narrow_policy = false;
 
 // Instances of int and float themselves: subclasses may mean anything.
 bool number_of(PyObject* object, Number* out) {
@@ -54,6 +57,30 @@ Var operand_from(py::handle object, std::vector<py::object>* keep) {
   Var made = var_from(object);
   if (made->is_constant()) entry = {number, made->constant()};
   return made;
+}
+
+void set_narrow_policy(bool on) { g_narrow_policy = on; }
+
+void apply_cast_policy(int op, std::vector<Var>* operands) {
+  if (!g_narrow_policy || graph_config().floatX != DType::f32 || op < 0) return;
+  const DTypeRule rule = ops::elementwise_info(op).rule;
+  const bool select = rule == DTypeRule::select;
+  if (!select && rule != DTypeRule::upcast && rule != DTypeRule::upcast_nobool &&
+      rule != DTypeRule::true_div) {
+    return;
+  }
+  const size_t first = select ? 1 : 0;
+  if (operands->size() < first + 2) return;
+  DType promoted = (*operands)[first].dtype();
+  for (size_t i = first; i < operands->size(); ++i) {
+    const DType d = (*operands)[i].dtype();
+    if (d == DType::f64) return;
+    promoted = promote(promoted, d);
+  }
+  if (promoted != DType::f64) return;
+  for (size_t i = first; i < operands->size(); ++i) {
+    if (is_discrete((*operands)[i].dtype())) (*operands)[i] = cast((*operands)[i], DType::f32);
+  }
 }
 
 }  // namespace phintys::python

@@ -205,6 +205,7 @@ PyObject* elemwise_call(PyObject*, PyObject* const* args, Py_ssize_t n) {
     inputs.reserve(static_cast<size_t>(n - 1));
     for (Py_ssize_t i = 1; i < n; ++i) inputs.push_back(operand_from(args[i], &keep));
     const std::string_view op(name, static_cast<size_t>(size));
+    apply_cast_policy(ops::elementwise_index(op), &inputs);
     return wrap(elemwise(op, std::move(inputs)).get());
   });
 }

@@ -51,6 +51,8 @@ py::dict memory() {
 void bind_settings(py::module_& m) {
   m.def("forget_numbers", &forget_numbers,
         "Forget which constants Python numbers became: a setting has changed.");
+  m.def("set_narrow_policy", &set_narrow_policy, py::arg("on"),
+        "Whether config.cast_policy is 'numpy+floatX'.");
   m.def("set_config", &set_config, py::kw_only(), py::arg("floatX") = py::none(),
         py::arg("num_threads") = py::none(), py::arg("isa") = py::none(),
         py::arg("memory_limit") = py::none(), py::arg("parallel_threshold") = py::none(),

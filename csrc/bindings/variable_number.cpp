@@ -37,7 +37,9 @@ PyObject* binary(int op, PyObject* a, PyObject* b) {
     std::vector<py::object> keep;
     Var x, y;
     if (!operand(a, &x, &keep) || !operand(b, &y, &keep)) return not_implemented();
-    return wrap(elemwise(op, {std::move(x), std::move(y)}).get());
+    std::vector<Var> operands{std::move(x), std::move(y)};
+    apply_cast_policy(op, &operands);
+    return wrap(elemwise(op, std::move(operands)).get());
   });
 }
 

@@ -251,6 +251,7 @@ def _on_floatX(value: str) -> None:
 
 
 def _on_cast_policy(value: str) -> None:
+    _core.set_narrow_policy(value == "numpy+floatX")
     _core.forget_numbers()
 
 

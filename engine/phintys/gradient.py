@@ -23,10 +23,13 @@ from phintys.errors import (
     PhintysTypeError,
     PhintysValueError,
 )
+from phintys.gradient_ops import *  # noqa: F403
+from phintys.gradient_ops import __all__ as _gradient_ops
 from phintys.tensor.conversion import as_tensor_variable
 from phintys.tensor.type import DisconnectedType, NullType, TensorType
 
 __all__ = [
+    *_gradient_ops,
     "DisconnectedInputError",
     "DisconnectedType",
     "GradientError",
@@ -34,22 +37,17 @@ __all__ = [
     "NullType",
     "NullTypeGradError",
     "Rop",
-    "consider_constant",
-    "disconnected_grad",
     "disconnected_type",
     "format_as",
     "grad",
-    "grad_clip",
-    "grad_scale",
     "hessian",
+    "hessian_vector_product",
     "jacobian",
     "numeric_grad",
     "pullback",
     "pushforward",
     "subgraph_grad",
-    "undefined_grad",
     "verify_grad",
-    "zero_grad",
 ]
 
 disconnected_type = DisconnectedType()
@@ -258,15 +256,57 @@ def Rop(
     """The product of the Jacobian of `f` with respect to `wrt` with `eval_points`.
 
     `eval_points` have the shapes of `wrt`; None stands for a zero direction. Returns variables of
-    the shapes of `f`, in the same kind of container. ValueError if ranks do not match.
+    the shapes of `f`, in the same kind of container.
+
+    `disconnected_outputs` says what to do if one of `f` does not depend on `wrt`: ``'raise'``,
+    ``'warn'`` or ``'ignore'``; `return_disconnected` what stands for it then, as in :func:`grad`.
+
+    Raises
+    ------
+    ValueError
+        Ranks do not match, or an option is unknown.
+    DisconnectedInputError
+        One of `f` does not depend on `wrt`.
     """
+    if disconnected_outputs not in ("raise", "warn", "ignore"):
+        raise PhintysValueError(
+            "Invalid value for keyword argument 'disconnected_outputs', valid values are "
+            "'ignore', 'warn' and 'raise'."
+        )
+    stand_in = return_disconnected.lower()
+    if stand_in not in ("zero", "none", "disconnected"):
+        raise PhintysValueError(
+            "Invalid value for keyword argument 'return_disconnected', valid values are 'zero', "
+            "'None' and 'Disconnected'."
+        )
     items, _, _ = _wrt_list(wrt)
     use_list, use_tuple = isinstance(f, list), isinstance(f, tuple)
     functions = _variables(f)
     points = _points(eval_points, items, "Rop")
     action = "raise" if disconnected_outputs == "raise" else "ignore"
-    results = _core.Rop(functions, items, points, action)
-    return format_as(use_list, use_tuple, list(results))
+    results = list(_core.Rop(functions, items, points, action))
+    if action == "ignore" and (disconnected_outputs == "warn" or stand_in != "zero"):
+        used = [item for item, point in zip(items, points, strict=True) if point is not None]
+        for i, function in enumerate(functions):
+            if _is_connected(function, used):
+                continue
+            if disconnected_outputs == "warn":
+                warnings.warn(
+                    "Rop method was asked to compute the gradient with respect to a variable that "
+                    f"is not part of the computational graph of {function}",
+                    stacklevel=2,
+                )
+            if stand_in != "zero":
+                results[i] = None if stand_in == "none" else disconnected_type()
+    return format_as(use_list, use_tuple, results)
+
+
+def _is_connected(f: Any, wrt: list[Any]) -> bool:
+    """True iff `f` depends on one of `wrt` by differentiable functions."""
+    from phintys.tensor.creation import ones_like
+
+    found = _core.grad(None, wrt, [], [(f, ones_like(f))], "ignore", "zero", "return", False)
+    return len(found[1]) < len(wrt)
 
 
 pullback = Lop
@@ -347,40 +387,23 @@ def hessian(
     return format_as(use_list, use_tuple, results)
 
 
-# --- variables whose gradient is changed ------------------------------------------------------
+def hessian_vector_product(cost: Any, wrt: Any, p: Any, **grad_options: Any) -> Any:
+    """The product of the Hessian of the scalar `cost` with `p`, without the Hessian itself.
 
+    `wrt` is a variable of any rank or a list of them, and `p` has the same shapes. Returns
+    variables of those shapes in the same kind of container. `grad_options` are those of
+    :func:`grad`; errors are those of :func:`grad` and :func:`Rop`.
 
-def consider_constant(x: Any) -> Any:
-    """`x`, whose gradient is zero: an expression through it counts as constant."""
-    return _core.apply("consider_constant", [as_tensor_variable(x)])
-
-
-def zero_grad(x: Any) -> Any:
-    """`x`, whose gradient is zero but connected."""
-    return _core.apply("zero_grad", [as_tensor_variable(x)])
-
-
-def undefined_grad(x: Any) -> Any:
-    """`x`, whose gradient is undefined: a gradient that passes through it is NullTypeGradError."""
-    return _core.apply("undefined_grad", [as_tensor_variable(x)])
-
-
-def disconnected_grad(x: Any) -> Any:
-    """`x`, through which no gradient is propagated: what lies behind it is disconnected."""
-    return _core.apply("disconnected_grad", [as_tensor_variable(x)])
-
-
-def grad_clip(x: Any, lower_bound: float, upper_bound: float) -> Any:
-    """`x`, whose gradient is clipped to ``[lower_bound, upper_bound]``."""
-    lower, upper = float(lower_bound), float(upper_bound)
-    if lower > upper:
-        raise PhintysValueError(f"grad_clip: the bounds {lower} and {upper} are in wrong order")
-    return _core.apply("grad_clip", [as_tensor_variable(x)], low=lower, high=upper)
-
-
-def grad_scale(x: Any, multiplier: float) -> Any:
-    """`x`, whose gradient is multiplied by a number."""
-    return _core.apply("grad_scale", [as_tensor_variable(x)], factor=float(multiplier))
+    >>> import phintys.tensor as T
+    >>> x, p = T.dvectors('x', 'p')
+    >>> hessian_vector_product((x ** 3).sum(), x, p).eval({x: [1., 2.], p: [1., 10.]}).tolist()
+    [6.0, 120.0]
+    """
+    items, use_list, use_tuple = _wrt_list(wrt)
+    points = _points(p, items, "Rop")
+    first = grad(cost, items, **grad_options)
+    results = Rop(first, items, points, disconnected_outputs="ignore")
+    return format_as(use_list, use_tuple, results)
 
 
 # --- checking gradients against differences ---------------------------------------------------

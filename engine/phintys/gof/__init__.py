@@ -5,7 +5,7 @@ from __future__ import annotations
 from phintys.errors import InconsistencyError, MethodNotDefined, MissingInputError
 from phintys.gof.fg import FunctionGraph
 from phintys.gof.graph import Apply, Constant, Op, Variable
-from phintys.gof.null_type import NullType, null_type
+from phintys.gof.null_type import NullType
 from phintys.tensor.type import Type
 
 __all__ = [
@@ -19,5 +19,4 @@ __all__ = [
     "Op",
     "Type",
     "Variable",
-    "null_type",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 
 from phintys import _core
 from phintys.errors import PhintysValueError
+from phintys.scalar.dtypes import upcast
 from phintys.tensor.conversion import as_tensor_variable
 from phintys.tensor.shape import normalize_axis, shape_list
 
@@ -40,7 +41,8 @@ def dot(l: Any, r: Any) -> Any:
         return left * right
     if left.ndim > 2 or right.ndim > 2:
         return tensordot(left, right, [[left.ndim - 1], [max(0, right.ndim - 2)]])
-    return _core.dot(left, right)
+    dtype = upcast(left.dtype, right.dtype)
+    return _core.dot(_core.cast(left, dtype), _core.cast(right, dtype))
 
 
 def matmul(l: Any, r: Any) -> Any:

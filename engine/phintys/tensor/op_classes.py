@@ -60,7 +60,7 @@ __all__ = [
 AdvancedBooleanIndexingError = AdvancedIndexingError
 
 
-class _OpClass(type):
+class OpClass(type):
     """isinstance() of an op of the graph is true for the classes that list its name."""
 
     op_names: tuple[str, ...] = ()
@@ -155,7 +155,7 @@ class _IndexClass:
         return _subtensor.getitem(as_tensor_variable(x), get_idx_list((x, *inputs), self.idx_list))
 
 
-class Subtensor(_IndexClass, metaclass=_OpClass):
+class Subtensor(_IndexClass, metaclass=OpClass):
     """``Subtensor(idx_list)(x, *scalars)``: x indexed with integers and slices.
 
     Types in `idx_list` (``theano.scalar.int64``, ``T.lscalar``) stand for the scalars in order.
@@ -167,7 +167,7 @@ class Subtensor(_IndexClass, metaclass=_OpClass):
         return self._part(x, inputs)
 
 
-class IncSubtensor(_IndexClass, metaclass=_OpClass):
+class IncSubtensor(_IndexClass, metaclass=OpClass):
     """``IncSubtensor(idx_list)(x, y, *scalars)``: x with y added to, or stored in, a part."""
 
     op_names = ("inc_subtensor",)
@@ -187,7 +187,7 @@ class IncSubtensor(_IndexClass, metaclass=_OpClass):
         return _subtensor.inc_subtensor(part, y, set_instead_of_inc=self.set_instead_of_inc)
 
 
-class BaseAdvancedSubtensor(metaclass=_OpClass):
+class BaseAdvancedSubtensor(metaclass=OpClass):
     """Ops that index with arrays."""
 
     op_names: tuple[str, ...] = ("advanced_subtensor", "advanced_subtensor1", "mask_subtensor")
@@ -217,7 +217,7 @@ class AdvancedBooleanSubtensor(BaseAdvancedSubtensor):
     op_names = ("mask_subtensor",)
 
 
-class BaseAdvancedIncSubtensor(metaclass=_OpClass):
+class BaseAdvancedIncSubtensor(metaclass=OpClass):
     """Ops that add or store where arrays index."""
 
     op_names: tuple[str, ...] = (
@@ -252,7 +252,7 @@ class AdvancedBooleanIncSubtensor(BaseAdvancedIncSubtensor):
     op_names = ("mask_inc_subtensor",)
 
 
-class Nonzero(metaclass=_OpClass):
+class Nonzero(metaclass=OpClass):
     """``Nonzero()(a)``: a list of index vectors."""
 
     op_names = ("nonzero",)
@@ -261,7 +261,7 @@ class Nonzero(metaclass=_OpClass):
         return list(_subtensor.nonzero(a))
 
 
-class Choose(metaclass=_OpClass):
+class Choose(metaclass=OpClass):
     """``Choose(mode)(a, choices)``."""
 
     op_names = ("choose",)
@@ -283,7 +283,7 @@ class PermuteRowElements:
 # --- shapes -----------------------------------------------------------------------------------
 
 
-class DimShuffle(metaclass=_OpClass):
+class DimShuffle(metaclass=OpClass):
     """``DimShuffle(input_broadcastable, new_order)(x)``."""
 
     op_names = ("dimshuffle",)
@@ -309,7 +309,7 @@ class DimShuffle(metaclass=_OpClass):
         return _shape.dimshuffle(x, self.new_order)
 
 
-class Reshape(metaclass=_OpClass):
+class Reshape(metaclass=OpClass):
     """``Reshape(ndim)(x, shape)``."""
 
     op_names = ("reshape",)
@@ -321,7 +321,7 @@ class Reshape(metaclass=_OpClass):
         return _shape.reshape(x, shp, ndim=self.ndim)
 
 
-class Flatten(metaclass=_OpClass):
+class Flatten(metaclass=OpClass):
     """``Flatten(outdim)(x)``."""
 
     def __init__(self, outdim: int = 1) -> None:
@@ -331,14 +331,14 @@ class Flatten(metaclass=_OpClass):
         return _shape.flatten(x, self.outdim)
 
 
-class Shape(metaclass=_OpClass):
+class Shape(metaclass=OpClass):
     """``Shape()(x)``."""
 
     def __call__(self, x: Any) -> Any:
         return _shape.shape(x)
 
 
-class SpecifyShape(metaclass=_OpClass):
+class SpecifyShape(metaclass=OpClass):
     """``SpecifyShape()(x, shape)``."""
 
     op_names = ("specify_shape",)
@@ -347,7 +347,7 @@ class SpecifyShape(metaclass=_OpClass):
         return _shape.specify_shape(x, shape)
 
 
-class Rebroadcast(metaclass=_OpClass):
+class Rebroadcast(metaclass=OpClass):
     """``Rebroadcast((axis, flag), ...)(x)``: dimensions that broadcast, or no longer do."""
 
     op_names = ("specify_shape",)
@@ -361,7 +361,7 @@ class Rebroadcast(metaclass=_OpClass):
         return _shape.patternbroadcast(x, pattern)
 
 
-class Tile(metaclass=_OpClass):
+class Tile(metaclass=OpClass):
     """``Tile(ndim)(x, reps)``."""
 
     def __init__(self, ndim: int) -> None:
@@ -371,7 +371,7 @@ class Tile(metaclass=_OpClass):
         return _shape.tile(x, reps, self.ndim)
 
 
-class Join(metaclass=_OpClass):
+class Join(metaclass=OpClass):
     """``Join()(axis, *tensors)``."""
 
     op_names = ("join",)
@@ -396,7 +396,7 @@ class Split:
 # --- creation ---------------------------------------------------------------------------------
 
 
-class Alloc(metaclass=_OpClass):
+class Alloc(metaclass=OpClass):
     """``Alloc()(value, *shape)``."""
 
     op_names = ("alloc",)
@@ -405,7 +405,7 @@ class Alloc(metaclass=_OpClass):
         return alloc(value, *shape)
 
 
-class AllocEmpty(metaclass=_OpClass):
+class AllocEmpty(metaclass=OpClass):
     """``AllocEmpty(dtype)(*shape)``: zeros."""
 
     def __init__(self, dtype: Any) -> None:
@@ -415,7 +415,7 @@ class AllocEmpty(metaclass=_OpClass):
         return empty(list(shape), self.dtype)
 
 
-class ARange(metaclass=_OpClass):
+class ARange(metaclass=OpClass):
     """``ARange(dtype)(start, stop, step)``."""
 
     op_names = ("arange",)
@@ -427,7 +427,7 @@ class ARange(metaclass=_OpClass):
         return arange(start, stop, step, self.dtype)
 
 
-class Eye(metaclass=_OpClass):
+class Eye(metaclass=OpClass):
     """``Eye(dtype)(n, m, k)``."""
 
     op_names = ("eye",)
@@ -439,7 +439,7 @@ class Eye(metaclass=_OpClass):
         return eye(n, m, k, self.dtype)
 
 
-class Tri(metaclass=_OpClass):
+class Tri(metaclass=OpClass):
     """``Tri(dtype)(n, m, k)``."""
 
     def __init__(self, dtype: Any = None) -> None:

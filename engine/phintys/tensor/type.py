@@ -286,6 +286,10 @@ class TensorType(_core.TensorType):
             return patternbroadcast(var, self.broadcastable)
         return None
 
+    def to_scalar_type(self) -> TensorType:
+        """The type of one element: this dtype, rank 0."""
+        return TensorType(self.dtype, ())
+
     def get_size(self, shape_info: Sequence[int]) -> int:
         """Bytes of an array of this dtype and the given shape."""
         count = 1
@@ -305,12 +309,24 @@ def _rebuild_type(dtype: str, shape: tuple[int | None, ...]) -> TensorType:
     return TensorType(dtype, shape=shape)
 
 
-DisconnectedType = _core.DisconnectedType
-NullType = _core.NullType
+class DisconnectedType(_core.DisconnectedType):
+    """The type of the gradient of something that the cost does not depend on."""
+
+    def __call__(self, name: str | None = None) -> Any:
+        """A new variable of this type."""
+        return _core.Variable(self, name=name)
+
+
+class NullType(_core.NullType):
+    """The type of a gradient that is undefined: ``NullType(why_null)``."""
+
+    def __call__(self, name: str | None = None) -> Any:
+        """A new variable of this type."""
+        return _core.Variable(self, name=name)
 
 
 def _make_type(dtype: str, shape: Sequence[int | None]) -> TensorType:
     return TensorType(dtype, shape=shape)
 
 
-_core.set_type_factory(_make_type)
+_core.set_type_factory(_make_type, DisconnectedType, NullType)
