@@ -14,6 +14,8 @@ from phintys.tensor.elemwise import *  # noqa: F403
 from phintys.tensor.indexing import *  # noqa: F403
 from phintys.tensor.join import *  # noqa: F403
 from phintys.tensor.linalg_basic import *  # noqa: F403
+from phintys.tensor.numpy_functions import *  # noqa: F403
+from phintys.tensor.numpy_ufuncs import *  # noqa: F403
 from phintys.tensor.op_classes import *  # noqa: F403
 from phintys.tensor.pad import *  # noqa: F403
 from phintys.tensor.rearrange import *  # noqa: F403

@@ -57,13 +57,18 @@ join_ = join
 
 
 def concatenate(tensor_list: Any, axis: Any = 0) -> Any:
-    """The tensors of a list one after another along `axis`; see :func:`join`."""
+    """The tensors of a list one after another along `axis`, flattened if it is None.
+
+    See :func:`join`.
+    """
     if not isinstance(tensor_list, (tuple, list)):
         raise PhintysTypeError(
             "The 'tensors' argument must be either a tuple or a list, make sure you did not forget "
             "() or [] around arguments of concatenate.",
             tensor_list,
         )
+    if axis is None:
+        return join(0, *[as_tensor_variable(t).flatten() for t in tensor_list])
     return join(axis, *tensor_list)
 
 

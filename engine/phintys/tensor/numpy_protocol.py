@@ -23,6 +23,8 @@ _RENAMED = {"amax": "max", "amin": "min", "round": "round", "around": "round"}
 
 
 def _ufunc_table() -> dict[str, str]:
+    from phintys.tensor import numpy_ufuncs
+
     table = {}
     for info in _core.elementwise_ops():
         reference = info.get("numpy") or ""
@@ -35,7 +37,8 @@ def _ufunc_table() -> dict[str, str]:
         divmod="divmod", matmul="matmul", vecdot="vecdot", matvec="matvec", vecmat="vecmat",
         rint="round_half_to_even", power="pow",
     )  # fmt: skip
-    return table
+    table.update({name: name for name in numpy_ufuncs.__all__})
+    return {name: op for name, op in table.items() if isinstance(getattr(np, name), np.ufunc)}
 
 
 _UFUNCS: dict[str, str] = {}
@@ -48,6 +51,7 @@ _REDUCTIONS = {
     "logical_and": "all",
     "logical_or": "any",
 }
+_ACCUMULATIONS = {"add": "cumsum", "multiply": "cumprod"}
 
 
 def _weak(inputs: tuple[Any, ...]) -> list[Any]:
@@ -84,6 +88,13 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
         options = {} if dtype is None else {"dtype": dtype}
         function = getattr(_tensor(), _REDUCTIONS[name])
         return function(inputs[0], axis=axis, keepdims=keepdims, **options)
+    if method == "accumulate" and name in _ACCUMULATIONS:
+        function = getattr(_tensor(), _ACCUMULATIONS[name])
+        return function(inputs[0], kwargs.pop("axis", 0), kwargs.pop("dtype", None))
+    if method == "outer" and ufunc.signature is None and len(inputs) == 2:
+        x, y = (_tensor().as_tensor_variable(v) for v in inputs)
+        inputs = (_core.dimshuffle(x, [*range(x.ndim), *[-1] * y.ndim]), y)
+        method = "__call__"
     if method != "__call__":
         return NotImplemented
     dtype = kwargs.pop("dtype", None)
@@ -101,7 +112,7 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
 # Functions whose arguments have the same meaning here. Those that phintys.tensor does not have are
 # refused, as are all others.
 _FUNCTIONS = frozenset(
-    "all allclose amax amin angle any argmax argmin argpartition argsort argwhere around "
+    "all allclose amax amin angle any append argmax argmin argpartition argsort argwhere around "
     "array_split atleast_1d atleast_2d atleast_3d average bincount broadcast_arrays "
     "broadcast_to choose clip column_stack compress concatenate corrcoef count_nonzero cov "
     "cumprod cumsum diag diagonal diff digitize dot dstack einsum empty_like expand_dims "
@@ -112,7 +123,10 @@ _FUNCTIONS = frozenset(
     "ravel ravel_multi_index real repeat reshape roll rollaxis rot90 round searchsorted "
     "select shape size sort squeeze stack std sum swapaxes take take_along_axis tensordot "
     "tile trace transpose tril tril_indices_from triu triu_indices_from unique unravel_index "
-    "var vstack where zeros_like cross inner vdot".split()
+    "var vstack where zeros_like cross inner vdot array_equal astype block concat convolve "
+    "correlate cumulative_prod cumulative_sum delete diag_indices_from diagflat ediff1d fix i0 "
+    "insert interp iscomplex isin isneginf isposinf isreal nan_to_num nancumprod nancumsum "
+    "permute_dims polyval sinc trapezoid unstack unwrap vander".split()
 )
 _LINALG = frozenset(
     "cond det eig eigh eigvals inv lstsq matrix_norm matrix_power matrix_rank multi_dot norm pinv "
@@ -138,22 +152,50 @@ def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     return _tensor().split(x, [size] * int(indices_or_sections), int(indices_or_sections), axis)
 
 
-def _append(arr: Any, values: Any, axis: int | None = None) -> Any:
-    parts = [_tensor().as_tensor_variable(v) for v in (arr, values)]
-    if axis is None:
-        return _tensor().concatenate([p.flatten() for p in parts])
-    return _tensor().concatenate(parts, axis)
-
-
 def _count_nonzero(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return _tensor().sum(
         _tensor().subtensor.as_mask(a), axis=axis, dtype="int64", keepdims=keepdims
     )
 
 
+def _differences(x: Any, step: Any, axis: int) -> Any:
+    part = _tensor().slice_at_axis
+    inner = (part(x, slice(2, None), axis) - part(x, slice(None, -2), axis)) / (2 * step)
+    first = (part(x, slice(1, 2), axis) - part(x, slice(0, 1), axis)) / step
+    last = (part(x, slice(-1, None), axis) - part(x, slice(-2, -1), axis)) / step
+    return _tensor().concatenate([first, inner, last], axis)
+
+
+def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
+    x = _tensor().as_tensor_variable(f)
+    if x.dtype not in _tensor().continuous_dtypes:
+        x = _tensor().cast(x, "float64")
+    axes = range(x.ndim) if axis is None else [axis] if isinstance(axis, int) else list(axis)
+    steps = list(varargs or [1.0])
+    steps = steps * len(axes) if len(steps) == 1 else steps
+    if edge_order != 1 or len(steps) != len(axes) or any(np.ndim(h) for h in steps):
+        return NotImplemented
+    results = [
+        _differences(x, np.asarray(h, x.dtype), a % x.ndim)
+        for h, a in zip(steps, axes, strict=True)
+    ]
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+# What is known of a variable without its value.
+_ABOUT: dict[str, Any] = {
+    "iscomplexobj": lambda x: np.dtype(x.dtype).kind == "c",
+    "isrealobj": lambda x: np.dtype(x.dtype).kind != "c",
+    "ndim": lambda a: a.ndim,
+    "result_type": lambda *given: np.result_type(
+        *[np.dtype(v.dtype) if isinstance(v, _core.Variable) else v for v in given]
+    ),
+}
 # Functions whose arguments mean something else here, or that are expressions of others.
-_ADAPTED = {
-    "append": _append,
+_ADAPTED: dict[str, Any] = {
+    **_ABOUT,
+    "copy": lambda a: _tensor().tensor_copy(a),
+    "gradient": _gradient,
     "atleast_3d": _atleast_3d,
     "count_nonzero": _count_nonzero,
     "hsplit": lambda ary, parts: _split(ary, parts, 0 if ary.ndim == 1 else 1),
@@ -180,9 +222,29 @@ def _linalg_function(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     if name == "eigvalsh":
         uplo = kwargs.get("UPLO", args[1] if len(args) > 1 else "L")
         return linalg.eigvalsh(args[0], lower=uplo in ("L", "l"))
+    if name in _LINALG_ADAPTED:
+        return _LINALG_ADAPTED[name](*args, **{k: v for k, v in kwargs.items() if v != -1})
     if name not in _LINALG:
         return NotImplemented
     return getattr(linalg, name)(*args, **kwargs)
+
+
+def _linalg_diagonal(x: Any, *, offset: int = 0) -> Any:
+    return _tensor().diagonal(x, offset, -2, -1)
+
+
+# Functions of numpy.linalg that live elsewhere here.
+_LINALG_ADAPTED: dict[str, Any] = {
+    "cross": lambda x1, x2, axis=-1: _tensor().cross(x1, x2, axis=axis),
+    "diagonal": _linalg_diagonal,
+    "matmul": lambda x1, x2: _tensor().matmul(x1, x2),
+    "matrix_transpose": lambda x: _tensor().matrix_transpose(x),
+    "outer": lambda x1, x2: _tensor().outer(x1, x2),
+    "svdvals": lambda x: _tensor().linalg.svd(x, compute_uv=False),
+    "tensordot": lambda x1, x2, axes=2: _tensor().tensordot(x1, x2, axes=axes),
+    "trace": lambda x, offset=0: _linalg_diagonal(x, offset=offset).sum(axis=-1),
+    "vecdot": lambda x1, x2: _tensor().vecdot(x1, x2),
+}
 
 
 def array_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -209,3 +271,18 @@ def array_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     if name in ("std", "var", "mean") and "dtype" in options and options["dtype"] is None:
         del options["dtype"]
     return function(*args, **options)
+
+
+def ufunc_names() -> set[str]:
+    """Names of the ufuncs that take variables."""
+    return set(_ufunc_table()) | {"logical_not"}
+
+
+def function_names() -> set[str]:
+    """Names of NumPy's other functions that take variables and return variables."""
+    return (set(_FUNCTIONS) | set(_ADAPTED)) - set(_ABOUT)
+
+
+def linalg_names() -> set[str]:
+    """Names of the functions of ``numpy.linalg`` that take variables."""
+    return set(_LINALG) | set(_LINALG_ADAPTED) | {"cholesky", "eigvalsh"}
