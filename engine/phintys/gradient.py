@@ -533,8 +533,7 @@ def verify_grad(
     rel_tol = tolerance if rel_tol is None else rel_tol
     projection = phintys.shared(np.ones(shape, output.dtype), broadcastable=output.broadcastable)
     # Of complex outputs, weights for both parts.
-    weighted = phintys.tensor.elemwise.function_named("conj")(projection) * output
-    cost = phintys.tensor.elemwise.real(weighted.sum())
+    cost = (projection.conj() * output).sum().real
     gradients = grad(cost, inputs, disconnected_inputs="ignore")
     symbolic = phintys.function(inputs, gradients, mode=mode, on_unused_input="ignore")
     for test in range(n_tests):
