@@ -36,6 +36,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cases", nargs="+", choices=known, default=known, metavar="CASE")
     parser.add_argument("--peers", nargs="+", metavar="PEER", help="default: all of them")
     parser.add_argument("--threads", type=int, default=2, help="threads of every peer (2)")
+    parser.add_argument(
+        "--cpu-time", action="store_true", help="time of the processor, for busy machines"
+    )
     parser.add_argument("--rounds", type=int, default=9, help="turns of each peer (9)")
     parser.add_argument("--time-limit", type=float, default=120, help="seconds for one step (120)")
     parser.add_argument("--output", type=Path, help="results without suffix")
@@ -50,6 +53,8 @@ def arguments() -> argparse.Namespace:
     if options.list:
         print("\n".join(known))
         raise SystemExit
+    if options.cpu_time and options.threads != 1:
+        parser.error("--cpu-time goes with --threads 1")
     if options.threads < 1 or options.rounds < 1:
         parser.error("--threads and --rounds must be at least 1")
     return options
@@ -84,6 +89,8 @@ def main() -> None:
     if options.phintys_path is not None:
         paths.append(options.phintys_path.resolve())
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
+    if options.cpu_time:
+        env["PHINTYS_BENCHMARK_CPU_TIME"] = "1"
     command = [python, "-m", "harness.session", "--threads", options.threads]
     command += ["--rounds", options.rounds, "--time-limit", options.time_limit]
     command += ["--output", output.resolve(), "--cache", cache_folder(), "--cases", *options.cases]

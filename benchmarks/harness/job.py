@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
-__all__ = ["Job", "NotSupported", "Target", "call"]
+__all__ = ["CPU_TIME", "Job", "NotSupported", "Target", "call"]
+
+# Set in the environment: time of the processor is measured.
+CPU_TIME = "PHINTYS_BENCHMARK_CPU_TIME"
 
 
 class NotSupported(Exception):
@@ -67,8 +71,9 @@ class Job:
         def run(count: int) -> float:
             collecting = gc.isenabled()
             gc.disable()
+            clock = time.process_time if os.environ.get(CPU_TIME) else time.perf_counter
             try:
-                return timed(repeat(None, count), time.perf_counter, *arguments)
+                return timed(repeat(None, count), clock, *arguments)
             finally:
                 if collecting:
                     gc.enable()

@@ -24,7 +24,12 @@ def quantity(value: float, unit: str) -> str:
 def describe(row: dict[str, Any]) -> str:
     parts = []
     for name, value in row["variant"].items():
-        parts.append(str(value) if isinstance(value, str) else f"{name} {value:,}")
+        if isinstance(value, str):
+            parts.append(value)
+        elif isinstance(value, (tuple, list)):
+            parts.append(" x ".join(f"{n:,}" for n in value))
+        else:
+            parts.append(f"{name} {value:,}")
     if row["metric"]:
         parts.append(row["metric"])
     return ", ".join(parts)

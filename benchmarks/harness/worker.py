@@ -47,7 +47,9 @@ def compare(values: list[Any], expected: list[Any], rtol: float, atol: float) ->
             return {"agrees": False, "why": f"value {i}: {value.dtype}, not {right.dtype}"}
         difference = np.abs(value.astype("float64") - right.astype("float64"))
         allowed = atol + rtol * np.abs(right.astype("float64"))
-        share = float(np.max(difference / allowed)) if difference.size else 0.0
+        exact = (value == right) & (allowed == 0)  # 0 / 0 otherwise
+        share = difference / np.where(exact, 1.0, allowed)
+        share = float(np.max(share)) if share.size else 0.0
         if not share <= 1:
             return {"agrees": False, "why": f"value {i} is {share:.3g} times the tolerance off"}
         worst = max(worst, share)
