@@ -112,6 +112,52 @@ PHINTYS_INLINE void halve_run(T* dst, const T* src, int64_t n) {
   }
 }
 
+// Element j of the result: s[kFirst + j / 2] (added to old[j], if kAdd) where j is even, old[j]
+// elsewhere.
+template <int kFirst, bool kAdd, class T, int N>
+PHINTYS_INLINE typename Few<T, N>::Raw into_even_lanes(typename Few<T, N>::Raw s,
+                                                       typename Few<T, N>::Raw old) {
+  typename Few<T, N>::Raw x;
+  constexpr int f = kFirst;
+  if constexpr (N == 16) {
+    x = __builtin_shufflevector(s, old, f, 17, f + 1, 19, f + 2, 21, f + 3, 23, f + 4, 25, f + 5,
+                                27, f + 6, 29, f + 7, 31);
+    if constexpr (kAdd) {
+      x = __builtin_shufflevector(x + old, old, 0, 17, 2, 19, 4, 21, 6, 23, 8, 25, 10, 27, 12, 29,
+                                  14, 31);
+    }
+  } else if constexpr (N == 8) {
+    x = __builtin_shufflevector(s, old, f, 9, f + 1, 11, f + 2, 13, f + 3, 15);
+    if constexpr (kAdd) {
+      x = __builtin_shufflevector(x + old, old, 0, 9, 2, 11, 4, 13, 6, 15);
+    }
+  } else if constexpr (N == 4) {
+    x = __builtin_shufflevector(s, old, f, 5, f + 1, 7);
+    if constexpr (kAdd) x = __builtin_shufflevector(x + old, old, 0, 5, 2, 7);
+  } else {
+    x = __builtin_shufflevector(s, old, f, 3);
+    if constexpr (kAdd) x = __builtin_shufflevector(x + old, old, 0, 3);
+  }
+  return x;
+}
+
+// dst[2 * i] = src[i], added if kAdd; what lies between is written back as it is.
+template <bool kAdd, int N, class T>
+PHINTYS_INLINE void spread_run(T* dst, const T* src, int64_t n) {
+  if constexpr (N > 1) {
+    int64_t i = 0;
+    for (; i + N < n; i += N) {
+      const auto s = Few<T, N>::load(src + i);
+      T* to = dst + 2 * i;
+      Few<T, N>::store(to, into_even_lanes<0, kAdd, T, N>(s, Few<T, N>::load(to)));
+      Few<T, N>::store(to + N, into_even_lanes<N / 2, kAdd, T, N>(s, Few<T, N>::load(to + N)));
+    }
+    spread_run<kAdd, N / 2>(dst + 2 * i, src + i, n - i);
+  } else {
+    for (int64_t i = 0; i < n; ++i) dst[2 * i] = kAdd ? dst[2 * i] + src[i] : src[i];
+  }
+}
+
 // n elements that lie `stride` bytes apart.
 template <int N, class T>
 PHINTYS_INLINE void gather_run(T* dst, const char* src, int64_t n, int64_t stride) {
@@ -178,7 +224,9 @@ void store(const ConvStore<T>& s) {
       const T* from = s.src + t0 * s.pitch[0] + t1 * s.pitch[1] + b2;
       T* to = s.dst + (i0 * s.size[1] + i1) * s.size[2] + s.first[2] + b2 * s.step[2];
       const int64_t n = e2 - b2, step = s.step[2];
-      if (step != 1) {
+      if (step == 2) {
+        s.add ? spread_run<true, kLanes>(to, from, n) : spread_run<false, kLanes>(to, from, n);
+      } else if (step != 1) {
         if (s.add) {
           for (int64_t i = 0; i < n; ++i) to[i * step] += from[i];
         } else {
@@ -331,23 +379,21 @@ PHINTYS_INLINE void add_lanes(const V (&x)[N], T* c) {
                  __builtin_shufflevector(a.v, b.v, 1, 9, 3, 11, 5, 13, 7, 15);
       }
     }
-    T t[V::lanes];
-    V r;
+    typename Few<T, 8>::Raw half;
     if constexpr (V::lanes == 16) {
-      r.v = __builtin_shufflevector(s[0].v, s[1].v, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12,
-                                    13, 28, 29) +
-            __builtin_shufflevector(s[0].v, s[1].v, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14,
-                                    15, 30, 31);
+      const auto r = __builtin_shufflevector(s[0].v, s[1].v, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24,
+                                             25, 12, 13, 28, 29) +
+                     __builtin_shufflevector(s[0].v, s[1].v, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26,
+                                             27, 14, 15, 30, 31);
+      half = __builtin_shufflevector(r, r, 0, 1, 2, 3, 4, 5, 6, 7) +
+             __builtin_shufflevector(r, r, 8, 9, 10, 11, 12, 13, 14, 15);
     } else {
-      r.v = __builtin_shufflevector(s[0].v, s[1].v, 0, 1, 8, 9, 4, 5, 12, 13) +
-            __builtin_shufflevector(s[0].v, s[1].v, 2, 3, 10, 11, 6, 7, 14, 15);
+      half = __builtin_shufflevector(s[0].v, s[1].v, 0, 1, 8, 9, 4, 5, 12, 13) +
+             __builtin_shufflevector(s[0].v, s[1].v, 2, 3, 10, 11, 6, 7, 14, 15);
     }
-    r.store(t);
-    for (int j = 0; j < 4; ++j) {
-      T sum = t[j] + t[j + 4];
-      if constexpr (V::lanes == 16) sum += t[j + 8] + t[j + 12];
-      c[j] += sum;
-    }
+    const auto sum = __builtin_shufflevector(half, half, 0, 1, 2, 3) +
+                     __builtin_shufflevector(half, half, 4, 5, 6, 7);
+    Few<T, 4>::store(c, Few<T, 4>::load(c) + sum);
   } else {
     for (int i = 0; i < N; ++i) {
       T t[V::lanes];

@@ -143,6 +143,9 @@ def check_adjoints(x, w, border="valid", stride=None, flip=True, dilation=None, 
         ((3, 16, 20, 20), (16, 1, 3, 3), "half", (1, 1), 16),  # each channel by itself
         ((3, 16, 20, 20), (33, 16, 1, 1), "valid", (1, 1), 1),
         ((3, 16, 20, 20), (33, 16, 1, 1), "valid", (2, 2), 1),
+        ((3, 16, 20, 20), (34, 8, 1, 1), "valid", (1, 1), 2),  # gradient of filters: a product
+        ((6, 40, 7, 7), (264, 40, 3, 3), 1, (1, 1), 1),  # small planes, rows in parts
+        ((4, 20, 45, 70), (18, 20, 3, 3), 1, (2, 2), 1),  # gaps of one between long rows
         ((1, 700, 5, 5), (3, 700, 3, 3), 1, (1, 1), 1),
         ((2, 4, 300), (5, 4, 31), "half", (1,), 1),
         ((1, 2, 9, 10, 11), (40, 2, 3, 3, 3), 1, (1, 2, 1), 1),

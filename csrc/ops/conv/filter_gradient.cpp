@@ -6,6 +6,7 @@
 // so short that zeros prevail, go the other way: the points of a few taps at a time are packed.
 #include <cstring>
 
+#include "kernels/blas.h"
 #include "kernels/parallel.h"
 #include "ops/conv/staging.h"
 
@@ -17,6 +18,7 @@ constexpr int64_t kStagedBytes = 256 * 1024;
 constexpr int64_t kRowBytes = 1024 * 1024;  // of the gradient of y
 constexpr int64_t kPointsAtOnce = 1024;
 constexpr int64_t kMostTerms = 640;
+constexpr int64_t kFewTerms = 64;
 constexpr int64_t kPackedTaps = 32;
 constexpr int64_t kTasks = 16;
 constexpr int64_t kChunkWork = 1 << 21;  // multiply-adds
@@ -41,6 +43,15 @@ Plan plan_gradient(const Geometry& g) {
   Plan p;
   p.plan_axes(g, false);
   p.plan_channels(g, kMostTerms);
+  // Sums are long: fewer channels at a time, if only a few points of all of them fit.
+  int64_t points = 1, staged = p.copies;
+  for (int a = 0; a < 3; ++a) {
+    points *= p.points[a];
+    staged *= p.points[a] + p.extent[a];
+  }
+  const int64_t wanted = std::min(kPointsAtOnce, points * g.batch);
+  const int64_t fit = kStagedBytes / item * points / (staged * wanted);
+  if (2 * fit < p.block) p.plan_channels(g, std::max(fit * g.taps(), kFewTerms));
   p.plan_chunks(g, kStagedBytes / item, kPointsAtOnce, 1);
   const int64_t n[3] = {p.chunk_points(0), p.chunk_points(1), p.chunk_points(2)};
   p.points_at_once = n[0] * n[1] * n[2] * p.images;
@@ -230,6 +241,38 @@ void join(const Geometry& g, const Plan& p, const T* partial, T* gw) {
   });
 }
 
+// Filters of one tap that take every point: a product of matrices for each image, of long rows.
+template <class T>
+bool is_product(const Geometry& g, const Planes& x, const Planes& gy) {
+  constexpr int64_t kItem = sizeof(T), kLongRow = 256;
+  int64_t dense = kItem;
+  for (int a = 2; a >= 0; --a) {
+    const Axis& axis = g.axis[a];
+    if (axis.kernel != 1 || axis.stride != 1 || axis.in != axis.out || axis.lo != 0) return false;
+    if (axis.in != 1 && (x.stride[a] != dense || gy.stride[a] != dense)) return false;
+    dense *= axis.in;
+  }
+  if (g.out_points() < kLongRow) return false;
+  return x.channel_stride >= dense && gy.channel_stride >= dense && x.channel_stride % kItem == 0 &&
+         gy.channel_stride % kItem == 0;
+}
+
+template <class T>
+void product(const Geometry& g, const Planes& x, const Planes& gy, T* gw) {
+  constexpr int64_t kItem = sizeof(T);
+  for (int64_t group = 0; group < g.groups; ++group) {
+    for (int64_t image = 0; image < g.batch; ++image) {
+      const char* a =
+          gy.data + image * gy.batch_stride + group * g.out_channels * gy.channel_stride;
+      const char* b = x.data + image * x.batch_stride + group * g.in_channels * x.channel_stride;
+      gemm(false, true, g.out_channels, g.in_channels, g.out_points(), T(1),
+           reinterpret_cast<const T*>(a), gy.channel_stride / kItem, reinterpret_cast<const T*>(b),
+           x.channel_stride / kItem, T(image > 0), gw + group * g.out_channels * g.in_channels,
+           g.in_channels);
+    }
+  }
+}
+
 bool nothing_to_sum(const Geometry& g) { return g.batch * g.out_points() * g.in_points() == 0; }
 
 bool no_filters(const Geometry& g) {
@@ -246,6 +289,7 @@ void filter_gradient(const Geometry& g, const Planes& x, const Planes& gy, T* gw
     std::memset(gw, 0, static_cast<size_t>(filters) * sizeof(T));
     return;
   }
+  if (is_product<T>(g, x, gy)) return product(g, x, gy, gw);
   const Plan p = plan_gradient<T>(g);
   char* memory = static_cast<char*>(scratch);
   int64_t* table = reinterpret_cast<int64_t*>(memory);

@@ -17,6 +17,8 @@ namespace {
 
 constexpr int64_t kStagedBytes = 256 * 1024;
 constexpr int64_t kPointsAtOnce = 1536;
+constexpr int64_t kTasks = 16;
+constexpr int64_t kFewPoints = 400;      // of an image
 constexpr int64_t kMostTerms = 576;      // of a sum, at a time
 constexpr int64_t kPrefetched = 2048;    // elements of a row of results
 constexpr int64_t kChunkWork = 1 << 21;  // multiply-adds
@@ -40,7 +42,10 @@ Plan plan_sweep(const Geometry& g, bool gradient) {
   Plan p;
   p.plan_axes(g, gradient);
   p.terms = p.plan_channels(g, kMostTerms);
-  p.plan_chunks(g, kStagedBytes / item, kPointsAtOnce, 16);
+  // Where planes are small, filters go by for a few images at a time.
+  const int64_t plane = p.points[0] * p.points[1] * p.points[2];
+  p.plan_chunks(g, kStagedBytes / item, kPointsAtOnce,
+                kTasks / std::clamp<int64_t>(kFewPoints / std::max<int64_t>(1, plane), 1, 4));
   bool whole_points = true;
   for (const Axis& a : g.axis) whole_points = whole_points && (!gradient || a.stride == 1);
   p.panels = ceil_div(p.rows, kernels.max_rows);
@@ -58,6 +63,9 @@ Plan plan_sweep(const Geometry& g, bool gradient) {
   p.tile = p.panel_rows <= kernels.wide_rows ? kernels.wide_tile : kernels.tile;
   p.tasks = g.groups * p.groups_of_images * p.chunks;
   p.row_parts = p.tasks >= 4 ? 1 : std::min(ceil_div(4, p.tasks), ceil_div(p.panels, 2));
+  if (p.tasks < kTasks / 2) {
+    p.row_parts = std::max(p.row_parts, std::min(ceil_div(kTasks / 2, p.tasks), p.panels / 16));
+  }
   const int64_t work = p.rows * p.channels * g.taps() * points * p.images / p.row_parts;
   p.tasks *= p.row_parts;
   p.grain = std::max<int64_t>(1, kChunkWork / std::max<int64_t>(1, work));
@@ -143,19 +151,19 @@ void pack_filters(const Geometry& g, const Plan& p, const TensorView& w, T* to) 
       for_classes(g, p,
                   [&](int64_t, const int64_t* c, const int64_t* n, int64_t taps, int64_t before) {
                     T* out = panel + before * p.channels * rows;
-                    for_taps(g, c, n, [&](int64_t tap, const int64_t* k) {
-                      const char* at = from;
-                      for (int a = 0; a < 3; ++a) {
-                        at += (g.flip ? g.axis[a].kernel - 1 - k[a] : k[a]) * stride[a];
-                      }
-                      for (int64_t i = 0; i < p.channels; ++i) {
-                        const char* f = at + i * channel_stride;
+                    for (int64_t i = 0; i < p.channels; ++i) {
+                      const char* channel = from + i * channel_stride;
+                      for_taps(g, c, n, [&](int64_t tap, const int64_t* k) {
+                        const char* f = channel;
+                        for (int a = 0; a < 3; ++a) {
+                          f += (g.flip ? g.axis[a].kernel - 1 - k[a] : k[a]) * stride[a];
+                        }
                         T* o = out + (i * taps + tap) * rows;
                         for (int64_t m = 0; m < rows; ++m) {
                           o[m] = *reinterpret_cast<const T*>(f + m * row_stride);
                         }
-                      }
-                    });
+                      });
+                    }
                   });
     }
   });
