@@ -1,5 +1,7 @@
 """Products of tensors: dot, matmul, tensordot, einsum and the like, against NumPy."""
 
+import sys
+
 import numpy as np
 import phintys
 import phintys.tensor as T
@@ -202,6 +204,38 @@ def test_einsum(case):
     vs = [variable(x) for x in xs]
     plain = compiled(vs, T.einsum(text, *vs, optimize=False))
     same(plain(*xs), np.einsum(text, *xs), exact=False, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("text", "lengths"),
+    [
+        ("ij,jk,kl->il", (500, 400, 300, 10)),
+        ("ij,jk,kl,lm->im", (3, 90, 2, 80, 5)),
+        ("ij,kj,kl,ml,mi->ki", (7, 2, 9, 4, 3)),
+        ("a,b,ab,bc,cd,d->", (20, 30, 4, 5)),
+    ],
+)
+def test_einsum_takes_the_order_of_least_work(text, lengths):
+    terms = text.split("->")[0].split(",")
+    known = dict(zip(sorted(set("".join(terms))), lengths, strict=True))
+    arrays = [floats(*(known[c] for c in term)) for term in terms]
+    result = list(text.split("->")[1])
+
+    def work(path):
+        left, total = [set(term) for term in terms], 0
+        for i, j in path:
+            a, b = left[i], left[j]
+            left = [t for k, t in enumerate(left) if k not in (i, j)]
+            total += np.prod([float(known[c]) for c in a | b])
+            left.append((a | b) & set(result).union(*left))
+        return total
+
+    parts = [(T.constant(a), list(t)) for a, t in zip(arrays, terms, strict=True)]
+    best = np.einsum_path(text, *arrays, optimize=("optimal", 10**9))[0][1:]
+    path = sys.modules["phintys.tensor.einsum"]._path(parts, result, True)
+    assert work(path) <= work([p for p in best if len(p) == 2])
+    got = T.einsum(text, *(T.constant(a) for a in arrays)).eval()
+    np.testing.assert_allclose(got, np.einsum(text, *arrays, optimize=True), rtol=1e-9, atol=1e-9)
 
 
 def test_einsum_forms():

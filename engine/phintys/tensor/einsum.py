@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -17,6 +18,8 @@ __all__ = ["einsum"]
 
 # What an unknown length counts as when an order of contraction is chosen.
 _UNKNOWN_LENGTH = 64
+# Of so many operands, all orders are tried.
+_FEW_OPERANDS = 6
 
 
 def einsum(subscripts: Any, *operands: Any, optimize: Any = True) -> Any:
@@ -24,8 +27,8 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = True) -> Any:
 
     All of NumPy's forms are taken: implicit and explicit results, ``...``, labels repeated within
     an operand (its diagonal), and lists of integers as labels. A dimension that is known to be 1
-    is stretched. Contractions are matrix products; of more than two operands, the pair that gives
-    the least work comes first, unless `optimize` is False (from left to right) or a path as
+    is stretched. Contractions are matrix products; of more than two operands, the order is that of
+    the least work (of more than six, the best pair comes first), unless `optimize` is False (from left to right) or a path as
     ``numpy.einsum_path`` gives it.
     """
     if isinstance(subscripts, str):
@@ -162,22 +165,62 @@ def _path(parts: list[_Part], result: _Term, optimize: Any) -> list[tuple[int, .
         # Left to right: what was joined stands last.
         steps: list[tuple[int, ...]] = [(0, k) for k in range(len(parts) - 2, 0, -1)]
         return [(0, 1), *steps] if len(parts) > 1 else []
-    return _greedy_path(parts, result)
-
-
-def _greedy_path(parts: list[_Part], result: _Term) -> list[tuple[int, ...]]:
-    """The pairs that leave the smallest intermediate results, those of least work first."""
     sizes: dict[Any, int] = {}
     for x, term in parts:
         for label, n in zip(term, x.type.static_shape, strict=True):
             sizes[label] = max(sizes.get(label, 0), _UNKNOWN_LENGTH if n is None else n)
 
     def size(labels: Any) -> int:
-        n = 1
-        for label in labels:
-            n *= sizes[label]
-        return n
+        return math.prod(sizes[label] for label in labels)
 
+    few = len(parts) <= _FEW_OPERANDS
+    return _best_path(parts, result, size) if few else _greedy_path(parts, result, size)
+
+
+def _best_path(
+    parts: list[_Part], result: _Term, size: Callable[[Any], int]
+) -> list[tuple[int, ...]]:
+    """The pairs of least work in all; of equals, those of the smallest intermediate results."""
+    count = len(parts)
+    every = (1 << count) - 1
+    labels = [
+        set().union(*(parts[i][1] for i in range(count) if chosen >> i & 1))
+        for chosen in range(every + 1)
+    ]
+    # Of each set of operands: what stays of its labels, its cost, the two sets that it is made of.
+    kept = [labels[s] & (labels[every ^ s] | set(result)) for s in range(every + 1)]
+    cost: list[tuple[int, int]] = [(0, 0)] * (every + 1)
+    halves: list[tuple[int, int]] = [(0, 0)] * (every + 1)
+    for chosen in range(3, every + 1):
+        part = chosen & (chosen - 1)  # Without the first operand: every pair of halves once.
+        options = []
+        while part:
+            other = chosen ^ part
+            work = cost[part][0] + cost[other][0] + size(kept[part] | kept[other])
+            memory = cost[part][1] + cost[other][1] + size(kept[chosen])
+            options.append(((work, memory), (other, part)))
+            part = (part - 1) & chosen & (chosen - 1)
+        if options:
+            cost[chosen], halves[chosen] = min(options)
+    steps, left = [], [every]
+    while left:
+        chosen = left.pop()
+        if chosen & (chosen - 1):
+            steps.append(chosen)
+            left += halves[chosen]
+    path: list[tuple[int, ...]] = []
+    present = [1 << i for i in range(count)]
+    for chosen in reversed(steps):
+        i, j = sorted(present.index(half) for half in halves[chosen])
+        path.append((i, j))
+        present = [s for k, s in enumerate(present) if k not in (i, j)] + [chosen]
+    return path
+
+
+def _greedy_path(
+    parts: list[_Part], result: _Term, size: Callable[[Any], int]
+) -> list[tuple[int, ...]]:
+    """The pairs that leave the smallest intermediate results, those of least work first."""
     terms = [set(term) for _, term in parts]
     path: list[tuple[int, ...]] = []
     while len(terms) > 1:
