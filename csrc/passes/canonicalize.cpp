@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "ops/elemwise.h"
+#include "passes/cancel.h"
 #include "passes/match.h"
 
 namespace phintys {
@@ -14,9 +15,12 @@ using Ctx = RuleContext;
 
 bool floating(const Apply& n) { return is_float(out_type(n).dtype()); }
 // Every operand has the dtype of the result: regrouping does not change what is computed in what.
+// A constant may have a smaller one, as literals do.
 bool one_dtype(const Apply& n) {
+  const DType d = out_type(n).dtype();
   for (const Var& v : n.inputs()) {
-    if (v.dtype() != out_type(n).dtype()) return false;
+    if (v.dtype() == d) continue;
+    if (!v->is_constant() || promote(v.dtype(), d) != d) return false;
   }
   return true;
 }
@@ -31,11 +35,6 @@ template <class F>
 Var either(const Apply& n, F&& f) {
   if (Var r = f(in(n, 0), in(n, 1))) return r;
   return f(in(n, 1), in(n, 0));
-}
-// The operand of `v` if v is `name`(operand) of the same dtype.
-Var operand(const Var& v, const char* name) {
-  const Apply* n = owner_if(v, name);
-  return n && in(*n, 0).dtype() == v.dtype() ? in(*n, 0) : Var();
 }
 
 // --- add, sub, neg ---------------------------------------------------------------------------
@@ -108,7 +107,7 @@ Var neg_scaled(const Apply& n, const Ctx& c) {
       double value;
       if (!any_value(in(*m, i), &value)) continue;
       std::vector<Var> inputs(m->inputs().begin(), m->inputs().end());
-      inputs[static_cast<size_t>(i)] = constant(-value, inputs[static_cast<size_t>(i)].dtype());
+      inputs[static_cast<size_t>(i)] = constant(-value, out_type(*m).dtype());
       return fit(*m, elemwise(name, std::move(inputs)));
     }
   }
@@ -200,6 +199,11 @@ Var div_undo_mul(const Apply& n, const Ctx&) {
     if (same(in(*m, i), in(n, 1))) return fit(n, in(*m, 1 - i));
   }
   return {};
+}
+// sqr(x) / x -> x.
+Var div_of_square(const Apply& n, const Ctx&) {
+  const Var x = one_float_dtype(n) ? operand(in(n, 0), "sqr") : Var();
+  return x && same(x, in(n, 1)) ? fit(n, x) : Var();
 }
 Var div_constants(const Apply& n, const Ctx&) {
   double c, d;
@@ -375,6 +379,7 @@ constexpr Rule kArithmetic[] = {
     {"true_div", "x / x -> 1", div_self},
     {"true_div", "neg(x) / y -> neg(x / y)", div_neg},
     {"true_div", "(x * y) / y -> x", div_undo_mul},
+    {"true_div", "sqr(x) / x -> x", div_of_square},
     {"true_div", "(x * c) / d -> x * (c / d)", div_constants},
     {"true_div", "x / inv(y) -> x * y", div_inverse},
     {"inv", "inv(inv(x)) -> x", inv_inv},
@@ -409,8 +414,10 @@ constexpr Rule kArithmetic[] = {
 std::span<const Rule> arithmetic_rules() { return kArithmetic; }
 
 void canonicalize(Graph& graph) {
-  static const RuleSet rules{arithmetic_rules(), fill_rules(), view_rules(), reduce_rules()};
+  static const RuleSet rules{arithmetic_rules(), logic_rules(), fill_rules(),
+                             view_rules(),       index_rules(), reduce_rules()};
   rewrite_to_fixpoint(graph, rules);
+  if (cancel_in_chains(graph)) rewrite_to_fixpoint(graph, rules);
 }
 
 }  // namespace phintys

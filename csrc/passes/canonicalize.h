@@ -15,8 +15,10 @@ void canonicalize(Graph& graph);
 
 // The tables.
 std::span<const Rule> arithmetic_rules();  // canonicalize.cpp
+std::span<const Rule> logic_rules();       // canonicalize_logic.cpp: comparisons, switch, f(g(x))
 std::span<const Rule> fill_rules();        // canonicalize_fill.cpp: second, alloc
 std::span<const Rule> view_rules();        // canonicalize_views.cpp: dimshuffle, reshape, ...
+std::span<const Rule> index_rules();       // canonicalize_index.cpp: subtensor, join, dot
 std::span<const Rule> reduce_rules();      // canonicalize_reduce.cpp
 
 }  // namespace phintys

@@ -42,7 +42,7 @@ bool others_cover(const Apply& n, int skip, const Type& r) {
 Var with_input(const Apply& n, int i, const Var& v) {
   std::vector<Var> inputs(n.inputs().begin(), n.inputs().end());
   inputs[static_cast<size_t>(i)] = v;
-  return apply(n.op_ref(), std::move(inputs));
+  return phintys::apply(n.op_ref(), std::move(inputs));
 }
 
 Var absorb(const Apply& n, const Ctx&) {
@@ -94,13 +94,44 @@ Var alloc_needless(const Apply& n, const Ctx&) {
   return x;
 }
 
+// f(alloc(x, n), constants) -> alloc(f(x, constants), n).
+Var sink_alloc(const Apply& n, const Ctx&) {
+  if (!as_elemwise(n.op()) || std::strcmp(n.op().name(), "second") == 0) return {};
+  for (int i = 0; i < n.nin(); ++i) {
+    const Apply* fill = owner_if(in(n, i), Alloc::kName);
+    if (!fill) continue;
+    for (int k = 0; k < n.nin(); ++k) {
+      if (k == i) continue;
+      const Type& other = in(n, k).type();
+      for (int axis = 0; axis < other.ndim(); ++axis) {
+        if (!in(n, k)->is_constant() || !other.broadcastable(axis)) return {};
+      }
+      if (!in(n, k)->is_constant()) return {};
+    }
+    std::vector<Var> dims(fill->inputs().begin() + 1, fill->inputs().end());
+    return alloc(with_input(n, i, pad_left(in(*fill, 0), n.output()->ndim())), std::move(dims));
+  }
+  return {};
+}
+// inc_subtensor(x[i], alloc(y, n)) -> inc_subtensor(x[i], y): stores broadcast by themselves.
+Var store_fill(const Apply& n, const Ctx&) {
+  const Var b = filled_with(in(n, 1));
+  return b ? with_input(n, 1, b) : Var();
+}
+
 constexpr Rule kFill[] = {
     {"second", "second(a, b) -> b if b has the shape already", second_needless},
     {"second", "second(a, second(c, b)) -> second(a, b)", second_of_fill},
     {"second", "second(second(a, c), b) -> second(a, b)", second_of_model},
     {"alloc", "alloc(x, shape of x) -> x", alloc_needless},
+    {"inc_subtensor", "inc_subtensor(x[i], second(a, y)) -> inc_subtensor(x[i], y)", store_fill},
+    {"advanced_inc_subtensor1", "inc_subtensor(x[i], second(a, y)) -> inc_subtensor(x[i], y)",
+     store_fill},
+    {"advanced_inc_subtensor", "inc_subtensor(x[i], second(a, y)) -> inc_subtensor(x[i], y)",
+     store_fill},
     {"*", "f(second(a, b), c) -> f(b, c) if c has the shape", absorb},
     {"*", "f(second(a, b), constants) -> second(a, f(b, constants))", sink},
+    {"*", "f(alloc(x, n), constants) -> alloc(f(x, constants), n)", sink_alloc},
 };
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ops/argreduce.h"
+#include "ops/join.h"
 #include "ops/reduce.h"
 #include "ops/shape_ops.h"
 #include "passes/canonicalize.h"
@@ -104,25 +106,86 @@ Var sum_scaled(const Apply& n, const Ctx& c) {
   return {};
 }
 
-// sum(second(a, b)) -> b * (number of elements summed) if b does not vary over the reduced axes.
+// What a fill repeats, at the rank of `v`, if it does not vary over `axes`; null otherwise.
+Var repeated(const Var& v, const Axes& axes) {
+  const Apply* fill = v->owner();
+  if (!fill) return {};
+  Var b;
+  if (owner_if(v, "second")) b = in(*fill, 1);
+  if (owner_if(v, Alloc::kName)) {
+    b = in(*fill, 0);
+    // A length that is not known may be stretched, which no other op does.
+    for (int i = 0; i < b.ndim(); ++i) {
+      if (!b.type().broadcastable(i) && b.type().dim(i) == kUnknownDim) return {};
+    }
+    b = pad_left(b, v.ndim());
+  }
+  return b && b.ndim() == v.ndim() && ones_on(b.type(), axes) ? b : Var();
+}
+// sum(second(a, b)) -> b * (number of elements summed) if b does not vary over the reduced axes;
+// prod(second(a, b)) -> b ** number.
 Var sum_fill(const Apply& n, const Ctx&) {
-  if (!is_kind(n, "sum") || !plain(n) || is_discrete(in(n, 0).dtype())) return {};
-  const Apply* fill = owner_if(in(n, 0), "second");
+  const bool product = is_kind(n, "prod");
+  if ((!product && !is_kind(n, "sum")) || !plain(n)) return {};
+  const DType d = in(n, 0).dtype();
+  if (product ? !is_float(d) : is_bool(d)) return {};
   const Axes& axes = op_as<Reduce>(n).axes;
-  if (!fill || !ones_on(in(*fill, 1).type(), axes)) return {};
+  const Var value = repeated(in(n, 0), axes);
+  if (!value || value.dtype() != d) return {};
   Var count = constant_int(1);
   for (int64_t axis : axes) {
     const Var length = shape_i(in(n, 0), static_cast<int>(axis));
     count = is_value(count, 1) ? length : count * length;
   }
-  const Var b = drop_axes(in(*fill, 1), axes);
-  const Var r = b * cast(count, b.dtype());
+  const Var b = drop_axes(value, axes);
+  // float32 does not tell large odd numbers from even ones.
+  const Var r =
+      product ? cast(pow(cast(b, DType::f64), cast(count, DType::f64)), d) : b * cast(count, d);
   if (covers(r.type(), out_type(n))) return r;
   std::vector<Var> dims;
   for (int i = 0; i < in(n, 0).ndim(); ++i) {
     if (!reduced(axes, i)) dims.push_back(shape_i(in(n, 0), i));
   }
   return alloc(r, std::move(dims));
+}
+
+// max(neg(x)) -> neg(min(x)): integers have a number that is its own negative.
+Var extremum_of_neg(const Apply& n, const Ctx& c) {
+  const bool max = is_kind(n, "max");
+  const Var x = max || is_kind(n, "min") ? operand(in(n, 0), "neg") : Var();
+  if (!x || !is_float(x.dtype()) || !plain(n) || c.uses(in(n, 0).get()) != 1) return {};
+  auto op = make_ref<Reduce>(op_as<Reduce>(n));
+  op->kind = max ? "min" : "max";
+  return neg(apply(op, {x}));
+}
+Var argmax_of_neg(const Apply& n, const Ctx& c) {
+  const Var x = operand(in(n, 0), "neg");
+  if (!x || !is_float(x.dtype()) || c.uses(in(n, 0).get()) != 1) return {};
+  auto op = make_ref<ArgReduce>(op_as<ArgReduce>(n));
+  op->is_max = !op->is_max;
+  return apply(op, {x});
+}
+
+// sum(stack(a, b)) -> a + b, of few parts: the stack is not built.
+Var reduce_stack(const Apply& n, const Ctx& c) {
+  const Apply* j = owner_if(in(n, 0), Join::kName);
+  if (!j || j->nin() > 16 || c.uses(j->output()) != 1 || !plain(n)) return {};
+  const Axes& axes = op_as<Reduce>(n).axes;
+  if (axes != Axes{op_as<Join>(*j).axis}) return {};
+  const std::string& kind = op_as<Reduce>(n).kind;
+  const char* f = kind == "sum"   ? "add"
+                  : kind == "max" ? "maximum"
+                  : kind == "min" ? "minimum"
+                  : kind == "all" ? "and_"
+                  : kind == "any" ? "or_"
+                                  : "mul";
+  Var r;
+  for (const Var& v : j->inputs()) {
+    if (!ones_on(v.type(), axes)) return {};
+    const Var part = drop_axes(v, axes);
+    r = r ? elemwise(f, {r, part}) : part;
+  }
+  return r;
 }
 
 // Summing all elements does not ask in which order the axes lie.
@@ -144,7 +207,10 @@ constexpr Rule kReduce[] = {
     {"reduce", "sum over all axes of dimshuffle(x) -> sum(x)", reduce_all_dimshuffle},
     {"reduce", "sum(neg(x)) -> neg(sum(x))", sum_neg},
     {"reduce", "sum(x * c) -> sum(x) * c, sum(x / c) -> sum(x) / c", sum_scaled},
-    {"reduce", "sum(second(a, b)) -> b * size", sum_fill},
+    {"reduce", "sum(second(a, b)) -> b * size, prod(second(a, b)) -> b ** size", sum_fill},
+    {"reduce", "max(neg(x)) -> neg(min(x)), min(neg(x)) -> neg(max(x))", extremum_of_neg},
+    {"argreduce", "argmax(neg(x)) -> argmin(x), argmin(neg(x)) -> argmax(x)", argmax_of_neg},
+    {"reduce", "sum(stack(a, b)) -> a + b, and the like", reduce_stack},
 };
 
 }  // namespace

@@ -1,7 +1,6 @@
 // Ops that move elements without computing: compositions, inverse pairs, those that do nothing.
 
 #include "ops/shape_ops.h"
-#include "ops/subtensor.h"
 #include "passes/canonicalize.h"
 #include "passes/match.h"
 
@@ -64,38 +63,60 @@ Var reshape_nothing(const Apply& n, const Ctx&) {
   return {};
 }
 
+// The order that puts new axes of length 1 at the given places of the others.
+std::vector<int64_t> order_with_ones(const std::vector<bool>& ones) {
+  std::vector<int64_t> order;
+  int64_t next = 0;
+  for (const bool one : ones) order.push_back(one ? -1 : next++);
+  return order;
+}
+// Reshaping to (n, 1) -> reshaping to (n,) and a new axis, which fused code sees through.
+Var reshape_to_ones(const Apply& n, const Ctx&) {
+  const Apply* vector = owner_if(in(n, 1), MakeVector::kName);
+  if (!vector || vector->nin() != out_type(n).ndim()) return {};
+  std::vector<bool> ones;
+  std::vector<Var> rest;
+  for (int i = 0; i < vector->nin(); ++i) {
+    ones.push_back(out_type(n).broadcastable(i) && is_value(in(*vector, i), 1));
+    if (!ones.back()) rest.push_back(in(*vector, i));
+  }
+  if (rest.empty() || static_cast<int>(rest.size()) == vector->nin()) return {};
+  const int ndim = static_cast<int>(rest.size());
+  const Var r = reshape(in(n, 0), phintys::apply(vector->op_ref(), std::move(rest)), ndim);
+  return dimshuffle(r, order_with_ones(ones));
+}
+// Axes of length 1 that a dimshuffle adds or drops change nothing in the order of the elements.
+Var reshape_of_ones(const Apply& n, const Ctx&) {
+  const Apply* d = owner_if(in(n, 0), DimShuffle::kName);
+  if (!d) return {};
+  int64_t last = -1;
+  for (int64_t axis : op_as<DimShuffle>(*d).order) {
+    if (axis < 0) continue;
+    if (axis < last) return {};
+    last = axis;
+  }
+  return reshape(in(*d, 0), in(n, 1), out_type(n).ndim());
+}
+
 Var specify_known(const Apply& n, const Ctx&) {
   return in(n, 0).type() == out_type(n) ? in(n, 0) : Var();
-}
-
-Var subtensor_all(const Apply& n, const Ctx&) {
-  for (const IndexEntry& entry : decode_index(op_as<Subtensor>(n).index)) {
-    if (!entry.is_full()) return {};
-  }
-  return in(n, 0);
-}
-
-// make_vector(a, b, ...)[i] -> its scalar, for a constant i.
-Var subtensor_of_vector(const Apply& n, const Ctx&) {
-  const Apply* vector = owner_if(in(n, 0), MakeVector::kName);
-  const auto entries = decode_index(op_as<Subtensor>(n).index);
-  if (!vector || entries.size() != 1 || entries[0].is_slice) return {};
-  if (entries[0].start.kind != SlotKind::constant) return {};
-  int64_t i = entries[0].start.value;
-  if (i < 0) i += vector->nin();
-  if (i < 0 || i >= vector->nin()) return {};
-  return cast(in(*vector, static_cast<int>(i)), out_type(n).dtype());
 }
 
 // These matter to grad() alone.
 Var first_input(const Apply& n, const Ctx&) { return in(n, 0); }
 
 Var assert_true(const Apply& n, const Ctx&) {
-  double c;
+  std::vector<Var> inputs{in(n, 0)};
   for (int i = 1; i < n.nin(); ++i) {
-    if (!any_value(in(n, i), &c) || c == 0) return {};
+    double c;
+    if (any_value(in(n, i), &c) && c != 0) continue;
+    bool again = false;
+    for (size_t k = 1; k < inputs.size(); ++k) again = again || same(inputs[k], in(n, i));
+    if (!again) inputs.push_back(in(n, i));
   }
-  return in(n, 0);
+  if (inputs.size() == 1) return in(n, 0);
+  return static_cast<int>(inputs.size()) < n.nin() ? phintys::apply(n.op_ref(), std::move(inputs))
+                                                   : Var();
 }
 
 constexpr Rule kViews[] = {
@@ -103,9 +124,10 @@ constexpr Rule kViews[] = {
     {"dimshuffle", "dimshuffle(dimshuffle(x)) -> dimshuffle(x)", dimshuffle_twice},
     {"reshape", "reshape to the shape that x has -> x", reshape_nothing},
     {"reshape", "reshape(reshape(x)) -> reshape(x)", reshape_reshape},
+    {"reshape", "reshape of a dimshuffle that only adds or drops axes -> reshape(x)",
+     reshape_of_ones},
+    {"reshape", "reshape(x, (n, 1)) -> a new axis of reshape(x, (n,))", reshape_to_ones},
     {"specify_shape", "claims what is known -> x", specify_known},
-    {"subtensor", "x[:] -> x", subtensor_all},
-    {"subtensor", "make_vector(a, b)[1] -> b", subtensor_of_vector},
     {"grad_clip", "grad_clip(x) -> x", first_input},
     {"grad_scale", "grad_scale(x) -> x", first_input},
     {"zero_grad", "zero_grad(x) -> x", first_input},
@@ -113,7 +135,7 @@ constexpr Rule kViews[] = {
     {"consider_constant", "consider_constant(x) -> x", first_input},
     {"deep_copy", "deep_copy(x) -> x: the runtime sees to it that results are not shared",
      first_input},
-    {"assert", "assert(x, true) -> x", assert_true},
+    {"assert", "assert(x, true) -> x, conditions that hold or come twice are dropped", assert_true},
 };
 
 }  // namespace

@@ -18,6 +18,17 @@ bool same(const Var& a, const Var& b) {
   return a->is_constant() && b->is_constant() && same_bits(a->constant(), b->constant());
 }
 
+bool alike(const Var& a, const Var& b, int depth) {
+  if (same(a, b)) return true;
+  const Apply *m = a->owner(), *n = b->owner();
+  if (!m || !n || depth == 0 || m->nin() != n->nin() || m->nin() > 2) return false;
+  if (a->index() != b->index() || !m->op().equal(n->op())) return false;
+  for (int i = 0; i < m->nin(); ++i) {
+    if (!alike(in(*m, i), in(*n, i), depth - 1)) return false;
+  }
+  return true;
+}
+
 Var without_padding(const Var& v) {
   Var inner = v;
   while (const Apply* node = owner_if(inner, DimShuffle::kName)) {

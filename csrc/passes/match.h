@@ -22,6 +22,12 @@ inline const Apply* owner_if(const Var& v, std::string_view name) {
 inline const Var& in(const Apply& node, int i) { return node.inputs()[static_cast<size_t>(i)]; }
 inline const Type& out_type(const Apply& node) { return node.output()->type(); }
 
+// The operand of `v` if v is `name`(operand) of the same dtype.
+inline Var operand(const Var& v, const char* name) {
+  const Apply* n = owner_if(v, name);
+  return n && in(*n, 0).dtype() == v.dtype() ? in(*n, 0) : Var();
+}
+
 template <class OpClass>
 const OpClass& op_as(const Apply& node) {
   return static_cast<const OpClass&>(node.op());
@@ -35,6 +41,10 @@ bool any_value(const Var& v, double* value);
 
 // True iff both are the same variable or constants of the same bits.
 bool same(const Var& a, const Var& b);
+
+// The same, or the same ops of the same, a few levels deep: rules build some things twice, and no
+// merge comes between them.
+bool alike(const Var& a, const Var& b, int depth = 3);
 
 // `v` without the DimShuffles that only add leading or other axes of length 1 and casts that only
 // widen: what a pattern like "1 + exp(x)" looks through is the caller's choice, so this is limited

@@ -8,6 +8,7 @@
 #include "ops/nnet/softmax_grad.h"
 #include "ops/reduce.h"
 #include "ops/shape_ops.h"
+#include "ops/subtensor.h"
 #include "passes/match.h"
 
 namespace phintys {
@@ -40,7 +41,7 @@ Var mul_self(const Apply& n, const Ctx&) {
 Var div_power_of_two(const Apply& n, const Ctx&) {
   const DType d = out_type(n).dtype();
   double c;
-  if ((d != DType::f32 && d != DType::f64) || in(n, 0).dtype() != d || in(n, 1).dtype() != d) {
+  if ((d != DType::f32 && d != DType::f64) || in(n, 0).dtype() != d || !in(n, 1)->is_constant()) {
     return {};
   }
   if (!any_value(in(n, 1), &c) || !std::isfinite(c) || c == 0) return {};
@@ -161,6 +162,52 @@ Var crossentropy_grad_rows(const Apply& n, const Ctx& c) {
   }
   return {};
 }
+// (x / y + z) * y -> x + z * y: a division less.
+Var undo_division(const Apply& n, const Ctx& c) {
+  const DType d = out_type(n).dtype();
+  if (!is_float(d)) return {};
+  for (int i = 0; i < 2; ++i) {
+    const Var& y = in(n, 1 - i);
+    const Apply* s = owner_if(in(n, i), "add");
+    if (!s) s = owner_if(in(n, i), "sub");
+    if (!s || y.dtype() != d || c.uses(s->output()) != 1) continue;
+    for (int k = 0; k < 2; ++k) {
+      const Apply* q = owner_if(in(*s, k), "true_div");
+      if (!q || !same(in(*q, 1), y) || c.uses(q->output()) != 1 || y->is_constant()) continue;
+      if (in(*q, 0).dtype() != d || in(*s, 1 - k).dtype() != d) continue;
+      const Var x = in(*q, 0), rest = in(*s, 1 - k) * y;
+      return fit(
+          n, apply(s->op_ref(), k == 0 ? std::vector<Var>{x, rest} : std::vector<Var>{rest, x}));
+    }
+  }
+  return {};
+}
+// x + inc_subtensor(zeros[i], y) -> inc_subtensor(x[i], y): no zeros, and nothing is added to what
+// is not in the part. Gradients of something of which several parts are used are such sums.
+Var add_part(const Apply& n, const Ctx& c) {
+  const bool minus = owner_if(n.output(), "sub");
+  for (int i = minus ? 1 : 0; i < 2; ++i) {
+    const Apply* s = in(n, i)->owner();
+    if (!s || c.uses(s->output()) != 1) continue;
+    const bool basic = owner_if(in(n, i), IncSubtensor::kName);
+    const bool rows = owner_if(in(n, i), AdvancedIncSubtensor1::kName);
+    const bool chosen = owner_if(in(n, i), AdvancedIncSubtensor::kName);
+    if ((!basic && !rows && !chosen) || (basic && op_as<IncSubtensor>(*s).set) ||
+        (rows && op_as<AdvancedIncSubtensor1>(*s).set) ||
+        (chosen && op_as<AdvancedIncSubtensor>(*s).set)) {
+      continue;
+    }
+    const Var& x = in(n, 1 - i);
+    if (!is_value(in(*s, 0), 0) || is_bool(x.dtype()) || x.dtype() != out_type(n).dtype()) continue;
+    if (!x.type().same_pattern(out_type(n)) || s->output()->dtype() != x.dtype()) continue;
+    if (!s->output()->type().same_pattern(out_type(n))) continue;
+    std::vector<Var> inputs(s->inputs().begin(), s->inputs().end());
+    inputs[0] = x;
+    if (minus) inputs[1] = neg(inputs[1]);
+    return phintys::apply(s->op_ref(), std::move(inputs));
+  }
+  return {};
+}
 
 constexpr Rule kSpecialize[] = {
     {"pow", "x ** c -> products, for whole |c| <= 16", pow_small},
@@ -169,6 +216,9 @@ constexpr Rule kSpecialize[] = {
     {"sub", "hot(v, y) - p * rowsums -> crossentropy_softmax_grad(v, p, y), p = softmax(x)",
      crossentropy_grad_rows},
     {"sub", "g - exp(z) * sum(g) -> softmax_grad(g, z), z = log_softmax(x)", log_softmax_grad_rows},
+    {"mul", "(x / y + z) * y -> x + z * y", undo_division},
+    {"add", "x + inc_subtensor(zeros[i], y) -> inc_subtensor(x[i], y)", add_part},
+    {"sub", "x - inc_subtensor(zeros[i], y) -> inc_subtensor(x[i], -y)", add_part},
     {"sqr", "sqr(inv(x)) -> inv(sqr(x))", inv_sqrt_product},
     {"sqr", "sqr(abs(z)) -> re^2 + im^2 of complex z", sqr_abs},
     {"true_div", "x / 2**k -> x * 2**-k", div_power_of_two},

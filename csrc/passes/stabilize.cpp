@@ -100,7 +100,7 @@ Var inv_one_plus_exp(const Apply& n, const Ctx&) {
 bool opposite(const Var& a, const Var& b) {
   const Var minus_a = arg(a, "neg");
   const Var minus_b = arg(b, "neg");
-  return (minus_a && same(minus_a, b)) || (minus_b && same(minus_b, a));
+  return (minus_a && alike(minus_a, b)) || (minus_b && alike(minus_b, a));
 }
 // (a * exp(x)) / (1 + exp(x)) -> a * sigmoid(x), a * exp(x) where a = b * sigmoid(-x) likewise.
 Var scaled_exp_over(const Apply& n, const Ctx&) {
@@ -149,6 +149,17 @@ Var gaussian_over_erfc(const Apply& n, const Ctx&) {
   return {};
 }
 
+// (a / erfc(x)) * exp(-x^2) -> a / erfcx(x), the same gradient in another order.
+Var gaussian_times_quotient(const Apply& n, const Ctx&) {
+  for (int i = 0; i < 2; ++i) {
+    const Var s = arg(arg(arg(in(n, i), "exp"), "neg"), "sqr");
+    const Apply* q = s ? owner_if(in(n, 1 - i), "true_div") : nullptr;
+    const Var x = q ? arg(in(*q, 1), "erfc") : Var();
+    if (x && same(s, x)) return fit(n, in(*q, 0) / erfcx(x));
+  }
+  return {};
+}
+
 constexpr Rule kLogarithms[] = {
     {"log", "log(sigmoid(x)) -> -softplus(-x)", log_sigmoid},
     {"log", "log(1 + x) -> log1p(x), log(1 - x) -> log1p(-x)", log_of_one_plus},
@@ -160,6 +171,7 @@ constexpr Rule kLogarithms[] = {
     {"add", "exp(x) + -1 -> expm1(x)", exp_plus_minus_one},
     {"true_div", "a / (1 + exp(x)) -> a * sigmoid(-x)", over_one_plus_exp},
     {"true_div", "a * exp(-x^2) / erfc(x) -> a / erfcx(x)", gaussian_over_erfc},
+    {"mul", "(a / erfc(x)) * exp(-x^2) -> a / erfcx(x)", gaussian_times_quotient},
     {"inv", "inv(1 + exp(x)) -> sigmoid(-x)", inv_one_plus_exp},
     {"mul", "a * sigmoid(-x) * exp(x) -> a * sigmoid(x)", scaled_exp_over},
     {"sqrt", "sqrt(sqr(x)) -> abs(x)", sqrt_sqr},
@@ -170,7 +182,8 @@ constexpr Rule kLogarithms[] = {
 std::span<const Rule> logarithm_rules() { return kLogarithms; }
 
 void stabilize(Graph& graph) {
-  static const RuleSet rules{softmax_rules(), logarithm_rules(), linalg_rules()};
+  static const RuleSet rules{softmax_rules(), exponential_rules(), logarithm_rules(),
+                             linalg_rules()};
   rewrite_to_fixpoint(graph, rules);
 }
 

@@ -10,8 +10,9 @@ namespace phintys {
 // users of Theano rely on at logits of 1000. Expects canonicalize.
 void stabilize(Graph& graph);
 
-std::span<const Rule> logarithm_rules();  // stabilize.cpp: forms of log, exp, sigmoid, erfc
-std::span<const Rule> linalg_rules();     // stabilize_linalg.cpp: solve for inverses, slogdet
-std::span<const Rule> softmax_rules();    // stabilize_softmax.cpp: softmax, logsumexp, gradients
+std::span<const Rule> logarithm_rules();    // stabilize.cpp: forms of log, exp, sigmoid, erfc
+std::span<const Rule> exponential_rules();  // stabilize_exp.cpp
+std::span<const Rule> linalg_rules();       // stabilize_linalg.cpp: solve for inverses, slogdet
+std::span<const Rule> softmax_rules();      // stabilize_softmax.cpp: softmax, logsumexp, gradients
 
 }  // namespace phintys

@@ -256,11 +256,11 @@ Var softmax_gradient(const Apply& n, const Ctx&) {
 // True iff w is 1 - z for z = sigmoid(x).
 bool complement(const Var& w, const Var& z) {
   const Apply* s = owner_if(w, "sub");
-  if (s && is_value(in(*s, 0), 1) && same(in(*s, 1), z)) return true;
+  if (s && is_value(in(*s, 0), 1) && alike(in(*s, 1), z)) return true;
   const Apply *a = owner_if(w, "sigmoid"), *b = owner_if(z, "sigmoid");
   if (!a || !b) return false;
   const Apply *u = owner_if(in(*a, 0), "neg"), *v = owner_if(in(*b, 0), "neg");
-  return (u && same(in(*u, 0), in(*b, 0))) || (v && same(in(*v, 0), in(*a, 0)));
+  return (u && alike(in(*u, 0), in(*b, 0))) || (v && alike(in(*v, 0), in(*a, 0)));
 }
 
 // d * z * w where every term of the sum d is divided by z or by w = 1 - z; null otherwise.
@@ -271,8 +271,8 @@ Var distribute(const Var& d, const Var& z, const Var& w, int depth) {
     return r ? neg(r) : Var();
   }
   if (const Apply* q = owner_if(d, "true_div")) {
-    if (same(in(*q, 1), z)) return in(*q, 0) * w;
-    if (same(in(*q, 1), w) || complement(in(*q, 1), z)) return in(*q, 0) * z;
+    if (alike(in(*q, 1), z)) return in(*q, 0) * w;
+    if (alike(in(*q, 1), w) || complement(in(*q, 1), z)) return in(*q, 0) * z;
     return {};
   }
   for (const char* name : {"add", "sub", "mul"}) {
