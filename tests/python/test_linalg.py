@@ -7,6 +7,7 @@ import phintys
 import phintys.tensor as T
 import pytest
 from op_checks import check, compiled, floats, same, variable
+from phintys import _core
 from phintys.errors import LinAlgError
 from phintys.tensor import linalg, nlinalg, slinalg
 from scipy import linalg as sp
@@ -607,6 +608,36 @@ def test_nan_in_nan_out_or_error():
             assert np.isnan(compiled([x], out)(bad)).any()
         except LinAlgError:
             pass
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_decompositions_of_infinite_matrices_end(dtype, value, capfd):
+    a = np.stack([positive(3, 3), positive(3, 3)]).astype(dtype)
+    a[1, 2, 0] = value
+    x = variable(a)
+    b = T.as_tensor_variable(np.ones((2, 3, 1), dtype))
+    lstsq = _core.apply("lstsq", [x, b, T.constant(-1.0, dtype="float64")])[0]
+    for out in (
+        nlinalg.svd(x, compute_uv=False),
+        nlinalg.svd(x)[0],
+        nlinalg.pinv(x),
+        nlinalg.eig(x)[0],
+        lstsq,
+    ):
+        with pytest.raises(LinAlgError, match=r"infinities or NaNs \(matrix 1 of 2\)"):
+            compiled([x], out)(a)
+    assert capfd.readouterr().err == ""  # LAPACK had nothing to complain of
+
+
+def test_least_squares_without_right_hand_sides(capfd):
+    x, y = T.dmatrices("x", "y")
+    f = compiled([x, y], nlinalg.lstsq(x, y, -1))
+    a, b = positive(4, 4)[:, :3], np.empty((4, 0))
+    solution, residuals, rank, s = f(a, b)
+    assert (solution.shape, residuals.shape, rank) == ((3, 0), (0,), 3)
+    np.testing.assert_allclose(s, np.linalg.svd(a, compute_uv=False), rtol=1e-12)
+    assert capfd.readouterr().err == ""
 
 
 def test_saved_decompositions(tmp_path):

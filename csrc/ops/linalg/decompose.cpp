@@ -211,6 +211,7 @@ void MatrixPinv::perform(PerformContext& context, std::span<const TensorView> in
       SvdSpace<T> space(pieces, sizes);
       for (int64_t i = begin; i < end; ++i) {
         load_columns(a, stack, i);
+        check_finite(*this, "SVD did not converge", a, m * n, i, count);
         if (space.run(a, u, v)) fail_linalg(*this, "SVD did not converge", i, count);
         const R least = static_cast<R>(cut) * space.s[0];
         // pinv = (V^H)^H diag(1/s) U^H; the memory of u and v is that of U^T[k, m], conj(V)[n, k].
@@ -256,33 +257,36 @@ void Lstsq::perform(PerformContext& context, std::span<const TensorView> inputs,
   const Stack left(inputs[0], 2), right(inputs[1], 2);
   const int64_t m = left.rows(), n = left.cols(), nrhs = right.cols(), k = std::min(m, n);
   const int64_t count = left.count(), tall = std::max<int64_t>(1, std::max(m, n));
+  const int64_t columns = std::max<int64_t>(1, nrhs);  // LAPACK wants one, of zeros if need be
   const double cut = threshold(inputs[2], inputs[0].dtype, m, n);
   dispatch_lapack(outputs[0].dtype, [&]<class T>() {
     using R = lapack::Real<T>;
     T* x = outputs[0].as<T>();
     R* sums = outputs[1].as<R>();
     int64_t lwork = 1, lrwork = 1, liwork = 1;
-    if (k > 0) lapack::gelsd_work(m, n, nrhs, static_cast<T*>(nullptr), &lwork, &lrwork, &liwork);
-    const size_t bytes = piece_bytes<T>({m * n, tall * nrhs, lwork}) + piece_bytes<R>({lrwork, k}) +
-                         piece_bytes<blas_int>({liwork});
+    if (k > 0)
+      lapack::gelsd_work(m, n, columns, static_cast<T*>(nullptr), &lwork, &lrwork, &liwork);
+    const size_t bytes = piece_bytes<T>({m * n, tall * columns, lwork}) +
+                         piece_bytes<R>({lrwork, k}) + piece_bytes<blas_int>({liwork});
     const double work = 10.0 * static_cast<double>(m * n) * static_cast<double>(k) + 1000;
     for_chunks(context, Chunks::of(count, work), bytes, [&](int64_t begin, int64_t end, char* ws) {
       Pieces pieces(ws);
       T* a = pieces.take<T>(m * n);
-      T* b = pieces.take<T>(tall * nrhs);
+      T* b = pieces.take<T>(tall * columns);
       T* more = pieces.take<T>(lwork);
       R* reals = pieces.take<R>(lrwork);
       R* s = pieces.take<R>(k);
       blas_int* ints = pieces.take<blas_int>(liwork);
       for (int64_t i = begin; i < end; ++i) {
         load_columns(a, left, i);
-        std::fill(b, b + tall * nrhs, T(0));
+        check_finite(*this, "SVD did not converge", a, m * n, i, count);
+        std::fill(b, b + tall * columns, T(0));
         copy_matrix(b, int64_t{1}, tall, reinterpret_cast<const T*>(right.at(i)),
                     right.row_stride() / static_cast<int64_t>(sizeof(T)),
                     right.col_stride() / static_cast<int64_t>(sizeof(T)), m, nrhs);
         int64_t rank = 0;
-        if (k > 0 && lapack::gelsd(m, n, nrhs, a, m, b, tall, s, static_cast<R>(cut), &rank, more,
-                                   lwork, reals, ints)) {
+        if (k > 0 && lapack::gelsd(m, n, columns, a, m, b, tall, s, static_cast<R>(cut), &rank,
+                                   more, lwork, reals, ints)) {
           fail_linalg(*this, "SVD did not converge", i, count);
         }
         if (k == 0) std::fill(b, b + tall * nrhs, T(0));

@@ -1,7 +1,10 @@
 // Workspaces of decompositions.
 #pragma once
 
+#include <cmath>
 #include <initializer_list>
+#include <limits>
+#include <string>
 
 #include "kernels/lapack.h"
 #include "ops/linalg/signature.h"
@@ -23,6 +26,26 @@ T conj_of(T x) {
   } else {
     return x;
   }
+}
+
+// True iff none of `n` elements is an infinity or a NaN. LAPACK's iterations may never end on
+// those.
+template <class T>
+bool all_finite(const T* a, int64_t n) {
+  using R = lapack::Real<T>;
+  const R* x = reinterpret_cast<const R*>(a);
+  const int64_t parts = n * static_cast<int64_t>(sizeof(T) / sizeof(R));
+  bool finite = true;
+  for (int64_t i = 0; i < parts; ++i) finite &= std::abs(x[i]) <= std::numeric_limits<R>::max();
+  return finite;
+}
+
+// Fails unless the matrix at `a` is finite; `what` failed is said first.
+template <class T>
+void check_finite(const Op& op, const char* what, const T* a, int64_t n, int64_t index,
+                  int64_t count) {
+  if (all_finite(a, n)) return;
+  fail_linalg(op, std::string(what) + ": there are infinities or NaNs", index, count);
 }
 
 // A matrix of `stack` as a dense row-major one.

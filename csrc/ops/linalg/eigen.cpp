@@ -125,6 +125,7 @@ void SVD::perform(PerformContext& context, std::span<const TensorView> inputs,
       const SvdSpace<T> space(pieces, sizes);
       for (int64_t i = begin; i < end; ++i) {
         load_columns(a, stack, i);
+        check_finite(*this, "SVD did not converge", a, m * n, i, count);
         if (space.run(a, u, vh)) fail_linalg(*this, "SVD did not converge", i, count);
         if (vectors) {
           store_columns(outputs[0].as<T>() + i * u_size, u, m, u_size / m);
@@ -299,6 +300,7 @@ void Eig::perform(PerformContext& context, std::span<const TensorView> inputs,
                  R* reals = pieces.take<R>(2 * n);
                  for (int64_t i = begin; i < end; ++i) {
                    load_columns(a, stack, i);
+                   check_finite(*this, "eigenvalues did not converge", a, n * n, i, count);
                    if (lapack::geev(vectors, n, a, n, w, wi, vr, n, more, lwork, reals)) {
                      fail_linalg(*this, "eigenvalues did not converge", i, count);
                    }
