@@ -13,7 +13,7 @@ namespace {
 
 // The type of x[..., indices, ...], and checks of the operands.
 Dims infer_region(const Op& op, const Type& x, std::span<const Var> indices, int64_t axis) {
-  if (axis < 0 || axis + static_cast<int64_t>(indices.size()) > x.ndim()) {
+  if (axis < 0 || axis > x.ndim() - static_cast<int64_t>(indices.size())) {
     fail(ErrorKind::index, "too many indices for array: ", x.str(), " has ", x.ndim(),
          " dimensions, ", indices.size(), " index arrays start at axis ", axis);
   }

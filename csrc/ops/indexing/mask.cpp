@@ -134,7 +134,7 @@ int64_t count_of(const Op& op, const TensorView& count, const TensorView& mask) 
 Dims infer_part(const Op& op, const Type& x, const Var& mask, int64_t axis) {
   check_mask(op, mask);
   const int span = mask.ndim();
-  if (axis < 0 || span < 1 || axis + span > x.ndim()) {
+  if (axis < 0 || span < 1 || axis > x.ndim() - span) {
     fail(ErrorKind::index, "too many indices for array: a mask of ", span, " dimensions at axis ",
          axis, " of ", x.str());
   }

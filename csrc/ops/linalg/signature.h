@@ -129,6 +129,7 @@ template <class T>
 void copy_matrix(T* to, int64_t to_row, int64_t to_col, const T* from, int64_t from_row,
                  int64_t from_col, int64_t rows, int64_t cols) {
   constexpr int64_t kBlock = 16;
+  if (cols == 0) return;
   if (to_col == 1 && from_col == 1) {
     for (int64_t i = 0; i < rows; ++i) {
       std::copy(from + i * from_row, from + i * from_row + cols, to + i * to_row);

@@ -126,7 +126,7 @@ void CrossentropySoftmaxGrad::perform(PerformContext& context, std::span<const T
   const int64_t known = y.shape[0];
   auto* const kernel = PHINTYS_ISA_CALL(crossentropy_softmax_grad_row);
   const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, work.cols));
-  parallel_ranges(out.shape[0], grain, [&](int64_t begin, int64_t end) {
+  parallel_ranges(work.cols > 0 ? out.shape[0] : known, grain, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       if (r >= known) {
         kernel(work, r, -1, 0);
