@@ -64,3 +64,14 @@ def test_many_empty_rows_take_no_time():
         assert f(none, empty, none.astype("int64")).shape == (2**40, 0)
     for out in T.nlinalg.qr(x):
         assert 0 in phintys.function([x], out)(empty).shape
+
+
+@pytest.mark.parametrize("entries", [0, 1, 3])
+def test_lengths_of_a_pooling_gradient(entries):
+    lengths, g, two = T.lvector(), T.dmatrix(), T.constant([2, 2])
+    attrs = {"ignore_border": True, "mode": "sum", "ndim": 2}
+    out = _core.apply("average_pool_grad", [lengths, g, two, two, T.constant([0, 0])], **attrs)
+    f = phintys.function([lengths, g], out)
+    with pytest.raises(ValueError, match=f"there must be 2 lengths, got {entries}"):
+        f(np.full(entries, 4), np.ones((2, 2)))
+    assert f(np.array([4, 4]), np.ones((2, 2))).shape == (4, 4)

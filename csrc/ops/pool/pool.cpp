@@ -320,13 +320,16 @@ void PoolOp<D>::layout(std::span<const TensorView> inputs, std::span<Layout> out
   check_parameters(*this, inputs);
   Dims lengths(static_cast<size_t>(ndim), 0);
   const TensorView& x = inputs[0];
+  if (std::is_same_v<D, AveragePoolGrad> && x.shape[0] != ndim) {
+    fail(ErrorKind::value, this->str(), ": there must be ", ndim, " lengths, got ", x.shape[0]);
+  }
   for (int64_t i = 0; i < ndim; ++i) {
     lengths[static_cast<size_t>(i)] =
         std::is_same_v<D, AveragePoolGrad> ? entry(x, i) : x.shape[x.ndim - ndim + i];
   }
   if constexpr (std::is_same_v<D, AveragePoolGrad>) {
     int64_t size;
-    if (x.shape[0] != ndim || !checked_product(lengths, &size)) {
+    if (!checked_product(lengths, &size)) {
       fail(ErrorKind::value, this->str(), ": bad lengths ", to_string(lengths));
     }
   }
