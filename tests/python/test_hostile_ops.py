@@ -75,3 +75,14 @@ def test_lengths_of_a_pooling_gradient(entries):
     with pytest.raises(ValueError, match=f"there must be 2 lengths, got {entries}"):
         f(np.full(entries, 4), np.ones((2, 2)))
     assert f(np.array([4, 4]), np.ones((2, 2))).shape == (4, 4)
+
+
+@pytest.mark.parametrize("n", [2**61, 2**61 + 1, 2**62, 2**63 - 1])
+def test_choices_without_replacement_out_of_very_many(n):
+    length, key = T.lscalar(), np.arange(628, dtype="uint32") % 624
+    state = T.constant(key)
+    choice = [length, *map(T.constant, [np.int64(0), np.empty(0), np.int64(2)])]
+    f = phintys.function([length], _core.apply("mt19937_draw", [state, *choice], kind="choice"))
+    assert sorted(f(2)[1]) == [0, 1]
+    with pytest.raises(MemoryError, match="too large"):
+        f(n)

@@ -203,6 +203,8 @@ void choose(RandomState& state, PerformContext& context, const TensorView* param
     }
     return;
   }
+  if (n > kMaxDraw)
+    fail(ErrorKind::memory, "random choice: an array of length ", n, " is too large");
   const auto bytes = static_cast<size_t>(n) * 8;
   char* memory = static_cast<char*>(context.scratch(weighted ? 3 * bytes : bytes));
   int64_t* chosen = reinterpret_cast<int64_t*>(memory);
