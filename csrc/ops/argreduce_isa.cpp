@@ -15,59 +15,105 @@ PHINTYS_INLINE bool better(T a, T b) {
 
 // ---- The best of a block, and whether it holds a NaN ------------------------------------------
 
-template <bool kMax, class T>
-struct BlockBest {
-  static T find(const T* x, int64_t n, bool*) {
-    T best = x[0];
-    for (int64_t i = 1; i < n; ++i) best = better<kMax>(x[i], best) ? x[i] : best;
-    return best;
-  }
+template <class T>
+struct VectorOf {
+  using type = void;
+};
+template <>
+struct VectorOf<float> {
+  using type = VF32;
+};
+template <>
+struct VectorOf<double> {
+  using type = VF64;
+};
+template <>
+struct VectorOf<int32_t> {
+  using type = VI32;
+};
+template <>
+struct VectorOf<int64_t> {
+  using type = VI64;
+};
+template <class T>
+inline constexpr bool kHasVector = !__is_same(typename VectorOf<T>::type, void);
+
+template <int... kIndex>
+struct LaneList {};
+template <int kSize, int... kIndex>
+struct LaneRange {
+  using type = typename LaneRange<kSize - 1, kSize - 1, kIndex...>::type;
+};
+template <int... kIndex>
+struct LaneRange<0, kIndex...> {
+  using type = LaneList<kIndex...>;
 };
 
+template <int kMask, class V, int... kIndex>
+PHINTYS_INLINE V xor_lanes(V x, LaneList<kIndex...>) {
+  return V{__builtin_shufflevector(x.v, x.v, (kIndex ^ kMask)...)};
+}
+
 template <bool kMax, class V>
-elem_of<V> float_block(const elem_of<V>* x, int64_t n, bool* nan) {
-  using T = elem_of<V>;
-  constexpr int kUnroll = 4;
-  T best = x[0];
-  bool found = best != best;
-  int64_t i = 0;
-  if (n >= kUnroll * V::lanes) {
-    V top[kUnroll];
-    for (int k = 0; k < kUnroll; ++k) top[k] = V::load(x + k * V::lanes);
-    mask_of<V> odd = isnan(top[0]) | isnan(top[1]) | isnan(top[2]) | isnan(top[3]);
-    for (i = kUnroll * V::lanes; i + kUnroll * V::lanes <= n; i += kUnroll * V::lanes) {
+PHINTYS_INLINE V best_lanes(V a, V b) {
+  return kMax ? max(a, b) : min(a, b);
+}
+
+template <bool kMax, int kBy, class V>
+PHINTYS_INLINE elem_of<V> best_lane(V x) {
+  if constexpr (kBy < V::lanes) {
+    using Lanes = typename LaneRange<V::lanes>::type;
+    return best_lane<kMax, 2 * kBy>(best_lanes<kMax>(x, xor_lanes<kBy>(x, Lanes{})));
+  } else {
+    return get_lane(x, 0);
+  }
+}
+
+// n >= one vector. The last step overlaps the one before.
+template <bool kMax, class V>
+PHINTYS_INLINE elem_of<V> vector_block(const elem_of<V>* x, int64_t n, bool* nan) {
+  constexpr bool kNaN = kIsFloat<elem_of<V>>;
+  constexpr int64_t kUnroll = 4, kStep = kUnroll * V::lanes;
+  V top = V::load(x);
+  mask_of<V> odd = top != top;
+  if (n >= kStep) {
+    V tops[kUnroll];
+    for (int k = 0; k < kUnroll; ++k) tops[k] = top;
+    for (int64_t i = 0; i < n; i += kStep) {
+      const int64_t at = i + kStep <= n ? i : n - kStep;
       for (int k = 0; k < kUnroll; ++k) {
-        const V v = V::load(x + i + k * V::lanes);
-        odd = odd | isnan(v);
-        top[k] = kMax ? max(v, top[k]) : min(v, top[k]);
+        const V v = V::load(x + at + k * V::lanes);
+        if constexpr (kNaN) odd = odd | isnan(v);
+        tops[k] = best_lanes<kMax>(v, tops[k]);
       }
     }
-    found = any(odd);
-    T lanes[V::lanes];
-    for (int k = 0; k < kUnroll; ++k) {
-      top[k].store(lanes);
-      for (int j = 0; j < V::lanes; ++j) best = better<kMax>(lanes[j], best) ? lanes[j] : best;
+    top = best_lanes<kMax>(best_lanes<kMax>(tops[0], tops[1]), best_lanes<kMax>(tops[2], tops[3]));
+  } else {
+    for (int64_t i = V::lanes; i < n; i += V::lanes) {
+      const V v = V::load(x + (i + V::lanes <= n ? i : n - V::lanes));
+      if constexpr (kNaN) odd = odd | isnan(v);
+      top = best_lanes<kMax>(v, top);
     }
   }
-  for (; i < n; ++i) {
-    found |= x[i] != x[i];
+  if constexpr (kNaN) *nan = any(odd);
+  return best_lane<kMax, 1>(top);
+}
+
+template <bool kMax, class T>
+PHINTYS_INLINE T block_best(const T* x, int64_t n, bool* nan) {
+  if constexpr (kHasVector<T>) {
+    using V = typename VectorOf<T>::type;
+    if (n >= V::lanes) return vector_block<kMax, V>(x, n, nan);
+  }
+  T best = x[0];
+  bool found = best != best;
+  for (int64_t i = 1; i < n; ++i) {
+    if constexpr (kIsFloat<T>) found |= x[i] != x[i];
     best = better<kMax>(x[i], best) ? x[i] : best;
   }
   *nan = found;
   return best;
 }
-template <bool kMax>
-struct BlockBest<kMax, float> {
-  static float find(const float* x, int64_t n, bool* nan) {
-    return float_block<kMax, VF32>(x, n, nan);
-  }
-};
-template <bool kMax>
-struct BlockBest<kMax, double> {
-  static double find(const double* x, int64_t n, bool* nan) {
-    return float_block<kMax, VF64>(x, n, nan);
-  }
-};
 
 template <class T>
 PHINTYS_INLINE T from_bits(uint64_t bits) {
@@ -86,9 +132,25 @@ constexpr int64_t kBlock = 4096;
 
 // The first of n elements that equals `value`, which is among them.
 template <class T>
-int64_t find_equal(const T* x, int64_t n, T value) {
+PHINTYS_INLINE int64_t find_equal(const T* x, int64_t n, T value) {
   constexpr int64_t kStep = 64;
   int64_t i = 0;
+  if constexpr (kHasVector<T>) {
+    using V = typename VectorOf<T>::type;
+    const V all = V::broadcast(value);
+    for (; i + 4 * V::lanes <= n; i += 4 * V::lanes) {
+      const T* p = x + i;
+      if (any(((V::load(p) == all) | (V::load(p + V::lanes) == all)) |
+              ((V::load(p + 2 * V::lanes) == all) | (V::load(p + 3 * V::lanes) == all)))) {
+        break;
+      }
+    }
+    for (; i + V::lanes <= n; i += V::lanes) {
+      if (any(V::load(x + i) == all)) break;
+    }
+    while (!(x[i] == value)) ++i;
+    return i;
+  }
   for (; i + kStep <= n; i += kStep) {
     int hit = 0;
     for (int64_t j = 0; j < kStep; ++j) hit |= x[i + j] == value;
@@ -107,7 +169,7 @@ void best_of(const T* x, int64_t n, int64_t first, ArgBest* best) {
   for (int64_t i = 0; i < n; i += kBlock) {
     const int64_t m = n - i < kBlock ? n - i : kBlock;
     bool nan = false;
-    const T here = BlockBest<kMax, T>::find(x + i, m, &nan);
+    const T here = block_best<kMax>(x + i, m, &nan);
     if (nan) {
       int64_t j = i;
       while (x[j] == x[j]) ++j;
@@ -128,14 +190,19 @@ void best_of(const T* x, int64_t n, int64_t first, ArgBest* best) {
 constexpr int64_t kShortRow = 24;
 
 template <bool kMax, class T>
-int64_t best_of_short_row(const T* x, int64_t n) {
+PHINTYS_INLINE int64_t best_of_short_row(const T* x, int64_t n) {
   T top = x[0];
   int64_t at = 0;
+  bool nan = top != top;
   for (int64_t i = 1; i < n; ++i) {
-    bool take = better<kMax>(x[i], top);
-    if constexpr (kIsFloat<T>) take = take | ((x[i] != x[i]) & (top == top));
+    const bool take = better<kMax>(x[i], top);
+    if constexpr (kIsFloat<T>) nan |= x[i] != x[i];
     top = take ? x[i] : top;
     at = take ? i : at;
+  }
+  if (nan) {
+    at = 0;
+    while (x[at] == x[at]) ++at;
   }
   return at;
 }
