@@ -9,40 +9,47 @@ namespace {
 
 constexpr int kBatch = 16;
 
-// 1 if a is before v. By arithmetic: which way it goes cannot be predicted. `nan` says whether v
-// is.
-template <bool kRight, class T>
-inline int64_t before(T a, T v, int64_t nan) {
-  if constexpr (kRight) {
-    return static_cast<int64_t>(a <= v) | nan;
-  } else {
-    return static_cast<int64_t>(a < v) | (nan & static_cast<int64_t>(a == a));
+// 1 if a is before v, with NaN, if there may be any, behind all others.
+template <bool kRight, bool kNaN, class T>
+inline int64_t before(T a, T v) {
+  const auto less = static_cast<int64_t>(kRight ? a <= v : a < v);
+  if constexpr (!kNaN) return less;
+  const auto last = static_cast<int64_t>(v != v);
+  return less | (kRight ? last : last & static_cast<int64_t>(a == a));
+}
+
+// All searches of a batch take the same steps, so that their loads wait for memory together. Which
+// way each goes cannot be predicted: by arithmetic.
+template <bool kRight, bool kNaN, class T>
+void search_batch(const T* a, int64_t n, const T* value, int64_t* base) {
+  for (int k = 0; k < kBatch; ++k) base[k] = 0;
+  int64_t length = n;
+  while (length > 1) {
+    const int64_t half = length / 2;
+    const T* const middle = a + half - 1;
+    for (int k = 0; k < kBatch; ++k) {
+      base[k] += half & -before<kRight, kNaN>(middle[base[k]], value[k]);
+    }
+    length -= half;
+  }
+  if (n > 0) {
+    for (int k = 0; k < kBatch; ++k) base[k] += before<kRight, kNaN>(a[base[k]], value[k]);
   }
 }
 
-// All searches of a batch take the same steps, so that their loads wait for memory together.
 template <bool kRight, class T>
 void search(const T* a, int64_t n, const T* v, int64_t stride, int64_t count, int64_t* places) {
   T value[kBatch];
-  int64_t base[kBatch], nan[kBatch];
+  int64_t base[kBatch];
   for (int64_t i = 0; i < count; i += kBatch) {
     const int m = count - i < kBatch ? static_cast<int>(count - i) : kBatch;
+    bool nan = false;
     for (int k = 0; k < kBatch; ++k) {
       value[k] = v[(i + (k < m ? k : 0)) * stride];
-      base[k] = 0;
-      nan[k] = value[k] != value[k];
+      nan |= value[k] != value[k];
     }
-    int64_t length = n;
-    while (length > 1) {
-      const int64_t half = length / 2;
-      for (int k = 0; k < kBatch; ++k) {
-        base[k] += half & -before<kRight>(a[base[k] + half - 1], value[k], nan[k]);
-      }
-      length -= half;
-    }
-    if (n > 0) {
-      for (int k = 0; k < kBatch; ++k) base[k] += before<kRight>(a[base[k]], value[k], nan[k]);
-    }
+    nan ? search_batch<kRight, true>(a, n, value, base)
+        : search_batch<kRight, false>(a, n, value, base);
     for (int k = 0; k < m; ++k) places[i + k] = base[k];
   }
 }
