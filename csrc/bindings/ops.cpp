@@ -213,10 +213,18 @@ PyObject* elemwise_call(PyObject*, PyObject* const* args, Py_ssize_t n) {
 void bind_op_class(py::module_& m) {
   py::class_<OpObject>(m, "Op", py::dynamic_attr(), "An operator: a name and attributes.")
       .def(py::init([](const OpObject& other) { return OpObject{other.op}; }), py::arg("op"))
-      .def_property_readonly("name", [](const OpObject& o) { return o.op->name(); })
-      .def_property_readonly("summary", [](const OpObject& o) { return o.op->summary(); })
-      .def_property_readonly("version", [](const OpObject& o) { return o.op->version(); })
-      .def_property_readonly("attrs", [](const OpObject& o) { return attributes_dict(*o.op); })
+      .def_property_readonly(
+          "name", [](const OpObject& o) { return o.op->name(); },
+          "The key of the op's kind, as saved files have it.")
+      .def_property_readonly(
+          "summary", [](const OpObject& o) { return o.op->summary(); },
+          "What the op computes, in a line.")
+      .def_property_readonly(
+          "version", [](const OpObject& o) { return o.op->version(); },
+          "The version of the op's attributes in saved files.")
+      .def_property_readonly(
+          "attrs", [](const OpObject& o) { return attributes_dict(*o.op); },
+          "The attributes, a dict.")
       .def("__str__", [](const OpObject& o) { return o.op->str(); })
       .def("__repr__", [](const OpObject& o) { return o.op->str(); })
       .def("__hash__",

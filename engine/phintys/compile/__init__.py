@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from phintys.compile.debugmode import DebugMode
+from phintys.compile.dump import function_dump
 
 # Last: the function hides the module of its name, as in Theano.
 from phintys.compile.function import function
@@ -18,9 +19,21 @@ from phintys.compile.mode import (
     predefined_linkers,
     predefined_modes,
     predefined_optimizers,
+    register_linker,
     register_mode,
 )
 from phintys.compile.nanguardmode import NanGuardMode
+from phintys.compile.ops import (
+    DeepCopyOp,
+    Rebroadcast,
+    Shape,
+    Shape_i,
+    SpecifyShape,
+    ViewOp,
+    deep_copy_op,
+    shape_i,
+    view_op,
+)
 from phintys.compile.pfunc import pfunc
 from phintys.compile.profiling import ProfileStats
 from phintys.errors import (
@@ -40,6 +53,7 @@ __all__ = [
     "BadOptimization",
     "DebugMode",
     "DebugModeError",
+    "DeepCopyOp",
     "FastCompileMode",
     "Function",
     "FunctionMaker",
@@ -50,11 +64,18 @@ __all__ = [
     "Out",
     "Param",
     "ProfileStats",
+    "Rebroadcast",
+    "Shape",
+    "Shape_i",
     "SharedVariable",
+    "SpecifyShape",
     "SymbolicInput",
     "SymbolicOutput",
     "UnusedInputError",
+    "ViewOp",
+    "deep_copy_op",
     "function",
+    "function_dump",
     "get_default_mode",
     "get_mode",
     "load",
@@ -62,8 +83,11 @@ __all__ = [
     "predefined_linkers",
     "predefined_modes",
     "predefined_optimizers",
+    "register_linker",
     "register_mode",
+    "shape_i",
     "shared",
     "shared_constructor",
     "specify_shape",
+    "view_op",
 ]

@@ -224,6 +224,17 @@ class Function(_call.FunctionBase):
         """True iff the function was made without outputs."""
         return bool(self._build is not None and self._build.output_mode == "none")
 
+    @property
+    def defaults(self) -> list[tuple[bool, bool, Any]]:
+        """For each input: whether a call must give it, whether its default is put back, that.
+
+        An input that a call updates (``In(update=)``) keeps its new value instead.
+        """
+        inputs = self._build.inputs if self._build is not None else []
+        return [
+            (i.value is None, i.value is not None and i.update is None, i.value) for i in inputs
+        ]
+
     def get_shared(self) -> list[Any]:
         """The shared variables that the function reads or updates."""
         return list(self.fn.shared)

@@ -18,6 +18,7 @@ __all__ = [
     "predefined_linkers",
     "predefined_modes",
     "predefined_optimizers",
+    "register_linker",
     "register_mode",
 ]
 
@@ -182,6 +183,16 @@ predefined_modes: dict[str, Any] = {
     "FAST_COMPILE": FAST_COMPILE,
     "FastCompileMode": FAST_COMPILE,
 }
+
+
+def register_linker(name: str, linker: Any) -> None:
+    """Adds a linker that ``Mode(linker=name)`` accepts; as all linkers it has no effect.
+
+    ValueError if the name is taken.
+    """
+    if name in predefined_linkers:
+        raise PhintysValueError(f"Linker name already taken: {name}")
+    predefined_linkers[name] = linker
 
 
 def register_mode(name: str, mode: Any) -> None:

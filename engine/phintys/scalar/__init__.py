@@ -7,6 +7,7 @@ from typing import Any
 
 from phintys.scalar.dtypes import (
     autocast_float,
+    autocast_float_as,
     autocast_int,
     complex_dtypes,
     continuous_dtypes,
@@ -23,7 +24,7 @@ from phintys.scalar.ops import upgrade_to_float
 
 def __getattr__(name: str) -> Any:
     # Scalar ops and types know of tensors, which know of this package: found when asked for.
-    if name in ("basic", "basic_scipy"):
+    if name in ("basic", "basic_scipy", "sharedvar"):
         return importlib.import_module(f"phintys.scalar.{name}")
     if not name.startswith("__"):
         basic = importlib.import_module("phintys.scalar.basic")
@@ -34,6 +35,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "autocast_float",
+    "autocast_float_as",
     "autocast_int",
     "complex_dtypes",
     "continuous_dtypes",

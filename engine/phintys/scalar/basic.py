@@ -12,6 +12,7 @@ from phintys.scalar import dtypes as _dtypes
 from phintys.scalar import ops as _ops
 from phintys.scalar.dtypes import (
     autocast_float,
+    autocast_float_as,
     autocast_int,
     complex_dtypes,
     continuous_dtypes,
@@ -23,6 +24,7 @@ from phintys.scalar.dtypes import (
     uint_dtypes,
     upcast,
 )
+from phintys.scalar.expressions import Composite, InRange, inclosedrange, inopenrange
 from phintys.scalar.ops import (
     BinaryScalarOp,
     FixedLogicalComparison,
@@ -33,6 +35,7 @@ from phintys.scalar.ops import (
     constant,
     float_out,
     int_out,
+    real_out,
     same_out,
     same_out_nocomplex,
     upcast_out,
@@ -74,7 +77,10 @@ __all__ = [
     "UnaryScalarOp",
     "all_types",
     "as_scalar",
+    "Composite",
+    "InRange",
     "autocast_float",
+    "autocast_float_as",
     "autocast_int",
     "complex_dtypes",
     "complex_types",
@@ -90,7 +96,10 @@ __all__ = [
     "get_scalar_type",
     "int_dtypes",
     "int_out",
+    "inclosedrange",
+    "inopenrange",
     "int_types",
+    "real_out",
     "integer_dtypes",
     "integer_types",
     "same_out",

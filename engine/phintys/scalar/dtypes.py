@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from phintys import _core
 from phintys.config import config
 
 __all__ = [
     "DTYPES",
     "asarray",
     "autocast_float",
+    "autocast_float_as",
     "autocast_int",
     "complex_dtypes",
     "continuous_dtypes",
@@ -97,9 +99,10 @@ def _autocast(x: Any, dtypes: tuple[str, ...]) -> Any:
         # NumPy scalars are typed on purpose.
         return np.asarray(x)
     if isinstance(x, float):
-        if config.floatX != "float64":
+        if config.floatX != "float64" and config.floatX in dtypes:
             return np.asarray(x, dtype=config.floatX)
-        dtypes = dtypes[1:]
+        # Not to float16, unless nothing else is left.
+        dtypes = tuple(d for d in dtypes if d != "float16") or dtypes
     value: Any = None
     for dtype in dtypes:
         try:
@@ -121,7 +124,35 @@ def autocast_int(x: Any) -> Any:
 
 def autocast_float(x: Any) -> Any:
     """`x` as an array of float32 if that is exact, else float64; see ``config.cast_policy``."""
-    return _autocast(x, float_dtypes)
+    return _autocast(x, _float_candidates)
+
+
+# The dtypes that Python floats may take, in the order in which they are tried.
+_float_candidates: tuple[str, ...] = float_dtypes
+
+
+class autocast_float_as:
+    """A ``with`` block in which Python floats take one of the given dtypes, exact or not.
+
+    ``with autocast_float_as('float32'): x + 1.1`` keeps a float32 `x` float32. The last dtype is
+    taken if none is exact. ValueError for dtypes that are not floating.
+    """
+
+    def __init__(self, *dtypes: str) -> None:
+        if not dtypes or any(d not in float_dtypes for d in dtypes):
+            raise ValueError(f"autocast_float_as takes floating dtypes, got {dtypes}")
+        self.dtypes = dtypes
+
+    def __enter__(self) -> None:
+        self._set(self.dtypes)
+
+    def __exit__(self, *args: object) -> None:
+        self._set(self._old)
+
+    def _set(self, dtypes: tuple[str, ...]) -> None:
+        global _float_candidates
+        self._old, _float_candidates = _float_candidates, dtypes
+        _core.forget_numbers()
 
 
 def convert(x: Any, dtype: Any = None) -> Any:

@@ -108,7 +108,13 @@ class Elemwise:
         self.nfunc_spec = nfunc_spec
 
     def __call__(self, *inputs: Any, **kwargs: Any) -> Any:
-        result = _core.elemwise(self.scalar_op.registry_name, *inputs)
+        build = getattr(self.scalar_op, "build", None)
+        if build is not None:
+            from phintys.tensor.conversion import as_tensor_variable
+
+            result = build(*[as_tensor_variable(x) for x in inputs])
+        else:
+            result = _core.elemwise(self.scalar_op.registry_name, *inputs)
         if kwargs.get("name") is not None:
             result.name = kwargs["name"]
         return result
@@ -211,6 +217,11 @@ def same_out(type: Any) -> list[Any]:
 
 
 same_out_nocomplex = same_out
+
+
+def real_out(type: Any) -> list[Any]:
+    """The type of the real part."""
+    return _types([{"complex64": "float32", "complex128": "float64"}.get(type.dtype, type.dtype)])
 
 
 def int_out(*types: Any) -> list[Any]:

@@ -213,6 +213,30 @@ def divmod(x: Any, y: Any) -> tuple[Any, Any]:
     return _core.elemwise("int_div", x, y), _core.elemwise("mod", x, y)
 
 
+def mod_check(x: Any, y: Any) -> Any:
+    """``x % y``; TypeError for complex operands, which have no remainder."""
+    x, y = as_tensor_variable(x), as_tensor_variable(y)
+    if x.dtype in complex_dtypes or y.dtype in complex_dtypes:
+        raise PhintysTypeError("There is no mod operator (%) for complex numbers")
+    return _core.elemwise("mod", x, y)
+
+
+def div_proxy(x: Any, y: Any) -> Any:
+    """``x / y``; of integers what ``config.int_division`` says: ``x // y``, by default.
+
+    PhintysTypeError for integers if it is ``'raise'``.
+    """
+    x, y = as_tensor_variable(x), as_tensor_variable(y)
+    if x.dtype not in discrete_dtypes or y.dtype not in discrete_dtypes:
+        return _core.elemwise("true_div", x, y)
+    if config.int_division == "raise":
+        raise PhintysTypeError(
+            "With config.int_division set to 'raise', dividing two integers with '/' is forbidden; "
+            "use T.int_div (//) or T.true_div instead"
+        )
+    return _core.elemwise("int_div" if config.int_division == "int" else "true_div", x, y)
+
+
 def ceil_intdiv(a: Any, b: Any) -> Any:
     """``a / b`` of integers rounded up."""
     quotient = _core.elemwise("int_div", as_tensor_variable(a), as_tensor_variable(b))
@@ -325,6 +349,8 @@ def identity_like(x: Any) -> Any:
 
 
 __all__ = [
+    "div_proxy",
+    "mod_check",
     *(name for name in _generated),
     "ALIASES",
     "Elemwise",
@@ -354,6 +380,10 @@ if not TYPE_CHECKING:
         # Theano's classes of reductions live here too.
         from phintys.tensor import reduction_classes
 
+        if name == "MulWithoutZeros":
+            from phintys.scalar.expressions import MulWithoutZeros
+
+            return MulWithoutZeros
         if name in reduction_classes.__all__:
             return getattr(reduction_classes, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

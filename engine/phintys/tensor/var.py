@@ -309,6 +309,12 @@ class _tensor_py_operators:
         except AsTensorError:
             return NotImplemented
 
+    def __divmod__(self, other: Any) -> Any:
+        return _tensor().divmod(self, other)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return _tensor().divmod(other, self)
+
     def __ceil__(self) -> Any:
         return _tensor().ceil(self)
 
