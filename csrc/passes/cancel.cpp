@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/elemwise.h"
 #include "passes/match.h"
 
 namespace phintys {
@@ -11,10 +12,24 @@ namespace {
 
 enum class Family { none, product, sum };
 
+// There is one instance of every elementwise op.
+struct Known {
+  const Op* add = Elemwise::get("add").get();
+  const Op* sub = Elemwise::get("sub").get();
+  const Op* mul = Elemwise::get("mul").get();
+  const Op* div = Elemwise::get("true_div").get();
+  const Op* inv = Elemwise::get("inv").get();
+};
+const Known& known() {
+  static const Known ops;
+  return ops;
+}
+
 Family family_of(const Apply& n) {
-  const std::string_view name = n.op().name();
-  const bool product = name == "mul" || name == "true_div" || name == "inv";
-  if (!product && name != "add" && name != "sub") return Family::none;
+  const Op* op = &n.op();
+  const Known& k = known();
+  const bool product = op == k.mul || op == k.div || op == k.inv;
+  if (!product && op != k.add && op != k.sub) return Family::none;
   const DType d = out_type(n).dtype();
   if (!is_float(d) && (product || !is_discrete(d) || is_bool(d))) return Family::none;
   double c;
@@ -57,8 +72,8 @@ class Chain {
 
   // Operand i of a node takes part with the other sign.
   static bool flips(const Apply& n, int i) {
-    const std::string_view name = n.op().name();
-    return name == "inv" || (i == 1 && (name == "sub" || name == "true_div"));
+    const Op* op = &n.op();
+    return op == known().inv || (i == 1 && (op == known().sub || op == known().div));
   }
   bool inner(const Variable* v) const {
     const Apply* n = v->owner();
@@ -206,8 +221,10 @@ bool continues(const Graph& graph, const Apply& n, Family family) {
 
 bool cancel_in_chains(Graph& graph) {
   bool changed = false;
-  for (Apply* node : graph.toposort()) {
-    if (!graph.contains(node)) continue;
+  const size_t slots = graph.num_node_slots();
+  for (size_t slot = 0; slot < slots; ++slot) {
+    Apply* node = graph.node_at(slot);
+    if (!node) continue;
     const Family family = family_of(*node);
     if (family == Family::none || continues(graph, *node, family)) continue;
     LocationScope scope(node->loc);

@@ -54,16 +54,34 @@ Var absorb(const Apply& n, const Ctx&) {
   return {};
 }
 
-// f(second(a, b), constants) -> second(a, f(b, constants)).
+// True iff the operands of `n` other than number `skip` are constants; `spread`: with more than one
+// element in some dimension.
+bool others_constant(const Apply& n, int skip, bool* spread) {
+  *spread = false;
+  for (int k = 0; k < n.nin(); ++k) {
+    if (k == skip) continue;
+    if (!in(n, k)->is_constant()) return false;
+    for (int64_t d : in(n, k).type().shape()) *spread = *spread || d != 1;
+  }
+  return true;
+}
+
+// f(second(a, b), constants) -> second(a, f(b, constants)), and
+// f(alloc(x, n), constants) -> alloc(f(x, constants), n).
 Var sink(const Apply& n, const Ctx&) {
-  if (!as_elemwise(n.op()) || std::strcmp(n.op().name(), "second") == 0) return {};
+  const bool second_op = std::strcmp(n.op().name(), "second") == 0;
+  if (second_op || !as_elemwise(n.op())) return {};
   for (int i = 0; i < n.nin(); ++i) {
-    const Apply* fill = owner_if(in(n, i), "second");
-    if (!fill || !covers(in(*fill, 0).type(), out_type(n))) continue;
-    bool constants = true;
-    for (int k = 0; k < n.nin(); ++k) constants = constants && (k == i || in(n, k)->is_constant());
-    if (!constants) continue;
-    return second(in(*fill, 0), with_input(n, i, in(*fill, 1)));
+    if (!in(n, i)->owner()) continue;
+    bool spread;
+    if (const Apply* fill = owner_if(in(n, i), "second")) {
+      if (!covers(in(*fill, 0).type(), out_type(n)) || !others_constant(n, i, &spread)) continue;
+      return second(in(*fill, 0), with_input(n, i, in(*fill, 1)));
+    }
+    const Apply* fill = owner_if(in(n, i), Alloc::kName);
+    if (!fill || !others_constant(n, i, &spread) || spread) continue;
+    std::vector<Var> dims(fill->inputs().begin() + 1, fill->inputs().end());
+    return alloc(with_input(n, i, pad_left(in(*fill, 0), n.output()->ndim())), std::move(dims));
   }
   return {};
 }
@@ -94,25 +112,6 @@ Var alloc_needless(const Apply& n, const Ctx&) {
   return x;
 }
 
-// f(alloc(x, n), constants) -> alloc(f(x, constants), n).
-Var sink_alloc(const Apply& n, const Ctx&) {
-  if (!as_elemwise(n.op()) || std::strcmp(n.op().name(), "second") == 0) return {};
-  for (int i = 0; i < n.nin(); ++i) {
-    const Apply* fill = owner_if(in(n, i), Alloc::kName);
-    if (!fill) continue;
-    for (int k = 0; k < n.nin(); ++k) {
-      if (k == i) continue;
-      const Type& other = in(n, k).type();
-      for (int axis = 0; axis < other.ndim(); ++axis) {
-        if (!in(n, k)->is_constant() || !other.broadcastable(axis)) return {};
-      }
-      if (!in(n, k)->is_constant()) return {};
-    }
-    std::vector<Var> dims(fill->inputs().begin() + 1, fill->inputs().end());
-    return alloc(with_input(n, i, pad_left(in(*fill, 0), n.output()->ndim())), std::move(dims));
-  }
-  return {};
-}
 // inc_subtensor(x[i], alloc(y, n)) -> inc_subtensor(x[i], y): stores broadcast by themselves.
 Var store_fill(const Apply& n, const Ctx&) {
   const Var b = filled_with(in(n, 1));
@@ -130,8 +129,7 @@ constexpr Rule kFill[] = {
     {"advanced_inc_subtensor", "inc_subtensor(x[i], second(a, y)) -> inc_subtensor(x[i], y)",
      store_fill},
     {"*", "f(second(a, b), c) -> f(b, c) if c has the shape", absorb},
-    {"*", "f(second(a, b), constants) -> second(a, f(b, constants))", sink},
-    {"*", "f(alloc(x, n), constants) -> alloc(f(x, constants), n)", sink_alloc},
+    {"*", "f(second(a, b), constants) -> second(a, f(b, constants)), of alloc too", sink},
 };
 
 }  // namespace

@@ -10,6 +10,7 @@ import phintys
 import phintys.tensor as T
 import pytest
 from phintys.compile.mode import Mode, get_mode
+from scipy import special
 
 FAST_RUN = get_mode("FAST_RUN")
 UNFUSED = FAST_RUN.excluding("fuse")
@@ -184,7 +185,7 @@ RULES = [
     ("0 / x", lambda g: 0 / g.x, "second"),
     ("x - x", lambda g: g.x - g.x, "second"),
     ("x / x", lambda g: g.x / g.x, "second"),
-    ("-(-x)", lambda g: -(-g.x), ""),
+    ("-(-x)", lambda g: T.neg(T.neg(g.x)), ""),
     ("(-x) / (-y)", lambda g: (-g.x) / (-g.y), "true_div"),
     ("(-x) * (-y)", lambda g: (-g.x) * (-g.y), "mul"),
     ("x + -y", lambda g: g.x + (-g.y), "sub"),
@@ -425,3 +426,139 @@ def test_graph_and_value(rule, expression, ops):
         got = g(*values)
         assert np.asarray(got).dtype == np.asarray(want).dtype
         np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-13)
+
+
+def test_undefined_values_stay_undefined():
+    """f(g(x)) -> x only where g is defined, and a NaN is unlike itself."""
+    x = T.dvector()
+    values = np.array([-2.0, -1, -0.5, 0, 0.5, 1, 2, 2.5, np.nan, np.inf, -np.inf])
+    pairs = [
+        (T.tanh, T.arctanh), (T.sin, T.arcsin), (T.cos, T.arccos), (T.cosh, T.arccosh),
+        (T.exp2, T.log2), (T.expm1, T.log1p), (T.exp, T.log), (T.erf, T.erfinv),
+        (T.erfc, T.erfcinv), (T.sqr, T.sqrt), (T.sinh, T.arcsinh), (T.erfinv, T.erf),
+    ]  # fmt: skip
+    for outer, inner in pairs:
+        e = outer(inner(x))
+        got = phintys.function([x], e)(values)
+        with np.errstate(all="ignore"):
+            want = phintys.function([x], e, mode=Mode(optimizer=None))(values)
+        # What saturates on the way may come back exactly; where it is NaN it stays NaN.
+        defined = np.isfinite(want)
+        np.testing.assert_allclose(got[defined], want[defined], rtol=1e-12, atol=1e-12)
+        np.testing.assert_array_equal(np.isnan(got), np.isnan(want), err_msg=str(e))
+    np.testing.assert_array_equal(phintys.function([x], T.neq(x, x))(values), np.isnan(values))
+
+
+EXTREME = {
+    "tanh": lambda x: (T.exp(x) - T.exp(-x)) / (T.exp(x) + T.exp(-x)),
+    "tanh of twice": lambda x: (T.exp(2 * x) - 1) / (T.exp(2 * x) + 1),
+    "tanh of minus twice": lambda x: (1 - T.exp(-2 * x)) / (1 + T.exp(-2 * x)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(EXTREME))
+@pytest.mark.parametrize("mode", ["FAST_RUN", "FAST_COMPILE"])
+def test_written_tanh_at_extremes(name, mode):
+    x = T.dvector()
+    values = np.array([-1000, -400, -3, -1e-6, 0, 0.7, 30, 500, 1000.0])
+    e = EXTREME[name](x)
+    value, slope = phintys.function([x], [e, T.grad(e.sum(), x)], mode=mode)(values)
+    np.testing.assert_allclose(value, np.tanh(values), rtol=1e-14)
+    np.testing.assert_allclose(slope, 1 - np.tanh(values) ** 2, atol=1e-14)
+
+
+@pytest.mark.parametrize("mode", ["FAST_RUN", "FAST_COMPILE"])
+def test_sums_of_exponentials_at_extremes(mode):
+    x, y = T.dvector(), T.dvector()
+    a = np.array([-1000.0, -1000, 0, 1000, 1000, 5])
+    b = np.array([-1000.0, -999, 1, 1000, -1000, 5])
+    share = np.exp(a - np.logaddexp(a, b))
+    log_sum = T.log(T.exp(x) + T.exp(y))
+    f = phintys.function([x, y], [log_sum, *T.grad(log_sum.sum(), [x, y])], mode=mode)
+    value, by_x, by_y = f(a, b)
+    np.testing.assert_allclose(value, np.logaddexp(a, b), rtol=1e-15)
+    np.testing.assert_allclose(by_x, share, rtol=1e-13, atol=1e-300)
+    np.testing.assert_allclose(by_y, 1 - share, atol=1e-13)
+    ratio = T.exp(x) / (T.exp(x) + T.exp(y))
+    f = phintys.function([x, y], [ratio, T.grad(ratio.sum(), x)], mode=mode)
+    np.testing.assert_allclose(f(a, b)[0], share, rtol=1e-13, atol=1e-300)
+    np.testing.assert_allclose(f(a, b)[1], share * (1 - share), atol=1e-13)
+
+
+def test_gradient_of_the_branch_not_taken():
+    x = T.dvector()
+    e = T.switch(x > 0, T.sqrt(x), 0.0)
+    got = phintys.function([x], T.grad(e.sum(), x))(np.array([-1.0, 0, 4]))
+    np.testing.assert_array_equal(got, [0, 0, 0.25])
+
+
+def test_gradient_of_the_logarithm_of_a_complement():
+    x = T.dvector()
+    values = np.array([-20.0, -1, 0, 5, 20, 300, 800])
+    want = -2 / np.sqrt(np.pi) / special.erfcx(values)
+    for e in (T.log(1 - T.erf(x)), T.log(T.erfc(x))):
+        got = phintys.function([x], T.grad(e.sum(), x))(values)
+        np.testing.assert_allclose(got, want, rtol=1e-13)
+
+
+def test_indices_out_of_range_stay_errors():
+    m, x, k = T.dmatrix(), T.dvector(), T.lscalar()
+    a = np.zeros((3, 4))
+    for e in (T.exp(m)[5], T.dot(m, m.T)[k], m.sum(axis=1)[3], m[:, 1][3], m[1:][2], m[:2][2],
+              m[::-1][k], (m * x)[k]):  # fmt: skip
+        f = phintys.function([m, x, k], e, on_unused_input="ignore")
+        with pytest.raises(IndexError):
+            f(a, np.zeros(4), 7)
+    known = T.TensorType("float64", (False, False))()
+    with pytest.raises(IndexError):
+        phintys.function([known], T.exp(T.specify_shape(known, (3, 4)))[5])(a)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64", "float32", "complex128"])
+def test_rules_keep_dtypes(dtype):
+    """The same expressions over other dtypes: values wrap, signs of zeros and dtypes stay."""
+    x, y = T.TensorType(dtype, (False,))(), T.TensorType(dtype, (False,))()
+    rng = np.random.default_rng(3)
+    if dtype == "complex128":
+        a, b = (rng.normal(size=9) + 1j * rng.normal(size=9) for _ in range(2))
+    elif dtype == "float32":
+        a, b = (rng.normal(size=9).astype(dtype) for _ in range(2))
+    else:
+        a, b = (rng.integers(1, 120, 9).astype(dtype) for _ in range(2))
+    expressions = [
+        x + y - x + y, (x + 1) + (y - 1) - x, -(x * 2), -(2 - x), x * y * 3 * x, (x - 1) + 1,
+        x * y / (y * x) * x, x / (1 / y), x + 3 - y + 5, T.stack([x, y]).sum(axis=0),
+        T.stack([x, y])[1], T.exp(x / 64)[2:][1:], T.sum(T.second(x, y[0])),
+    ]  # fmt: skip
+    for e in expressions:
+        want = phintys.function([x, y], e, mode=Mode(optimizer=None), on_unused_input="ignore")
+        for mode in ("FAST_RUN", "FAST_COMPILE"):
+            got = phintys.function([x, y], e, mode=mode, on_unused_input="ignore")(a, b)
+            assert got.dtype == want(a, b).dtype
+            tol = 1e-5 if got.dtype.name in ("float32", "complex64") else 1e-12
+            np.testing.assert_allclose(got, want(a, b), rtol=tol, atol=tol, err_msg=str(e))
+
+
+def test_empty_arrays():
+    x, m = T.dvector(), T.dmatrix()
+    for e in (x[1:][1:], T.exp(x)[:0], T.sum(T.zeros_like(m), axis=0), T.dot(T.zeros_like(m), m.T),
+              T.prod(T.ones_like(x)), T.stack([x, x]).sum(axis=0), x.reshape((0, 1)), m.T[:, 0:]):  # fmt: skip
+        got = phintys.function([x, m], e, on_unused_input="ignore")
+        want = phintys.function([x, m], e, mode=Mode(optimizer=None), on_unused_input="ignore")
+        values = np.zeros(0), np.zeros((0, 3))
+        np.testing.assert_array_equal(got(*values), want(*values))
+        assert got(*values).shape == want(*values).shape
+
+
+def test_long_chains_cancel_in_linear_time():
+    """Products and sums of thousands of terms, all of which are there twice."""
+    xs = [T.dscalar() for _ in range(20)]
+    product = total = xs[0]
+    for i in range(1, 3000):
+        product, total = product * xs[i % 20], total + xs[i % 20]
+    for i in range(2999):
+        product, total = product / xs[i % 20], total - xs[i % 20]
+    values = np.linspace(1, 2, 20)
+    f = phintys.function(xs, [product, total])
+    assert names(f) == []
+    np.testing.assert_array_equal(f(*values), [values[2999 % 20]] * 2)
