@@ -132,7 +132,16 @@ def clone(
 
 
 # Sub-modules that are loaded when they are first asked for.
-_LAZY = {"cuda", "compat", "configdefaults", "configparser", "graph", "misc", "raise_op"}
+_LAZY = {
+    "cuda",
+    "compat",
+    "configdefaults",
+    "configparser",
+    "graph",
+    "misc",
+    "raise_op",
+    "sparse",
+}
 
 
 def __getattr__(name: str) -> Any:

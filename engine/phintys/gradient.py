@@ -72,7 +72,8 @@ def format_as(use_list: bool, use_tuple: bool, outputs: Any) -> Any:
 
 def _wrt_list(wrt: Any) -> tuple[list[Any], bool, bool]:
     use_list, use_tuple = isinstance(wrt, list), isinstance(wrt, tuple)
-    items = list(wrt) if use_list or use_tuple else [wrt]
+    # A sparse variable stands for its stored elements.
+    items = [getattr(v, "differentiable", v) for v in (wrt if use_list or use_tuple else [wrt])]
     for item in items:
         if not isinstance(item, _core.Variable):
             raise PhintysTypeError(f"Expected Variable, got {item!r} of type {type(item).__name__}")
@@ -84,7 +85,19 @@ def _variables(items: Any) -> list[Any]:
         return []
     if isinstance(items, _core.Variable):
         return [items]
-    return [as_tensor_variable(v) for v in items]
+    if hasattr(items, "differentiable"):
+        return [items.differentiable]
+    return [as_tensor_variable(getattr(v, "differentiable", v)) for v in items]
+
+
+def _like_wrt(wrt: Any, use_list: bool, use_tuple: bool, results: Any) -> Any:
+    """Gradients in the container of `wrt`; those of sparse variables are sparse."""
+    results = list(results)
+    for k, variable in enumerate(wrt if use_list or use_tuple else [wrt]):
+        if hasattr(variable, "with_data") and isinstance(results[k], _core.Variable):
+            if isinstance(results[k].type, TensorType):
+                results[k] = variable.with_data(results[k])
+    return format_as(use_list, use_tuple, results)
 
 
 def grad(
@@ -156,6 +169,8 @@ def grad(
     known = []
     pairs = known_grads.items() if hasattr(known_grads, "items") else (known_grads or [])
     for variable, gradient in pairs:
+        variable = getattr(variable, "differentiable", variable)
+        gradient = getattr(gradient, "differentiable", gradient)
         if not isinstance(variable, _core.Variable):
             raise PhintysTypeError(f"the keys of known_grads must be variables, got {variable!r}")
         gradient = as_tensor_variable(gradient)
@@ -178,7 +193,7 @@ def grad(
     if disconnected_inputs == "warn":
         for index in disconnected:
             warnings.warn(_disconnected_text(items[index]), stacklevel=2)
-    return format_as(use_list, use_tuple, list(results))
+    return _like_wrt(wrt, use_list, use_tuple, results)
 
 
 def _disconnected_text(variable: Any) -> str:
@@ -214,7 +229,9 @@ def subgraph_grad(
 
 def _points(eval_points: Any, others: list[Any], what: str) -> list[Any]:
     points = eval_points if isinstance(eval_points, (list, tuple)) else [eval_points]
-    result = [None if p is None else as_tensor_variable(p) for p in points]
+    result = [
+        None if p is None else as_tensor_variable(getattr(p, "differentiable", p)) for p in points
+    ]
     if len(result) != len(others):
         raise PhintysValueError(f"{what}: {len(result)} eval_points for {len(others)} variables")
     for i, (point, other) in enumerate(zip(result, others, strict=True)):
@@ -243,7 +260,7 @@ def Lop(
     points = _points(eval_points, functions, "Lop")
     constants = _variables(consider_constant)
     results = _core.Lop(functions, items, points, constants, disconnected_inputs)
-    return format_as(use_list, use_tuple, list(results))
+    return _like_wrt(wrt, use_list, use_tuple, results)
 
 
 def Rop(

@@ -94,6 +94,23 @@ def function(
             "Input variables of a Phintys function should be contained in a list, even when there "
             "is a single input."
         )
+    # Nothing is sparse as long as nobody has imported phintys.sparse.
+    sparse = sys.modules.get("phintys.sparse.compilation")
+    if sparse is not None and sparse.is_involved(inputs, outputs, updates, givens):
+        return sparse.compile_function(
+            inputs,
+            outputs,
+            updates,
+            givens,
+            on_unused_input,
+            mode=mode,
+            no_default_updates=no_default_updates,
+            name=name,
+            rebuild_strict=rebuild_strict,
+            allow_input_downcast=allow_input_downcast,
+            profile=profile,
+            trust_input=trust_input,
+        )
     return pfunc(
         params=inputs,
         outputs=outputs,

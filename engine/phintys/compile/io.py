@@ -24,7 +24,7 @@ class SymbolicInput:
         autoname: bool = True,
         implicit: bool = False,
     ) -> None:
-        if not isinstance(variable, _core.Variable):
+        if not isinstance(variable, _core.Variable) and not hasattr(variable, "parts"):
             raise PhintysTypeError(f"An input must be a variable, got {type(variable).__name__}")
         if implicit:
             raise PhintysValueError("In(implicit=True): implicit inputs are shared variables here")
@@ -34,7 +34,7 @@ class SymbolicInput:
             raise PhintysTypeError(f"name must be a string! (got: {self.name})")
         self.update = update
         if update is not None:
-            if not isinstance(update, _core.Variable):
+            if not isinstance(update, _core.Variable) and not hasattr(update, "parts"):
                 update = variable.type.make_constant(update)
             if not variable.type.same_pattern(update.type):
                 raise PhintysTypeError(
@@ -109,7 +109,7 @@ class SymbolicOutput:
     """
 
     def __init__(self, variable: Any, borrow: bool = False) -> None:
-        if not isinstance(variable, _core.Variable):
+        if not isinstance(variable, _core.Variable) and not hasattr(variable, "parts"):
             raise PhintysTypeError(f"An output must be a variable, got {type(variable).__name__}")
         self.variable = variable
         self.borrow = borrow

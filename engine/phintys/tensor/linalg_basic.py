@@ -36,6 +36,8 @@ def dot(l: Any, r: Any) -> Any:
     """
     if hasattr(r, "__rdot__") and not isinstance(r, _core.Variable):
         return r.__rdot__(l)
+    if hasattr(l, "__dot__") and not isinstance(l, _core.Variable):
+        return l.__dot__(r)
     left, right = as_tensor_variable(l), as_tensor_variable(r)
     if left.ndim == 0 or right.ndim == 0:
         return left * right

@@ -261,6 +261,9 @@ def shared(
         )
     if name is not None and not isinstance(name, str):
         raise PhintysTypeError(f"The name of a shared variable is a string, not {name!r}")
+    if hasattr(value, "tocsr"):
+        # Registers the constructor for SciPy's sparse matrices.
+        import phintys.sparse  # noqa: F401
     for constructor in reversed(_constructors):
         try:
             return constructor(

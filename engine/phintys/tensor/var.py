@@ -389,7 +389,7 @@ class _tensor_py_operators:
         """
         values = {} if inputs_to_values is None else inputs_to_values
         for key in values:
-            if not isinstance(key, _core.Variable):
+            if not isinstance(key, _core.Variable) and not hasattr(key, "parts"):
                 raise PhintysTypeError(
                     f"eval: the keys must be variables, not {type(key).__name__}: {key!r}"
                 )
