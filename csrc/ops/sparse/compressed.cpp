@@ -4,6 +4,7 @@
 
 #include "kernels/parallel.h"
 #include "ops/build.h"
+#include "ops/sparse/product_isa.h"
 
 namespace phintys {
 
@@ -96,9 +97,13 @@ void Pattern<I>::check(const Op& op) const {
   const int64_t most = std::min(minor, static_cast<int64_t>(std::numeric_limits<I>::max()));
   const U limit = static_cast<U>(most);
   parallel_ranges(count, 2 * kTask, [&](int64_t begin, int64_t end) {
-    bool bad = false;
-    for (int64_t i = begin; i < end; ++i) bad |= static_cast<U>(indices[i]) >= limit;
-    if (!bad) return;
+    bool good;
+    if constexpr (sizeof(I) == 4) {
+      good = PHINTYS_ISA_CALL(sparse_below_i32)(indices + begin, end - begin, most);
+    } else {
+      good = PHINTYS_ISA_CALL(sparse_below_i64)(indices + begin, end - begin, most);
+    }
+    if (good) return;
     int64_t at = begin;
     while (static_cast<U>(indices[at]) < limit) ++at;
     fail(ErrorKind::index, op.str(), ": index ", indices[at], " of entry ", at,

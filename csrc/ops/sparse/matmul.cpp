@@ -1,5 +1,7 @@
 #include "ops/sparse/matmul.h"
 
+#include <bit>
+
 #include "kernels/parallel.h"
 #include "ops/advanced_subtensor.h"
 #include "ops/build.h"
@@ -27,20 +29,73 @@ void check_rows(const Op& op, const TensorView& indptr, int64_t major) {
        " compressed rows instead of ", major);
 }
 
-// Calls f(j) for the different minor indices of row i of a product. `stamps` holds the last row
-// that had each.
-template <class I, class F>
-void row_indices(const Pattern<I>& a, const Pattern<I>& b, int64_t i, I* stamps, F&& f) {
-  for (int64_t p = a.indptr[i]; p < a.indptr[i + 1]; ++p) {
-    const int64_t k = a.indices[p];
-    for (int64_t q = b.indptr[k]; q < b.indptr[k + 1]; ++q) {
-      const I j = b.indices[q];
-      if (stamps[j] == static_cast<I>(i)) continue;
-      stamps[j] = static_cast<I>(i);
-      f(j);
+// What finds the different minor indices of a row of a product: a bit for each if the row has
+// enough of them, else the last row that had each.
+template <class I>
+struct RowSet {
+  uint64_t* bits;
+  I* stamps;
+  int64_t words;
+
+  static int64_t words_of(int64_t minor) { return (minor + 63) / 64; }
+  static size_t bytes(int64_t minor) {
+    return static_cast<size_t>(words_of(minor)) * 8 * (1 + 8 * sizeof(I));
+  }
+  RowSet(void* block, int64_t minor)
+      : bits(static_cast<uint64_t*>(block)),
+        stamps(reinterpret_cast<I*>(bits + words_of(minor))),
+        words(words_of(minor)) {
+    std::fill(bits, bits + words, uint64_t{0});
+    std::fill(stamps, stamps + minor, I(-1));
+  }
+  // Puts the indices of row i, in order, at out[0, room), if there is an `out`; returns their
+  // number.
+  int64_t row(const Pattern<I>& a, const Pattern<I>& b, int64_t i, I* out, int64_t room) {
+    int64_t products = 0;
+    for (int64_t p = a.indptr[i]; p < a.indptr[i + 1]; ++p) {
+      const int64_t k = a.indices[p];
+      products += static_cast<int64_t>(b.indptr[k + 1]) - static_cast<int64_t>(b.indptr[k]);
+    }
+    return products * 4 >= words ? by_bits(a, b, i, out, room) : by_stamps(a, b, i, out, room);
+  }
+
+ private:
+  template <class F>
+  static void each(const Pattern<I>& a, const Pattern<I>& b, int64_t i, F&& f) {
+    for (int64_t p = a.indptr[i]; p < a.indptr[i + 1]; ++p) {
+      const int64_t k = a.indices[p];
+      for (int64_t q = b.indptr[k]; q < b.indptr[k + 1]; ++q) f(b.indices[q]);
     }
   }
-}
+  int64_t by_bits(const Pattern<I>& a, const Pattern<I>& b, int64_t i, I* out, int64_t room) {
+    each(a, b, i, [&](I j) { bits[j >> 6] |= uint64_t{1} << (j & 63); });
+    int64_t n = 0;
+    for (int64_t w = 0; w < words; ++w) {
+      uint64_t word = bits[w];
+      if (word == 0) continue;
+      bits[w] = 0;
+      if (!out) {
+        n += std::popcount(word);
+        continue;
+      }
+      for (; word != 0; word &= word - 1, ++n) {
+        if (n < room) out[n] = static_cast<I>(w * 64 + std::countr_zero(word));
+      }
+    }
+    return n;
+  }
+  int64_t by_stamps(const Pattern<I>& a, const Pattern<I>& b, int64_t i, I* out, int64_t room) {
+    int64_t n = 0;
+    each(a, b, i, [&](I j) {
+      if (stamps[j] == static_cast<I>(i)) return;
+      stamps[j] = static_cast<I>(i);
+      if (out && n < room) out[n] = j;
+      ++n;
+    });
+    if (out) std::sort(out, out + std::min(n, room));
+    return n;
+  }
+};
 
 // The operands of SparseMatmulIndptr and SparseMatmulIndices, checked.
 template <class I>
@@ -51,22 +106,21 @@ struct Operands {
 
   Operands(const Op& op, PerformContext& context, std::span<const TensorView> inputs, int64_t minor)
       : in(context, inputs,
-           static_cast<size_t>(pieces_of(inputs[1].shape[0] - 1, minor, inputs[0].shape[0]) *
-                               minor) *
-               sizeof(I)),
+           static_cast<size_t>(pieces_of(inputs[1].shape[0] - 1, minor, inputs[0].shape[0])) *
+               RowSet<I>::bytes(minor)),
         a(Pattern<I>::of(in, inputs, 0, inputs[3].shape[0] - 1)),
         b(Pattern<I>::of(in, inputs, 2, minor)),
         pieces(pieces_of(a.major, minor, a.count)) {
     a.check(op);
     b.check(op);
   }
-  // f(row, its stamps) on several threads
+  // f(row, a set for it) on several threads
   template <class F>
   void each_row(F&& f) const {
     for_pieces(pieces, a.major, [&](int64_t piece, int64_t begin, int64_t end) {
-      I* stamps = in.extra<I>() + piece * b.minor;
-      std::fill(stamps, stamps + b.minor, I(-1));
-      for (int64_t i = begin; i < end; ++i) f(i, stamps);
+      RowSet<I> set(in.extra<char>() + static_cast<size_t>(piece) * RowSet<I>::bytes(b.minor),
+                    b.minor);
+      for (int64_t i = begin; i < end; ++i) f(i, set);
     });
   }
 };
@@ -109,10 +163,8 @@ void SparseMatmulIndptr::perform(PerformContext& context, std::span<const Tensor
   dispatch_index(inputs[0].dtype, [&]<class I>() {
     const Operands<I> operands(*this, context, inputs, minor);
     I* indptr = outputs[0].template as<I>();
-    operands.each_row([&](int64_t i, I* stamps) {
-      int64_t n = 0;
-      row_indices(operands.a, operands.b, i, stamps, [&](I) { ++n; });
-      indptr[i + 1] = static_cast<I>(n);
+    operands.each_row([&](int64_t i, RowSet<I>& set) {
+      indptr[i + 1] = static_cast<I>(set.row(operands.a, operands.b, i, nullptr, 0));
     });
     accumulate_counts(*this, indptr, operands.a.major);
   });
@@ -150,18 +202,13 @@ void SparseMatmulIndices::perform(PerformContext& context, std::span<const Tenso
     const Operands<I> operands(*this, context, inputs, minor);
     const I* indptr = operands.in.template as<I>(5);
     I* out = outputs[0].template as<I>();
-    operands.each_row([&](int64_t i, I* stamps) {
+    operands.each_row([&](int64_t i, RowSet<I>& set) {
       const int64_t first = indptr[i], stop = indptr[i + 1];
       const bool fits = first >= 0 && first <= stop && stop <= count;
-      int64_t at = first;
-      row_indices(operands.a, operands.b, i, stamps, [&](I j) {
-        if (fits && at < stop) out[at] = j;
-        ++at;
-      });
-      if (!fits || at != stop) {
-        fail(ErrorKind::value, str(), ": the indptr given for the product is not its own");
+      if (fits && set.row(operands.a, operands.b, i, out + first, stop - first) == stop - first) {
+        return;
       }
-      std::sort(out + first, out + stop);
+      fail(ErrorKind::value, str(), ": the indptr given for the product is not its own");
     });
   });
 }

@@ -21,21 +21,26 @@ template <class I>
 struct SortedRows {
   const I* indices;
   const I* order;  // old positions; null: nothing has moved
+  bool distinct;   // no row has an index twice
 
   static size_t bytes(const TensorView& indices) {
     return static_cast<size_t>(indices.shape[0]) * 2 * sizeof(I);
   }
-  SortedRows(const Pattern<I>& p, I* scratch) : indices(p.indices), order(nullptr) {
-    std::atomic<bool> sorted{true};
+  SortedRows(const Pattern<I>& p, I* scratch)
+      : indices(p.indices), order(nullptr), distinct(false) {
+    std::atomic<bool> sorted{true}, rising{true};
     parallel_ranges(p.major, p.grain(), [&](int64_t begin, int64_t end) {
-      bool good = true;
+      bool falls = false, stays = false;
       for (int64_t i = begin; i < end; ++i) {
         for (int64_t k = p.indptr[i] + 1; k < p.indptr[i + 1]; ++k) {
-          good &= p.indices[k - 1] <= p.indices[k];
+          falls |= p.indices[k - 1] > p.indices[k];
+          stays |= p.indices[k - 1] == p.indices[k];
         }
       }
-      if (!good) sorted.store(false, std::memory_order_relaxed);
+      if (falls) sorted.store(false, std::memory_order_relaxed);
+      if (falls || stays) rising.store(false, std::memory_order_relaxed);
     });
+    distinct = rising;
     if (sorted) return;
     I* keys = scratch;
     I* positions = scratch + p.count;
@@ -74,6 +79,49 @@ struct Pair {
     return p;
   }
   int64_t grain() const { return std::min(a.grain(4), b.grain(4)); }
+  bool distinct() const { return sorted_a.distinct && sorted_b.distinct; }
+  // The number of different indices, or of common ones, in row i of distinct ones.
+  int64_t count_distinct(int64_t i, bool intersection) const {
+    int64_t at_a = a.indptr[i], at_b = b.indptr[i];
+    const int64_t n_a = a.indptr[i + 1] - at_a, n_b = b.indptr[i + 1] - at_b;
+    const int64_t end_a = at_a + n_a, end_b = at_b + n_b;
+    int64_t common = 0;
+    while (at_a < end_a && at_b < end_b) {
+      const I key_a = a.indices[at_a], key_b = b.indices[at_b];
+      common += key_a == key_b;
+      at_a += key_a <= key_b;
+      at_b += key_b <= key_a;
+    }
+    return intersection ? common : n_a + n_b - common;
+  }
+  // Fills the slots [at, stop) of row i of distinct indices; returns where it ended.
+  int64_t merge_distinct(int64_t i, bool intersection, int64_t at, int64_t stop, int64_t dropped,
+                         I* indices, int64_t* to_a, int64_t* to_b) const {
+    int64_t at_a = a.indptr[i], at_b = b.indptr[i];
+    const int64_t end_a = a.indptr[i + 1], end_b = b.indptr[i + 1];
+    while (at_a < end_a && at_b < end_b) {
+      const I key_a = a.indices[at_a], key_b = b.indices[at_b];
+      const bool kept = !intersection || key_a == key_b;
+      if (at < stop) indices[at] = key_a < key_b ? key_a : key_b;
+      // What is not taken in this step is written again in a later one.
+      const int64_t slot = kept ? at : dropped;
+      to_a[at_a] = slot;
+      to_b[at_b] = slot;
+      at_a += key_a <= key_b;
+      at_b += key_b <= key_a;
+      at += kept;
+    }
+    auto rest = [&](int64_t from, int64_t end, const I* keys, int64_t* to) {
+      for (; from < end; ++from) {
+        if (!intersection && at < stop) indices[at] = keys[from];
+        to[from] = intersection ? dropped : at;
+        at += !intersection;
+      }
+    };
+    rest(at_a, end_a, a.indices, to_a);
+    rest(at_b, end_b, b.indices, to_b);
+    return at;
+  }
   // f(index, [first, last) in a, [first, last) in b, kept) for the different indices of row i.
   template <class F>
   void walk(int64_t i, bool intersection, F&& f) const {
@@ -214,8 +262,12 @@ void SparseMergeIndptr::perform(PerformContext& context, std::span<const TensorV
     parallel_ranges(pair.a.major, pair.grain(), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         int64_t n = 0;
-        pair.walk(i, intersection,
-                  [&](I, int64_t, int64_t, int64_t, int64_t, bool kept) { n += kept; });
+        if (pair.distinct()) {
+          n = pair.count_distinct(i, intersection);
+        } else {
+          pair.walk(i, intersection,
+                    [&](I, int64_t, int64_t, int64_t, int64_t, bool kept) { n += kept; });
+        }
         indptr[i + 1] = static_cast<I>(n);
       }
     });
@@ -266,14 +318,18 @@ void SparseMerge::perform(PerformContext& context, std::span<const TensorView> i
         int64_t at = indptr[i];
         const int64_t stop = indptr[i + 1];
         if (at < 0 || stop > count) at = stop + 1;
-        pair.walk(i, intersection,
-                  [&](I key, int64_t a, int64_t a_end, int64_t b, int64_t b_end, bool kept) {
-                    if (kept && at < stop) indices[at] = key;
-                    const int64_t slot = kept ? at : count;
-                    for (; a < a_end; ++a) to_a[pair.sorted_a.position(a)] = slot;
-                    for (; b < b_end; ++b) to_b[pair.sorted_b.position(b)] = slot;
-                    at += kept;
-                  });
+        if (pair.distinct()) {
+          at = pair.merge_distinct(i, intersection, at, stop, count, indices, to_a, to_b);
+        } else {
+          pair.walk(i, intersection,
+                    [&](I key, int64_t a, int64_t a_end, int64_t b, int64_t b_end, bool kept) {
+                      if (kept && at < stop) indices[at] = key;
+                      const int64_t slot = kept ? at : count;
+                      for (; a < a_end; ++a) to_a[pair.sorted_a.position(a)] = slot;
+                      for (; b < b_end; ++b) to_b[pair.sorted_b.position(b)] = slot;
+                      at += kept;
+                    });
+        }
         if (at == stop) continue;
         fail(ErrorKind::value, str(), ": the indptr given for the joined pattern is not its own");
       }

@@ -133,7 +133,25 @@ PHINTYS_INLINE void sample(const SampleWork<T, I>& w, int64_t begin, int64_t end
   }
 }
 
+template <class U, class I>
+PHINTYS_INLINE bool below(const I* indices, int64_t n, int64_t limit) {
+  // A negative index is a large unsigned one.
+  U greatest = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const U index = static_cast<U>(indices[i]);
+    greatest = index > greatest ? index : greatest;
+  }
+  return n == 0 || greatest < static_cast<U>(limit);
+}
+
 }  // namespace
+
+bool sparse_below_i32(const int32_t* indices, int64_t n, int64_t limit) {
+  return below<uint32_t>(indices, n, limit);
+}
+bool sparse_below_i64(const int64_t* indices, int64_t n, int64_t limit) {
+  return below<uint64_t>(indices, n, limit);
+}
 
 #define PHINTYS_DEFINE(T, I, suffix)                                                    \
   void sparse_rows_##suffix(const SparseWork<T, I>& w, int64_t begin, int64_t end) {    \

@@ -44,9 +44,13 @@ struct SampleWork {
                                int64_t end);                                            \
   /* Elements of the major indices [begin, end). */                                     \
   void sparse_sample_##suffix(const SampleWork<T, I>& w, int64_t begin, int64_t end);
-#define PHINTYS_DECLARE(isa)                  \
-  namespace isa {                             \
-  PHINTYS_SPARSE_TYPES(PHINTYS_DECLARE_TYPED) \
+// sparse_below: true iff all indices are in [0, limit); limit is at most the greatest index there
+// is.
+#define PHINTYS_DECLARE(isa)                                               \
+  namespace isa {                                                          \
+  PHINTYS_SPARSE_TYPES(PHINTYS_DECLARE_TYPED)                              \
+  bool sparse_below_i32(const int32_t* indices, int64_t n, int64_t limit); \
+  bool sparse_below_i64(const int64_t* indices, int64_t n, int64_t limit); \
   }
 PHINTYS_EACH_ISA(PHINTYS_DECLARE)
 #undef PHINTYS_DECLARE

@@ -298,9 +298,13 @@ def compile_function(
         on_unused_input="ignore",
         **options,
     )
+    slots = _outer(inputs, variables)
+    for slot in slots:
+        if slot.allow_downcast is None:
+            slot.allow_downcast = options.get("allow_input_downcast")
     mode = "list"
     if isinstance(outputs, dict):
         mode = "dict"
     elif outputs is not None and not isinstance(outputs, (list, tuple)):
         mode = "single"
-    return SparseFunction(inner, _outer(inputs, variables), _outer(targets, targets), mode, keys)
+    return SparseFunction(inner, slots, _outer(targets, targets), mode, keys)
