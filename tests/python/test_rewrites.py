@@ -542,7 +542,8 @@ def test_rules_keep_dtypes(dtype):
 def test_empty_arrays():
     x, m = T.dvector(), T.dmatrix()
     for e in (x[1:][1:], T.exp(x)[:0], T.sum(T.zeros_like(m), axis=0), T.dot(T.zeros_like(m), m.T),
-              T.prod(T.ones_like(x)), T.stack([x, x]).sum(axis=0), x.reshape((0, 1)), m.T[:, 0:]):  # fmt: skip
+              T.prod(T.ones_like(x)), T.stack([x, x]).sum(axis=0), x.reshape((0, 1)),
+              m.T[:, 0:]):  # fmt: skip
         got = phintys.function([x, m], e, on_unused_input="ignore")
         want = phintys.function([x, m], e, mode=Mode(optimizer=None), on_unused_input="ignore")
         values = np.zeros(0), np.zeros((0, 3))

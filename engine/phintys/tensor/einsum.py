@@ -28,7 +28,8 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = True) -> Any:
     All of NumPy's forms are taken: implicit and explicit results, ``...``, labels repeated within
     an operand (its diagonal), and lists of integers as labels. A dimension that is known to be 1
     is stretched. Contractions are matrix products; of more than two operands, the order is that of
-    the least work (of more than six, the best pair comes first), unless `optimize` is False (from left to right) or a path as
+    the least work (of more than six, the best pair comes first), unless `optimize` is False (from
+    left to right) or a path as
     ``numpy.einsum_path`` gives it.
     """
     if isinstance(subscripts, str):
