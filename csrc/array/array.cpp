@@ -27,7 +27,8 @@ void contiguous_strides(const int64_t* shape, int ndim, size_t item, int64_t* st
   int64_t step = static_cast<int64_t>(item);
   for (int i = ndim - 1; i >= 0; --i) {
     strides[i] = step;
-    step *= shape[i] > 0 ? shape[i] : 1;
+    // Of an array without elements the product may be beyond all integers, and means nothing.
+    if (shape[i] > 1 && __builtin_mul_overflow(step, shape[i], &step)) step = 0;
   }
 }
 

@@ -102,6 +102,7 @@ void QR::perform(PerformContext& context, std::span<const TensorView> inputs,
                  std::span<const TensorView> outputs) const {
   const Stack stack(inputs[0], 2);
   const int64_t m = stack.rows(), n = stack.cols(), k = std::min(m, n), count = stack.count();
+  if (count == 0) return;
   const bool complete = mode == "complete", raw = mode == "raw", only_r = mode == "r";
   const TensorView& r_out = outputs[only_r ? 0 : 1];
   dispatch_lapack(outputs[0].dtype, [&]<class T>() {
@@ -258,6 +259,7 @@ void Lstsq::perform(PerformContext& context, std::span<const TensorView> inputs,
   const int64_t m = left.rows(), n = left.cols(), nrhs = right.cols(), k = std::min(m, n);
   const int64_t count = left.count(), tall = std::max<int64_t>(1, std::max(m, n));
   const int64_t columns = std::max<int64_t>(1, nrhs);  // LAPACK wants one, of zeros if need be
+  if (count == 0) return;
   const double cut = threshold(inputs[2], inputs[0].dtype, m, n);
   dispatch_lapack(outputs[0].dtype, [&]<class T>() {
     using R = lapack::Real<T>;

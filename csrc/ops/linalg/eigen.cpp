@@ -99,10 +99,12 @@ void SVD::perform(PerformContext& context, std::span<const TensorView> inputs,
                   std::span<const TensorView> outputs) const {
   const Stack stack(inputs[0], 2);
   const int64_t m = stack.rows(), n = stack.cols(), k = std::min(m, n), count = stack.count();
+  if (count == 0 || (k == 0 && !vectors)) return;
   dispatch_lapack(inputs[0].dtype, [&]<class T>() {
     using R = lapack::Real<T>;
     R* values = outputs[vectors ? 1 : 0].as<R>();
-    const int64_t u_size = m * (full ? m : k), v_size = n * (full ? n : k);
+    const int64_t u_size = vectors ? m * (full ? m : k) : 0;
+    const int64_t v_size = vectors ? n * (full ? n : k) : 0;
     if (k == 0) {
       // Full matrices of nothing are the identity.
       for (int64_t i = 0; vectors && full && i < count; ++i) {
@@ -114,14 +116,13 @@ void SVD::perform(PerformContext& context, std::span<const TensorView> inputs,
       return;
     }
     const SvdWork<T> sizes(m, n, !vectors ? 'N' : full ? 'A' : 'S');
-    const int64_t nu = vectors ? u_size : 0, nv = vectors ? v_size : 0;
-    const size_t bytes = piece_bytes<T>({m * n, nu, nv}) + sizes.bytes();
+    const size_t bytes = piece_bytes<T>({m * n, u_size, v_size}) + sizes.bytes();
     const double work = 20.0 * static_cast<double>(m * n) * static_cast<double>(k) + 500;
     for_chunks(context, Chunks::of(count, work), bytes, [&](int64_t begin, int64_t end, char* ws) {
       Pieces pieces(ws);
       T* a = pieces.take<T>(m * n);
-      T* u = pieces.take<T>(nu);
-      T* vh = pieces.take<T>(nv);
+      T* u = pieces.take<T>(u_size);
+      T* vh = pieces.take<T>(v_size);
       const SvdSpace<T> space(pieces, sizes);
       for (int64_t i = begin; i < end; ++i) {
         load_columns(a, stack, i);
