@@ -48,7 +48,14 @@ FLAGS: list[tuple[Any, ...]] = [
     ("profile_optimizer", "bool", False, "Inert: profiles have the passes."),
     ("profile_memory", "bool", False, "Inert."),
     ("deterministic", "enum", "default", "Inert: results never vary.", ("default", "more")),
-    ("compute_test_value", "enum", "off", "Inert.", _TEST),
+    (
+        "compute_test_value",
+        "enum",
+        "off",
+        "Whether tag.test_value of an expression is computed from those of its inputs, when it is "
+        "asked for, and what happens where one is missing.",
+        _TEST,
+    ),
     ("compute_test_value_opt", "enum", "off", "Inert.", _TEST),
     ("print_test_value", "bool", False, "Inert."),
     ("pickle_test_value", "bool", True, "Inert."),

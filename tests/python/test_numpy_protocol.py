@@ -151,6 +151,7 @@ def test_what_is_not_supported_is_refused():
     for call in (
         lambda: np.gcd(T.lvector(), 2), lambda: np.save("x", x), lambda: np.add(x, x, where=[True]),
         lambda: np.add.at(x, 0, 1), lambda: np.maximum.accumulate(x),
+        lambda: np.add.reduce(x, initial=5), lambda: np.sum(x, initial=5),
         lambda: np.fft.fft(x), lambda: np.add(x, 1, out=np.ones(2)),
     ):  # fmt: skip
         with pytest.raises(TypeError):

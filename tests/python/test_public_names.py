@@ -99,6 +99,12 @@ def test_all_operators():
     assert (~x).eval({x: a}).tolist() == (~a).tolist()
 
 
+def test_round_takes_decimals():
+    x = T.dvector()
+    assert x.round(1).eval({x: [0.25, 1.36]}).tolist() == [0.2, 1.4]
+    assert T.round(x, "half_away_from_zero").eval({x: [0.5]}).tolist() == [1]
+
+
 def test_classes_of_gradient_ops():
     x = T.dscalar("x")
     for made, cls in [

@@ -639,6 +639,26 @@ def test_failures_of_linear_algebra():
     assert np.isnan(value(slinalg.Cholesky(on_error="nan")(m), m, bad)).all()
 
 
+def test_test_values():
+    from phintys.gof.op import get_test_value
+
+    x, y = T.dvector("x"), T.dvector("y")
+    x.tag.test_value = np.array([1.0, 2.0])
+    z = x * 2
+    assert not hasattr(z.tag, "test_value")
+    with phintys.change_flags(compute_test_value="raise"):
+        assert (z + 1).tag.test_value.tolist() == [3, 5]
+        assert get_test_value(z.sum() * phintys.shared(2.0)) == 12
+        with pytest.raises(ValueError, match="Cannot compute test value"):
+            get_test_value(x + y)
+        z.tag.test_value = np.zeros(2)
+        assert z.tag.test_value.tolist() == [0, 0]
+    with phintys.change_flags(compute_test_value="ignore"):
+        assert not hasattr((x + y).tag, "test_value")
+    with phintys.change_flags(compute_test_value="warn"), pytest.warns(UserWarning):
+        assert not hasattr((x + y).tag, "test_value")
+
+
 def test_bases_of_errors():
     bases = {
         errors.MissingInputError: Exception, errors.UnusedInputError: Exception,

@@ -13,7 +13,12 @@ __all__ = ["MethodNotDefined", "Op", "get_test_value"]
 
 
 def get_test_value(v: Any) -> Any:
-    """The value of a constant or shared variable, else ``v.tag.test_value``."""
+    """The value of a constant or shared variable, else ``v.tag.test_value``.
+
+    That of an expression is computed when it is asked for, unless ``config.compute_test_value`` is
+    ``'off'``. AttributeError if there is none; ValueError if that is ``'raise'`` and an input of
+    the expression has none.
+    """
     if not hasattr(v, "owner"):
         return np.asarray(v)
     if isinstance(v, Constant):

@@ -48,9 +48,10 @@ class StripPickler(pickle.Pickler):
 
     def reducer_override(self, obj: Any) -> Any:
         """How an object is pickled."""
-        if type(obj) is not Scratchpad:
+        if not isinstance(obj, Scratchpad):
             return NotImplemented
-        kept = {k: v for k, v in obj.__dict__.items() if k not in self.tag_to_remove}
+        left_out = {*self.tag_to_remove, "_variable"}
+        kept = {k: v for k, v in obj.__dict__.items() if k not in left_out}
         return Scratchpad, (), kept
 
 

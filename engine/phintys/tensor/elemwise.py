@@ -196,8 +196,16 @@ def cast(x: Any, dtype: Any) -> Any:
 # --- functions that are expressions of others -------------------------------------------------
 
 
-def round(a: Any, mode: str | None = None) -> Any:
-    """The elements rounded: `mode` is half_to_even (the default) or half_away_from_zero."""
+def round(a: Any, mode: str | int | None = None) -> Any:
+    """The elements rounded: `mode` is half_to_even (the default) or half_away_from_zero.
+
+    An integer is the number of decimals, as ``numpy.round`` has it. TypeError for integers that
+    are not rounded to decimals, ValueError for other modes.
+    """
+    if isinstance(mode, int):
+        from phintys.tensor.numpy_protocol import round_decimals
+
+        return round_decimals(a, mode)
     if mode in (None, "half_to_even"):
         return _generated["round_half_to_even"](a)
     if mode == "half_away_from_zero":

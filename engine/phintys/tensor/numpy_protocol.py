@@ -19,7 +19,7 @@ def _tensor() -> Any:
 
 
 # Functions of NumPy whose counterpart has another name or lives in a sub-module.
-_RENAMED = {"amax": "max", "amin": "min", "round": "round", "around": "round"}
+_RENAMED = {"amax": "max", "amin": "min"}
 
 
 def _ufunc_table() -> dict[str, str]:
@@ -81,7 +81,8 @@ def array_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
     if where is not True:
         return NotImplemented
     if method == "reduce" and name in _REDUCTIONS:
-        kwargs.pop("initial", None)
+        if kwargs.pop("initial", None) is not None:
+            return NotImplemented
         axis = kwargs.pop("axis", 0)
         keepdims = kwargs.pop("keepdims", False)
         dtype = kwargs.pop("dtype", None)
@@ -182,6 +183,32 @@ def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> A
     return results[0] if len(results) == 1 else tuple(results)
 
 
+def round_decimals(a: Any, decimals: int = 0) -> Any:
+    """`a` rounded to `decimals` places, half to even; a negative number rounds to tens."""
+    x = _tensor().as_tensor_variable(a)
+    if np.dtype(x.dtype).kind in "biu":
+        if decimals >= 0:
+            return x
+        return _tensor().cast(round_decimals(_tensor().cast(x, "float64"), decimals), x.dtype)
+    # As NumPy: scaled, rounded half to even, scaled back.
+    scale = np.asarray(10.0 ** abs(decimals), x.dtype)
+    if decimals == 0:
+        return _tensor().round(x)
+    if decimals > 0:
+        return _tensor().round(x * scale) / scale
+    return _tensor().round(x / scale) * scale
+
+
+def _clip(a: Any, a_min: Any = None, a_max: Any = None, min: Any = None, max: Any = None) -> Any:
+    low, high = a_min if min is None else min, a_max if max is None else max
+    (x,) = _weak((a,))
+    if low is not None and high is not None:
+        return _tensor().clip(*_weak((x, low, high)))
+    if low is not None:
+        return _tensor().maximum(*_weak((x, low)))
+    return x if high is None else _tensor().minimum(*_weak((x, high)))
+
+
 # What is known of a variable without its value.
 _ABOUT: dict[str, Any] = {
     "iscomplexobj": lambda x: np.dtype(x.dtype).kind == "c",
@@ -194,6 +221,9 @@ _ABOUT: dict[str, Any] = {
 # Functions whose arguments mean something else here, or that are expressions of others.
 _ADAPTED: dict[str, Any] = {
     **_ABOUT,
+    "around": round_decimals,
+    "clip": _clip,
+    "round": round_decimals,
     "copy": lambda a: _tensor().tensor_copy(a),
     "gradient": _gradient,
     "atleast_3d": _atleast_3d,
@@ -263,11 +293,6 @@ def array_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     first = [k for k in options if k in _ARGUMENT_NAMES]
     if not args and first:
         args = (options.pop(first[0]),)
-    if _RENAMED.get(name, name) == "round":
-        options.pop("decimals", None)
-        if len(args) > 1 and args[1] != 0:
-            return NotImplemented
-        return function(args[0])
     if name in ("std", "var", "mean") and "dtype" in options and options["dtype"] is None:
         del options["dtype"]
     return function(*args, **options)

@@ -8,12 +8,14 @@ in :mod:`phintys.tensor`.
 from __future__ import annotations
 
 import itertools
+import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import phintys as _phintys
 from phintys import _core
-from phintys.errors import AsTensorError, PhintysTypeError
+from phintys.errors import AsTensorError, PhintysTypeError, PhintysValueError
 from phintys.tensor import numpy_protocol
 
 __all__ = [
@@ -45,6 +47,64 @@ class Scratchpad:
         """Prints the attributes."""
         for name, value in self.__dict__.items():
             print(f"{name}: {value}")
+
+
+class ComputedScratchpad(Scratchpad):
+    """The bag of a variable that an expression computes.
+
+    ``tag.test_value``, if nobody has set it, is computed from the test values of the inputs when
+    it is asked for, unless ``config.compute_test_value`` is ``'off'``.
+    """
+
+    def __init__(self, variable: Any) -> None:
+        self.__dict__["_variable"] = weakref.ref(variable)
+
+    def __getattr__(self, name: str) -> Any:
+        variable = self.__dict__.get("_variable", lambda: None)()
+        if name != "test_value" or variable is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        value = computed_test_value(variable)
+        self.__dict__["test_value"] = value
+        return value
+
+    def __repr__(self) -> str:
+        return f"scratchpad({_own_tags(self)})"
+
+    def info(self) -> None:
+        """Prints the attributes."""
+        for name, value in _own_tags(self).items():
+            print(f"{name}: {value}")
+
+    def __reduce__(self) -> Any:
+        return Scratchpad, (), _own_tags(self)
+
+
+def _own_tags(tag: Any) -> dict[str, Any]:
+    return {k: v for k, v in tag.__dict__.items() if k != "_variable"}
+
+
+def computed_test_value(variable: Any) -> Any:
+    """The value of an expression for the test values of its inputs.
+
+    AttributeError if ``config.compute_test_value`` is ``'off'``, or an input has none and it is
+    ``'ignore'`` or ``'warn'`` (with a warning then); ValueError if it is ``'raise'``.
+    """
+    policy = str(_phintys.config.compute_test_value)
+    if policy == "off":
+        raise AttributeError("test_value: config.compute_test_value is 'off'")
+    values = {}
+    for leaf in _core.graph_inputs([variable]):
+        if leaf.is_constant or leaf.is_shared:
+            continue
+        if "test_value" not in leaf.tag.__dict__:
+            text = f"Cannot compute test value: input ({leaf}) of {variable} missing default value."
+            if policy in ("raise", "pdb"):
+                raise PhintysValueError(text)
+            if policy == "warn":
+                warnings.warn(text, stacklevel=3)
+            raise AttributeError(text)
+        values[leaf] = leaf.tag.test_value
+    return variable.eval(values, mode="FAST_COMPILE")
 
 
 # Methods that are an elementwise function of the variable and take no argument.
@@ -111,7 +171,7 @@ class _tensor_py_operators:
         """A bag of attributes of the user's own."""
         d = self.__dict__
         if "_tag" not in d:
-            d["_tag"] = Scratchpad()
+            d["_tag"] = Scratchpad() if self.owner is None else ComputedScratchpad(self)
         return d["_tag"]
 
     @tag.setter
@@ -412,7 +472,7 @@ class _tensor_py_operators:
         result = self.type.make_variable(self.name if name is None else name)
         tag = self.__dict__.get("_tag")
         if tag is not None:
-            result.tag.__dict__.update(tag.__dict__)
+            result.tag.__dict__.update(_own_tags(tag))
         return result
 
     @property
