@@ -102,6 +102,30 @@ def test_methods_of_ufuncs():
     compare(lambda x, y: np.subtract.outer(x, y), [cases.X, cases.F32], {})
 
 
+_A, _B = np.array([0.7, -1.3, 2.4]), np.array([1.9, 0.6, -0.8])
+DIFFERENTIABLE = {
+    "cbrt": T.cbrt, "copysign": T.copysign, "fmax": T.fmax, "fmin": T.fmin, "fmod": lambda x, y: T.fmod(x, y * 1.1),
+    "hypot": T.hypot, "logaddexp2": T.logaddexp2, "ldexp": lambda x: T.ldexp(x, np.array(3)),
+    "modf": lambda x: T.modf(x)[0] ** 2, "float_power": lambda x: T.float_power(abs(x), 1.7),
+    "heaviside": T.heaviside, "convolve": T.convolve, "trapezoid": T.trapezoid,
+    "interp": lambda x, y: T.interp(x, np.array([-2.0, 0.0, 3.0]), y),
+    "unwrap": lambda x: T.unwrap(x * 3) ** 2, "ediff1d": T.ediff1d, "nancumsum": T.nancumsum,
+    "polyval": lambda x: T.polyval(np.array([1.0, -2.0, 0.5]), x), "vander": T.vander,
+    "append": T.append, "insert": lambda x, y: T.insert(x, 1, y[0]), "diagflat": T.diagflat,
+    "delete": lambda x: T.delete(x, 1) ** 2, "block": lambda x, y: T.block([[x, y], [y, x]]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_gradients(name):
+    import inspect
+
+    function = DIFFERENTIABLE[name]
+    needed = [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
+    points = [_A, _B][: len(needed)]
+    T.verify_grad(function, points, rng=np.random.RandomState(3))
+
+
 def test_shifts_at_the_edges():
     counts = np.array([0, 1, 7, 30, 31, 32, 100])
     for dtype in ("int32", "uint8", "int64"):
