@@ -104,7 +104,8 @@ def test_methods_of_ufuncs():
 
 _A, _B = np.array([0.7, -1.3, 2.4]), np.array([1.9, 0.6, -0.8])
 DIFFERENTIABLE = {
-    "cbrt": T.cbrt, "copysign": T.copysign, "fmax": T.fmax, "fmin": T.fmin, "fmod": lambda x, y: T.fmod(x, y * 1.1),
+    "cbrt": T.cbrt, "copysign": T.copysign, "fmax": T.fmax, "fmin": T.fmin,
+    "fmod": lambda x, y: T.fmod(x, y * 1.1),
     "hypot": T.hypot, "logaddexp2": T.logaddexp2, "ldexp": lambda x: T.ldexp(x, np.array(3)),
     "modf": lambda x: T.modf(x)[0] ** 2, "float_power": lambda x: T.float_power(abs(x), 1.7),
     "heaviside": T.heaviside, "convolve": T.convolve, "trapezoid": T.trapezoid,

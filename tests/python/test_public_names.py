@@ -99,6 +99,11 @@ def test_all_operators():
     assert (~x).eval({x: a}).tolist() == (~a).tolist()
 
 
+def test_casts_by_name():
+    for dtype in T.all_dtypes:
+        assert getattr(T.basic, f"_convert_to_{dtype}")(T.bvector()).dtype == dtype
+
+
 def test_round_takes_decimals():
     x = T.dvector()
     assert x.round(1).eval({x: [0.25, 1.36]}).tolist() == [0.2, 1.4]

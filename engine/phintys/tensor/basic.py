@@ -1,5 +1,7 @@
 """The functions of ``theano.tensor.basic``: all of ``phintys.tensor`` but its sub-modules."""
 
+import functools
+
 from phintys.errors import *  # noqa: F403
 from phintys.scalar.dtypes import *  # noqa: F403
 from phintys.scalar.dtypes import DTYPES
@@ -11,6 +13,7 @@ from phintys.tensor.creation import e, euler_gamma, inf, nan, pi  # noqa: F401
 from phintys.tensor.diagonal import *  # noqa: F403
 from phintys.tensor.einsum import *  # noqa: F403
 from phintys.tensor.elemwise import *  # noqa: F403
+from phintys.tensor.elemwise import cast
 from phintys.tensor.indexing import *  # noqa: F403
 from phintys.tensor.join import *  # noqa: F403
 from phintys.tensor.linalg_basic import *  # noqa: F403
@@ -32,8 +35,12 @@ from phintys.tensor.type_other import *  # noqa: F403
 from phintys.tensor.var import *  # noqa: F403
 from phintys.tensor.var import _tensor_py_operators  # noqa: F401
 
+# Theano's casts by name: _convert_to_int8(x), ...
+_conversion_map = {dtype: functools.partial(cast, dtype=dtype) for dtype in DTYPES}
+globals().update({f"_convert_to_{dtype}": f for dtype, f in _conversion_map.items()})
+
 all_dtypes = DTYPES
 Tensor = TensorType
 newaxis = None
 
-__all__ = [name for name in dir() if not name.startswith("_")]
+__all__ = [name for name in dir() if not name.startswith("_") and name != "functools"]
