@@ -78,7 +78,7 @@ ContiguousInputs::ContiguousInputs(PerformContext& context, std::span<const Tens
 }
 
 template <class I>
-void Pattern<I>::check(const Op& op) const {
+void Pattern<I>::check_indptr(const Op& op) const {
   if (indptr[0] != 0 || static_cast<int64_t>(indptr[major]) != count) {
     fail(ErrorKind::value, op.str(), ": indptr must start at 0 and end at the number of entries, ",
          count, "; it starts at ", indptr[0], " and ends at ", indptr[major]);
@@ -92,23 +92,32 @@ void Pattern<I>::check(const Op& op) const {
     fail(ErrorKind::value, op.str(), ": indptr falls from ", indptr[at], " to ", indptr[at + 1],
          " at position ", at + 1);
   });
+}
+
+template <class I>
+void Pattern<I>::check_indices(const Op& op, int64_t begin, int64_t end) const {
   using U = std::make_unsigned_t<I>;
   // No index can be above the largest I.
   const int64_t most = std::min(minor, static_cast<int64_t>(std::numeric_limits<I>::max()));
   const U limit = static_cast<U>(most);
-  parallel_ranges(count, 2 * kTask, [&](int64_t begin, int64_t end) {
-    bool good;
-    if constexpr (sizeof(I) == 4) {
-      good = PHINTYS_ISA_CALL(sparse_below_i32)(indices + begin, end - begin, most);
-    } else {
-      good = PHINTYS_ISA_CALL(sparse_below_i64)(indices + begin, end - begin, most);
-    }
-    if (good) return;
-    int64_t at = begin;
-    while (static_cast<U>(indices[at]) < limit) ++at;
-    fail(ErrorKind::index, op.str(), ": index ", indices[at], " of entry ", at,
-         " is out of range for a sparse matrix with ", major, " compressed rows of length ", minor);
-  });
+  bool good;
+  if constexpr (sizeof(I) == 4) {
+    good = PHINTYS_ISA_CALL(sparse_below_i32)(indices + begin, end - begin, most);
+  } else {
+    good = PHINTYS_ISA_CALL(sparse_below_i64)(indices + begin, end - begin, most);
+  }
+  if (good) return;
+  int64_t at = begin;
+  while (static_cast<U>(indices[at]) < limit) ++at;
+  fail(ErrorKind::index, op.str(), ": index ", indices[at], " of entry ", at,
+       " is out of range for a sparse matrix with ", major, " compressed rows of length ", minor);
+}
+
+template <class I>
+void Pattern<I>::check(const Op& op) const {
+  check_indptr(op);
+  parallel_ranges(count, 2 * kTask,
+                  [&](int64_t begin, int64_t end) { check_indices(op, begin, end); });
 }
 
 template <class I>

@@ -68,6 +68,9 @@ struct Pattern {
   }
   // Fails if indptr is not as it must be, or an index out of range.
   void check(const Op& op) const;
+  // The parts of that: for kernels that look at the indices of a piece just before they use them.
+  void check_indptr(const Op& op) const;
+  void check_indices(const Op& op, int64_t begin, int64_t end) const;
   // The number of major indices that make a piece of work, if each entry costs `cost`.
   int64_t grain(int64_t cost = 1) const;
 };

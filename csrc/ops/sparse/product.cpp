@@ -158,15 +158,18 @@ void SparseDot::perform(PerformContext& context, std::span<const TensorView> inp
   const int64_t columns = columns_of(dense);
   dispatch_index(inputs[1].dtype, [&]<class I>() {
     const auto pattern = Pattern<I>::of(in, inputs, 1, minor);
-    pattern.check(*this);
+    pattern.check_indptr(*this);
+    if (transposed || columns == 0) pattern.check_indices(*this, 0, pattern.count);
     dispatch_values(inputs[0].dtype, [&]<class T>() {
       const SparseWork<T, I> work{
           in.as<T>(0), pattern.indices, pattern.indptr, in.as<T>(4), outputs[0].template as<T>(),
           columns};
       if (columns == 0) return;
       if (!transposed) {
-        parallel_ranges(pattern.major, pattern.grain(columns),
-                        [&](int64_t begin, int64_t end) { Kernels<T, I>::rows(work, begin, end); });
+        parallel_ranges(pattern.major, pattern.grain(columns), [&](int64_t begin, int64_t end) {
+          pattern.check_indices(*this, pattern.indptr[begin], pattern.indptr[end]);
+          Kernels<T, I>::rows(work, begin, end);
+        });
         return;
       }
       std::memset(static_cast<void*>(work.out), 0,
