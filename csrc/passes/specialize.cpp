@@ -4,6 +4,7 @@
 
 #include "ops/advanced_subtensor.h"
 #include "ops/dot.h"
+#include "ops/elemwise.h"
 #include "ops/nnet.h"
 #include "ops/nnet/softmax_grad.h"
 #include "ops/reduce.h"
@@ -78,6 +79,24 @@ Var dimshuffle_twice(const Apply& n, const Ctx&) {
   return nothing ? in(*inner, 0) : dimshuffle(in(*inner, 0), std::move(order));
 }
 
+// f(x).T -> f(x.T) of one operand, where elementwise ops use it: they fuse with f, and f(x) is not
+// stored.
+Var transposed_function(const Apply& n, const Ctx& c) {
+  const Apply* f = in(n, 0)->owner();
+  const DimShuffle& op = op_as<DimShuffle>(n);
+  if (!f || c.uses(f->output()) != 1 || !as_elemwise(f->op())) return {};
+  if (!op.is_permutation(in(n, 0).ndim())) return {};
+  for (const Client& user : c.graph.clients(n.output())) {
+    if (!user.node || !as_elemwise(user.node->op())) return {};
+  }
+  int operands = 0;
+  std::vector<Var> inputs;
+  for (const Var& v : f->inputs()) {
+    operands += !v->is_constant();
+    inputs.push_back(dimshuffle(v, op.order));
+  }
+  return operands == 1 ? phintys::apply(f->op_ref(), std::move(inputs)) : Var();
+}
 // If `v` is the sum of x over its last axis, kept with length 1: x.
 Var kept_row_sum(const Var& v) {
   const Apply* d = owner_if(v, DimShuffle::kName);
@@ -223,6 +242,7 @@ constexpr Rule kSpecialize[] = {
     {"sqr", "sqr(abs(z)) -> re^2 + im^2 of complex z", sqr_abs},
     {"true_div", "x / 2**k -> x * 2**-k", div_power_of_two},
     {"dimshuffle", "dot(a, b).T -> dot(b.T, a.T)", transposed_dot},
+    {"dimshuffle", "f(x).T -> f(x.T) within elementwise ops", transposed_function},
     {"dimshuffle", "dimshuffle(dimshuffle(x)) -> dimshuffle(x)", dimshuffle_twice},
 };
 

@@ -539,6 +539,21 @@ def test_rules_keep_dtypes(dtype):
             np.testing.assert_allclose(got, want(a, b), rtol=tol, atol=tol, err_msg=str(e))
 
 
+def test_a_transposition_between_elementwise_ops_does_not_part_them():
+    m, n, x = T.dmatrix(), T.dmatrix(), T.dvector()
+    a, b, v = RNG.normal(size=(3, 4)), RNG.normal(size=(4, 3)), RNG.normal(size=3)
+    f = phintys.function([m, n], T.exp(T.sin(m) * 2).T + n)
+    assert f.fn.program_text().count("Fused") == 1
+    np.testing.assert_allclose(f(a, b), np.exp(np.sin(a) * 2).T + b, rtol=1e-14)
+    # Not where that is more work, or something else needs the value as it is.
+    f = phintys.function([x, n], T.exp(x).dimshuffle("x", 0) * n)
+    assert f.fn.program_text().count("Fused") == 2
+    np.testing.assert_allclose(f(v, b), np.exp(v) * b, rtol=1e-14)
+    f = phintys.function([m, n], T.dot(T.exp(m).T, n.T))
+    assert "Fused{exp}(%0)" in f.fn.program_text()
+    np.testing.assert_allclose(f(a, b), np.exp(a).T @ b.T, rtol=1e-12)
+
+
 def test_empty_arrays():
     x, m = T.dvector(), T.dmatrix()
     for e in (x[1:][1:], T.exp(x)[:0], T.sum(T.zeros_like(m), axis=0), T.dot(T.zeros_like(m), m.T),
