@@ -210,6 +210,17 @@ class Chain {
   Var constant_;
 };
 
+// True iff an operand may be part of the node's chain: most nodes have none.
+bool nested(const Graph& graph, const Apply& n) {
+  for (const Var& v : n.inputs()) {
+    if (v->owner() && graph.clients(v.get()).size() == 1 &&
+        family_of(*v->owner()) != Family::none) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // True iff the node's only user continues its chain.
 bool continues(const Graph& graph, const Apply& n, Family family) {
   const Clients& users = graph.clients(n.output());
@@ -226,7 +237,8 @@ bool cancel_in_chains(Graph& graph) {
     Apply* node = graph.node_at(slot);
     if (!node) continue;
     const Family family = family_of(*node);
-    if (family == Family::none || continues(graph, *node, family)) continue;
+    if (family == Family::none || !nested(graph, *node) || continues(graph, *node, family))
+      continue;
     LocationScope scope(node->loc);
     const Var r = Chain(graph, *node, family).reduced();
     if (!r || r.ndim() != node->output()->ndim()) continue;
