@@ -316,6 +316,22 @@ def neighbourhoods(v, a, c):
     return out, blocks.transpose(0, 2, 1, 3).reshape(-1, 4)
 
 
+@step(2)
+def sparse_matrices(v, a, c):
+    from phintys import sparse
+
+    s, t = sparse.csr_from_dense(v), sparse.csr_from_dense(v * T.cast(v > 0, "float64"))
+    b = a * (a > 0)
+    return [
+        lambda: (sparse.dense_from_sparse(s), a),
+        lambda: (sparse.structured_dot(s, v.T), a @ a.T),
+        lambda: (sparse.dense_from_sparse(s + t), a + b),
+        lambda: (sparse.dense_from_sparse(s * t), a * b),
+        lambda: (sparse.dense_from_sparse(sparse.true_dot(s, t.T)), a @ b.T),
+        lambda: (sparse.sp_sum(s, axis=c % 2), a.sum(axis=c % 2)),
+    ][c % 6]()
+
+
 # --- smooth steps --------------------------------------------------------------------------------
 
 

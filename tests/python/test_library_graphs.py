@@ -20,7 +20,7 @@ ELSEWHERE = {
     *"average_pool_grad batch_norm_grad ctc_grad gemm gemv layer_norm_grad max_pool_grad".split(),
     *"max_pool_grad_grad softmax_grad crossentropy_softmax_grad conv_grad_inputs".split(),
     *"conv_grad_weights neibs2images solve_factored sum_to_like permute_rows".split(),
-    *"deep_copy set_diagonal".split(),
+    *"deep_copy set_diagonal sparse_gather sparse_major sparse_sampled_dot".split(),
     # pass their operand on and change its gradient
     *"consider_constant disconnected_grad grad_clip grad_scale undefined_grad zero_grad".split(),
     # draws: statistical tests and known numbers

@@ -519,3 +519,10 @@ def test_empty_matrices(format, shape):
     same(compute(sparse.sp_sum, a), 0)
     same(compute(lambda x: x[::-1, ::2], a), a[::-1, ::2])
     same(compute(lambda x: sparse.vstack([x, x]), a), np.zeros((2 * rows, columns)))
+
+
+def test_dense_shared_variables_keep_their_keywords():
+    row = phintys.shared(np.ones((1, 3)), broadcastable=(True, False))
+    assert row.broadcastable == (True, False)
+    with pytest.raises(TypeError, match="broadcastable"):
+        phintys.shared(scipy.sparse.eye(3, format="csr"), broadcastable=(True, False))

@@ -7,6 +7,7 @@ from typing import Any
 import scipy.sparse
 
 from phintys import _core
+from phintys.errors import PhintysTypeError
 from phintys.sparse.type import FORMATS, PART_NAMES, Parts, SparseType
 from phintys.sparse.variable import SparseVariable
 from phintys.tensor.sharedvar import shared_constructor
@@ -85,10 +86,13 @@ def sparse_constructor(
     borrow: bool = False,
     format: str | None = None,
     target: str = "cpu",
+    **others: Any,
 ) -> Any:
     """A shared variable for a SciPy matrix; TypeError for anything else."""
     if not scipy.sparse.issparse(value) or value.ndim != 2:
-        raise TypeError()
+        raise TypeError()  # another constructor's, with keywords of its own
+    if others:
+        raise PhintysTypeError(f"shared: a sparse matrix takes no {', '.join(sorted(others))}")
     if format is None:
         format = value.format if value.format in FORMATS else "csr"
     kind = SparseType(format, value.dtype)
