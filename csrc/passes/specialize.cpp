@@ -5,7 +5,7 @@
 #include "ops/advanced_subtensor.h"
 #include "ops/dot.h"
 #include "ops/elemwise.h"
-#include "ops/nnet.h"
+#include "ops/nnet/softmax.h"
 #include "ops/nnet/softmax_grad.h"
 #include "ops/reduce.h"
 #include "ops/shape_ops.h"

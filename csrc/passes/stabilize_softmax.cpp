@@ -4,7 +4,7 @@
 
 #include "ops/advanced_subtensor.h"
 #include "ops/elemwise.h"
-#include "ops/nnet.h"
+#include "ops/nnet/softmax.h"
 #include "ops/reduce.h"
 #include "ops/shape_ops.h"
 #include "ops/subtensor.h"

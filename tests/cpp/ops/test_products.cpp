@@ -9,7 +9,7 @@
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
 #include "ops/dot.h"
-#include "ops/nnet.h"
+#include "ops/nnet/softmax.h"
 #include "ops/subtensor.h"
 
 using namespace phintys;

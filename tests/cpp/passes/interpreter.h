@@ -10,7 +10,7 @@
 #include "ops/elementwise/table.h"
 #include "ops/elemwise.h"
 #include "ops/fused.h"
-#include "ops/nnet.h"
+#include "ops/nnet/softmax.h"
 #include "ops/reduce.h"
 #include "ops/shape_ops.h"
 #include "pass_test.h"

@@ -2,7 +2,7 @@
 
 #include "autodiff/grad.h"
 #include "ops/advanced_subtensor.h"
-#include "ops/nnet.h"
+#include "ops/nnet/softmax.h"
 #include "pass_test.h"
 
 using namespace phintys;

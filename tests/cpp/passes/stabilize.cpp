@@ -1,7 +1,7 @@
 #include "passes/stabilize.h"
 
 #include "ops/advanced_subtensor.h"
-#include "ops/nnet.h"
+#include "ops/nnet/softmax.h"
 #include "pass_test.h"
 
 using namespace phintys;

@@ -1,4 +1,4 @@
-#include "ops/nnet.h"
+#include "ops/nnet/softmax.h"
 
 #include <cmath>
 
