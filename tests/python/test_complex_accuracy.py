@@ -5,11 +5,10 @@ Every ISA at hand.
 
 import ctypes
 
+import mpmath as mp
 import numpy as np
 import pytest
 from probes import ISAS, ROOT, library
-
-mp = pytest.importorskip("mpmath")
 
 NUMPY = {
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "asinh": np.arcsinh,

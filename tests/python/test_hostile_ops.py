@@ -37,9 +37,13 @@ TAKEN = {}
 
 
 def test_most_ops_were_run():
-    if len(TAKEN) < len(NAMES):
-        pytest.skip("only with all of the tests above")
-    assert sum(n > 0 for n in TAKEN.values()) > len(NAMES) * 0.8, TAKEN
+    """Random attributes are not refused by all ops alike: else nothing would be tested.
+
+    Where processes share the tests, each judges those that it ran.
+    """
+    if len(TAKEN) < 20:
+        pytest.skip("this process ran too few of the tests above to judge")
+    assert sum(n > 0 for n in TAKEN.values()) > len(TAKEN) * 0.8, TAKEN
 
 
 @pytest.mark.parametrize("axis", [-1, 3, 2**31, 2**63 - 2, 2**63 - 1])

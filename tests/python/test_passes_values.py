@@ -3,6 +3,7 @@
 Expressions that a pass rewrites are evaluated with the pass and without it.
 """
 
+import mpmath as mp
 import numpy as np
 import phintys
 import phintys.tensor as T
@@ -11,7 +12,6 @@ from phintys import config
 from phintys.compile.mode import Mode, get_mode, pass_names
 from scipy import special
 
-mp = pytest.importorskip("mpmath")
 FAST_RUN = get_mode("FAST_RUN")
 STABLE = {"FAST_RUN": FAST_RUN, "FAST_COMPILE": get_mode("FAST_COMPILE")}
 STABLE["unfused"] = FAST_RUN.excluding("fuse")

@@ -4,8 +4,7 @@ import numpy as np
 import phintys.tensor as T
 import pytest
 from phintys.tensor import signal
-
-scipy_signal = pytest.importorskip("scipy.signal")
+from scipy import signal as scipy_signal
 
 
 @pytest.mark.parametrize("mode", ["full", "same", "valid"])

@@ -3,11 +3,10 @@
 import ctypes
 import functools
 
+import mpmath as mp
 import numpy as np
 import pytest
 from probes import ISAS, library
-
-mp = pytest.importorskip("mpmath")
 
 F32, F64 = np.float32, np.float64
 
