@@ -39,11 +39,13 @@ TAKEN = {}
 def test_most_ops_were_run():
     """Random attributes are not refused by all ops alike: else nothing would be tested.
 
-    Where processes share the tests, each judges those that it ran.
+    Where processes share the tests, each judges those that it ran; which they are is chance, so
+    that fewer of them may be taken.
     """
     if len(TAKEN) < 20:
         pytest.skip("this process ran too few of the tests above to judge")
-    assert sum(n > 0 for n in TAKEN.values()) > len(TAKEN) * 0.8, TAKEN
+    share = 0.8 if len(TAKEN) == len(NAMES) else 0.6
+    assert sum(n > 0 for n in TAKEN.values()) > len(TAKEN) * share, TAKEN
 
 
 @pytest.mark.parametrize("axis", [-1, 3, 2**31, 2**63 - 2, 2**63 - 1])
