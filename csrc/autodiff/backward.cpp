@@ -1,6 +1,9 @@
 #include "autodiff/backward.h"
 
+#include <atomic>
+
 #include "base/id_map.h"
+#include "graph/inner_graph.h"
 #include "graph/op.h"
 #include "graph/print.h"
 #include "graph/traverse.h"
@@ -10,6 +13,28 @@
 namespace phintys::autodiff {
 
 namespace {
+
+std::atomic<Stabilizer> g_stabilizer{nullptr};
+
+// What gradient rules of ops with a graph inside use.
+class Tools final : public GradTools {
+ public:
+  std::vector<Var> backward(std::span<const Var> outputs, std::span<const Var> slopes,
+                            std::span<const Var> wrt) const override {
+    std::vector<Seed> seeds;
+    for (size_t i = 0; i < outputs.size(); ++i) seeds.push_back({outputs[i], slopes[i], false});
+    std::vector<Var> grads;
+    for (Slope& s : autodiff::backward(seeds, wrt, {})) {
+      grads.push_back(std::move(s.value));
+      if (s.kind == SlopeKind::zero) grads.back() = zero_grad_for(wrt[grads.size() - 1]);
+    }
+    return grads;
+  }
+  Ref<const InnerGraph> stabilized(const InnerGraph& graph) const override {
+    const Stabilizer f = g_stabilizer.load(std::memory_order_acquire);
+    return f ? f(graph) : Ref<const InnerGraph>(&graph);
+  }
+};
 
 class Sweep {
  public:
@@ -189,7 +214,7 @@ class Sweep {
       const Slope& s = slopes[static_cast<size_t>(o)];
       grads.push_back(s.kind == SlopeKind::zero ? zero_grad_for(outputs.back()) : s.value);
     }
-    const std::vector<Var> given = node.op().grad({node, node.inputs(), outputs, grads});
+    const std::vector<Var> given = node.op().grad({node, node.inputs(), outputs, grads, Tools()});
     const size_t n_in = static_cast<size_t>(node.nin());
     if (given.size() != n_in) {
       fail(ErrorKind::value, node.op().str(), ".grad returned ", given.size(), " terms for ", n_in,
@@ -216,6 +241,8 @@ class Sweep {
 };
 
 }  // namespace
+
+void set_stabilizer(Stabilizer f) { g_stabilizer.store(f, std::memory_order_release); }
 
 std::vector<Slope> backward(std::span<const Seed> seeds, std::span<const Var> wrt,
                             std::span<const Var> constants) {

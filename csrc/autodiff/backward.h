@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "graph/inner_graph.h"
 #include "graph/variable.h"
 
 namespace phintys::autodiff {
@@ -31,5 +32,9 @@ struct Seed {
 // a second time; every node once, without recursion. Gradients do not pass through `constants`.
 std::vector<Slope> backward(std::span<const Seed> seeds, std::span<const Var> wrt,
                             std::span<const Var> constants);
+
+// What GradTools::stabilized does: the passes, which lie above this layer, say it.
+using Stabilizer = Ref<const InnerGraph> (*)(const InnerGraph& graph);
+void set_stabilizer(Stabilizer f);
 
 }  // namespace phintys::autodiff

@@ -77,6 +77,7 @@ void bind_types(py::module_& m);
 void bind_handles(py::module_& m);
 void bind_variables(py::module_& m);
 void bind_applies(py::module_& m);
+void bind_inner_graph(py::module_& m);
 void bind_ops(py::module_& m);
 void bind_build(py::module_& m);
 void bind_graph(py::module_& m);

@@ -18,6 +18,7 @@ PYBIND11_MODULE(_core, m) {
   bind_applies(m);
   bind_handles(m);
   init_operators();
+  bind_inner_graph(m);
   bind_ops(m);
   bind_build(m);
   bind_graph(m);

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "bindings/handles.h"
+#include "bindings/inner_graph.h"
 #include "bindings/numbers.h"
 #include "bindings/pickle.h"
 #include "ops/build.h"
@@ -33,6 +34,9 @@ class DictVisitor final : public AttrVisitor {
     dict[name] = list;
   }
   void value(const char* name, DType v) override { dict[name] = dtype_str(v); }
+  void value(const char* name, const Ref<const InnerGraph>& v) override {
+    dict[name] = py::cast(InnerGraphObject{v});
+  }
 };
 
 // Attributes of an op from keyword arguments.
@@ -66,6 +70,11 @@ class KwargsReader final : public AttrReader {
     for (py::handle item : x) v->push_back(integer(name, py::reinterpret_borrow<py::object>(item)));
   }
   void read(const char* name, DType* v) override { *v = dtype_from_python(get(name)); }
+  void read(const char* name, Ref<const InnerGraph>* v) override {
+    const py::object x = get(name);
+    if (!py::isinstance<InnerGraphObject>(x)) bad(name, "an InnerGraph", x);
+    *v = x.cast<const InnerGraphObject&>().graph;
+  }
 
   // Refuses arguments that the op did not ask for.
   void finish() const {

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "graph/inner_graph.h"
 #include "graph/print.h"
 
 namespace phintys {
@@ -18,6 +19,14 @@ std::vector<Var> Op::grad(const GradArgs& args) const {
 
 void Op::perform(PerformContext&, std::span<const TensorView>, std::span<const TensorView>) const {
   fail(ErrorKind::internal, str(), " has no kernel of its own");
+}
+
+void Op::evaluate(PerformContext&, std::span<const TensorView>, std::span<Array>) const {
+  fail(ErrorKind::internal, str(), " cannot be evaluated as a whole");
+}
+
+Ref<const Op> Op::with_inner(std::vector<Ref<const InnerGraph>>) const {
+  fail(ErrorKind::internal, str(), " has no graphs inside");
 }
 
 namespace {
@@ -39,6 +48,11 @@ class Encoder final : public AttrVisitor {
     out_->append(reinterpret_cast<const char*>(v.data()), v.size() * sizeof(int64_t));
   }
   void value(const char*, DType v) override { raw('t', &v, sizeof v); }
+  // Ops with graphs compare those by InnerGraph::equal.
+  void value(const char*, const Ref<const InnerGraph>& v) override {
+    const uint64_t hash = v ? v->hash() : 0;
+    raw('g', &hash, sizeof hash);
+  }
 
  private:
   void raw(char kind, const void* p, size_t n) {
@@ -69,6 +83,7 @@ class AttrPrinter final : public AttrVisitor {
     field(name, text + "]");
   }
   void value(const char* name, DType v) override { field(name, std::string(dtype_name(v))); }
+  void value(const char*, const Ref<const InnerGraph>&) override {}  // printed apart
 
  private:
   void field(const char* name, const std::string& text) {

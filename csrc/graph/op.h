@@ -19,6 +19,8 @@
 
 namespace phintys {
 
+class InnerGraph;
+
 // Visits attributes in their declared order.
 class AttrVisitor {
  public:
@@ -29,6 +31,7 @@ class AttrVisitor {
   virtual void value(const char* name, const std::string& v) = 0;
   virtual void value(const char* name, const std::vector<int64_t>& v) = 0;
   virtual void value(const char* name, DType v) = 0;
+  virtual void value(const char* name, const Ref<const InnerGraph>& v) = 0;
 };
 
 // The source of attributes when an op is made from a file or from keyword arguments. A missing or
@@ -42,6 +45,20 @@ class AttrReader {
   virtual void read(const char* name, std::string* v) = 0;
   virtual void read(const char* name, std::vector<int64_t>* v) = 0;
   virtual void read(const char* name, DType* v) = 0;
+  virtual void read(const char* name, Ref<const InnerGraph>* v) = 0;
+};
+
+// What a gradient rule may ask of the sweep that calls it: an op with a graph inside needs that
+// graph's gradient.
+class GradTools {
+ public:
+  virtual ~GradTools() = default;
+  // sum_i slopes[i] * d outputs[i] / d wrt[k] for each k; null where disconnected. Null slopes are
+  // zero. May hold variables of NullType.
+  virtual std::vector<Var> backward(std::span<const Var> outputs, std::span<const Var> slopes,
+                                    std::span<const Var> wrt) const = 0;
+  // The same graph in normal, numerically stable form.
+  virtual Ref<const InnerGraph> stabilized(const InnerGraph& graph) const = 0;
 };
 
 struct GradArgs {
@@ -49,6 +66,7 @@ struct GradArgs {
   std::span<const Var> inputs;   // node's inputs
   std::span<const Var> outputs;  // node's outputs, usable in the result
   std::span<const Var> grads;    // d cost / d output; null where disconnected
+  const GradTools& tools;
 };
 
 // Where an output's elements lie, for concrete input shapes.
@@ -112,6 +130,16 @@ class Op : public RefCounted {
   // Input that output 0 may overwrite (same memory) when that input dies here, or -1: perform()
   // must then be right when outputs[0].data == inputs[i].data.
   virtual int inplace_input() const { return -1; }
+  // True iff only running the op tells the shapes of its outputs: evaluate() then replaces layout()
+  // and perform(), and the runtime cuts the program before the op.
+  virtual bool opaque() const { return false; }
+  // Computes the outputs in arrays of their own, or in ones that share an input's memory.
+  virtual void evaluate(PerformContext& context, std::span<const TensorView> inputs,
+                        std::span<Array> outputs) const;
+  // The graphs inside, which the runtime lowers to programs of their own.
+  virtual std::span<const Ref<const InnerGraph>> inner() const { return {}; }
+  // The same op with other graphs inside, of the same interface.
+  virtual Ref<const Op> with_inner(std::vector<Ref<const InnerGraph>> graphs) const;
   // False iff perform() may throw for some input values (index out of range, Assert).
   virtual bool infallible() const { return false; }
 };

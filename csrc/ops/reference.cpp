@@ -119,6 +119,7 @@ class AttributeNames final : public AttrVisitor {
   void value(const char* name, const std::string&) override { add(name, "str"); }
   void value(const char* name, const std::vector<int64_t>&) override { add(name, "ints"); }
   void value(const char* name, DType) override { add(name, "dtype"); }
+  void value(const char* name, const Ref<const InnerGraph>&) override { add(name, "graph"); }
 
  private:
   void add(const char* name, const char* type) {

@@ -5,6 +5,7 @@
 
 #include "ops/advanced_subtensor.h"
 #include "ops/argreduce.h"
+#include "ops/control/list.h"
 #include "ops/conv/list.h"
 #include "ops/dot.h"
 #include "ops/elementwise/table.h"
@@ -53,7 +54,7 @@ using CoreOps =
             ZeroGrad, UndefinedGrad, ConsiderConstant, GradClip, GradScale, DeepCopy, Assert>;
 
 constexpr auto kEntries =
-    entries(JoinOpTypes<CoreOps, ConvOps, FourierOps, IndexingOps, LinalgOps, NnetOps, PoolOps,
+    entries(JoinOpTypes<CoreOps, ControlOps, ConvOps, FourierOps, IndexingOps, LinalgOps, NnetOps, PoolOps,
                         RandomOps, SortOps, SparseOps>::type{});
 
 static_assert(std::adjacent_find(kEntries.begin(), kEntries.end(),

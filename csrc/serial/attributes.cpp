@@ -18,6 +18,9 @@ class Collector final : public AttrVisitor {
     out_.push_back({name, v});
   }
   void value(const char* name, DType v) override { out_.push_back({name, v}); }
+  void value(const char* name, const Ref<const InnerGraph>& v) override {
+    out_.push_back({name, v});
+  }
 
  private:
   AttrList& out_;
@@ -33,6 +36,7 @@ class ListReader final : public AttrReader {
   void read(const char* name, std::string* v) override { take(name, v); }
   void read(const char* name, std::vector<int64_t>* v) override { take(name, v); }
   void read(const char* name, DType* v) override { take(name, v); }
+  void read(const char* name, Ref<const InnerGraph>* v) override { take(name, v); }
 
   void expect_all_used() const {
     for (size_t i = 0; i < attrs_.size(); ++i) {
@@ -122,6 +126,9 @@ struct ValueWriter {
   void operator()(DType v) {
     tag(AttrTag::dtype);
     out.u8(static_cast<uint8_t>(v));
+  }
+  void operator()(const Ref<const InnerGraph>&) {
+    fail(ErrorKind::not_implemented, "a loop cannot be saved yet");
   }
 };
 

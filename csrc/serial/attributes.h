@@ -7,12 +7,13 @@
 #include <variant>
 #include <vector>
 
-#include "graph/op.h"
+#include "graph/inner_graph.h"
 #include "serial/bytes.h"
 
 namespace phintys::serial {
 
-using AttrValue = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>, DType>;
+using AttrValue = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>, DType,
+                               Ref<const InnerGraph>>;
 
 struct Attr {
   std::string name;
