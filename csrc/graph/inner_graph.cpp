@@ -55,8 +55,8 @@ Ref<const InnerGraph> InnerGraph::make(std::span<const Var> inputs, std::span<co
     bool known = false;
     for (const Var& v : fresh) known = known || v == leaf;
     if (!known)
-      fail(ErrorKind::missing_input, "a graph inside an op is missing an input: ",
-           to_string(*leaf));
+      fail(ErrorKind::missing_input,
+           "a graph inside an op is missing an input: ", to_string(*leaf));
   }
   return Ref<const InnerGraph>(new InnerGraph(std::move(fresh), std::move(results)));
 }

@@ -54,8 +54,8 @@ using CoreOps =
             ZeroGrad, UndefinedGrad, ConsiderConstant, GradClip, GradScale, DeepCopy, Assert>;
 
 constexpr auto kEntries =
-    entries(JoinOpTypes<CoreOps, ControlOps, ConvOps, FourierOps, IndexingOps, LinalgOps, NnetOps, PoolOps,
-                        RandomOps, SortOps, SparseOps>::type{});
+    entries(JoinOpTypes<CoreOps, ControlOps, ConvOps, FourierOps, IndexingOps, LinalgOps, NnetOps,
+                        PoolOps, RandomOps, SortOps, SparseOps>::type{});
 
 static_assert(std::adjacent_find(kEntries.begin(), kEntries.end(),
                                  [](const OpEntry& a, const OpEntry& b) {

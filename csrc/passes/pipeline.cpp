@@ -6,6 +6,7 @@
 #include "passes/canonicalize.h"
 #include "passes/constant_fold.h"
 #include "passes/fuse.h"
+#include "passes/inner.h"
 #include "passes/lower_casts.h"
 #include "passes/merge.h"
 #include "passes/pass.h"
@@ -73,12 +74,19 @@ std::span<const Pass> pipeline(std::string_view name) {
        "\"; known are none, fast_compile, fast_run");
 }
 
+void run_pipeline(std::string_view name, Graph& graph, const PassOptions& options,
+                  std::vector<PassReport>* reports) {
+  optimize_inner(name, graph, options, reports);
+  for (const Pass& pass : pipeline(name)) run_pass(pass, graph, options, reports);
+}
+
 std::span<const Pass> lowering_pipeline(bool fuse) {
   if (fuse) return kLowering;
   return kLoweringUnfused;
 }
 
 bool is_pass_name(std::string_view name) {
+  if (name == "optimize_inner") return true;
   return std::any_of(std::begin(kAll), std::end(kAll),
                      [&](const Pass& pass) { return name == pass.name; });
 }

@@ -18,8 +18,9 @@ int64_t state_bytes(const BufferState& s, DType dtype) {
 class SegmentBinder {
  public:
   SegmentBinder(const Program& program, const std::vector<TensorView>& leaves, int segment,
-                const Binding* parent, const std::vector<Layout>& dynamic)
-      : p_(program), leaves_(leaves), dynamic_(dynamic), b_(new Binding) {
+                const Binding* parent, const std::vector<Layout>& dynamic,
+                const InnerRunners& runners)
+      : p_(program), leaves_(leaves), dynamic_(dynamic), runners_(runners), b_(new Binding) {
     b_->segment = segment;
     size_t s = static_cast<size_t>(segment);
     begin_ = p_.segments[s];
@@ -45,6 +46,8 @@ class SegmentBinder {
     find_root_uses();
     plan_outputs();
     choose_direct_updates();
+    for (const auto& [output, input] : p_.overwrites)
+      b_->overwrites.push_back(p_.outputs_elsewhere && output_may_overwrite(output, input));
     plan_arena();
     make_views();
     return std::move(b_);
@@ -94,6 +97,8 @@ class SegmentBinder {
       if (instr.fused) bound.fused = vm::BoundFused::bind(*instr.fused, inputs);
       if (instr.dynamic) {
         layouts = dynamic_;
+      } else if (!instr.inner.empty()) {
+        runners_[static_cast<size_t>(i)]->layout(inputs, layouts);
       } else {
         instr.op->layout(inputs, layouts);
       }
@@ -104,7 +109,10 @@ class SegmentBinder {
     }
     bool own = false;
     for (const Layout& l : layouts) own |= l.alias < 0;
-    bound.kind = instr.fused ? RunKind::fused : own ? RunKind::perform : RunKind::view;
+    bound.kind = instr.fused            ? RunKind::fused
+                 : !own                 ? RunKind::view
+                 : !instr.inner.empty() ? RunKind::inner
+                                        : RunKind::perform;
     position_[static_cast<size_t>(i - begin_)] = static_cast<int>(b_->instructions.size());
     b_->instructions.push_back(std::move(bound));
   }
@@ -194,7 +202,8 @@ class SegmentBinder {
                                  p_.outputs.begin() + static_cast<std::ptrdiff_t>(k), buffer) > 0;
       OutputPlan plan = OutputPlan::copied;
       if (own_temp(buffer) && !repeated) {
-        bool large = state_bytes(state(buffer), info(buffer).type.dtype()) > kSmallOutput;
+        bool large = p_.outputs_elsewhere ||
+                     state_bytes(state(buffer), info(buffer).type.dtype()) > kSmallOutput;
         plan = large ? OutputPlan::direct : OutputPlan::arena;
         if (large && state(buffer).level == b_->segment) {
           b_->direct_outputs.push_back(static_cast<int>(k));
@@ -246,6 +255,25 @@ class SegmentBinder {
       for (int in : instruction(i).inputs)
         if (root(in) == sb) return false;
     return may_overwrite(update.direct_from, sb, buffer);
+  }
+
+  // True iff output number `output` may be written into the memory of input number `input`.
+  bool output_may_overwrite(int output, int input) {
+    int target = p_.input_buffers[static_cast<size_t>(input)];
+    int buffer = p_.outputs[static_cast<size_t>(output)];
+    for (size_t k = 0; k < p_.outputs.size(); ++k)
+      if (static_cast<int>(k) != output && root(p_.outputs[k]) == target) return false;
+    if (buffer == target) return true;
+    if (!direct_[static_cast<size_t>(buffer)] || state(target).shape != state(buffer).shape ||
+        state(target).strides != state(buffer).strides)
+      return false;
+    int from = 0;  // what computes it
+    while (!std::count(instruction(from).outputs.begin(), instruction(from).outputs.end(), buffer))
+      ++from;
+    for (int i = from + 1; i < end_; ++i)
+      for (int in : instruction(i).inputs)
+        if (root(in) == target) return false;
+    return may_overwrite(from, target, buffer);
   }
 
   // True iff instruction i may write `output` into the memory of root `target` while reading it.
@@ -334,6 +362,7 @@ class SegmentBinder {
   const Program& p_;
   const std::vector<TensorView>& leaves_;
   const std::vector<Layout>& dynamic_;
+  const InnerRunners& runners_;
   std::unique_ptr<Binding> b_;
   int begin_ = 0, end_ = 0;
   std::vector<char*> data_;
@@ -347,8 +376,9 @@ class SegmentBinder {
 
 std::unique_ptr<Binding> bind_segment(const Program& program, const std::vector<TensorView>& leaves,
                                       int segment, const Binding* parent,
-                                      const std::vector<Layout>& dynamic) {
-  return SegmentBinder(program, leaves, segment, parent, dynamic).run();
+                                      const std::vector<Layout>& dynamic,
+                                      const InnerRunners& runners) {
+  return SegmentBinder(program, leaves, segment, parent, dynamic, runners).run();
 }
 
 void rethrow_with_node(const Error& e, const Instruction& instr, int index,

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "runtime/inner_runner.h"
 #include "runtime/program.h"
 #include "vm/bound.h"
 
@@ -25,7 +26,7 @@ struct BufferState {
   bool defined = false;
 };
 
-enum class RunKind : uint8_t { fused, perform, view };
+enum class RunKind : uint8_t { fused, perform, view, inner };
 
 struct BoundInstruction {
   const Instruction* instr = nullptr;
@@ -59,15 +60,18 @@ struct Binding {
   size_t scratch_bytes = 0;  // most that an instruction after a direct update asks for
   std::vector<std::unique_ptr<Binding>> children;  // most recently used first
   std::vector<OutputPlan> output_plans;            // in the last segment's binding
+  std::vector<bool> overwrites;                    // which of Program::overwrites are possible
 };
 
 // Binds segment `segment` below `parent` (null for the first). `leaves`: a view for every input,
 // constant and shared buffer, by buffer number; data is read of constants only. `dynamic`: layouts
 // of the outputs of the segment's first instruction, if that is dynamic. Throws Error on shapes
 // that do not fit, with the node that failed.
+// `runners`: of the instructions with programs inside, by instruction.
 std::unique_ptr<Binding> bind_segment(const Program& program, const std::vector<TensorView>& leaves,
                                       int segment, const Binding* parent,
-                                      const std::vector<Layout>& dynamic);
+                                      const std::vector<Layout>& dynamic,
+                                      const InnerRunners& runners);
 
 inline constexpr int64_t kSmallOutput = 2048;   // bytes
 inline constexpr size_t kMaxBindings = 16;      // kept for each segment below one parent

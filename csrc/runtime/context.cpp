@@ -52,6 +52,8 @@ Context::Context(const Program& program) : p_(program) {
   staged_.resize(p_.outputs.size());
   new_values_.resize(p_.updates.size());
   aside_.resize(p_.updates.size());
+  runners_.resize(p_.instructions.size());
+  for (size_t i = 0; i < p_.instructions.size(); ++i) runners_[i] = make_runner(p_.instructions[i]);
   for (size_t i = 0; i < p_.buffers.size(); ++i) {
     if (p_.buffers[i].kind != BufferKind::constant) continue;
     leaves_[i] = p_.buffers[i].variable->constant().view();
@@ -88,14 +90,15 @@ void Context::make_key() {
     if (b >= 0) add(leaves_[static_cast<size_t>(b)]);
 }
 
-void Context::check_inputs(const TensorView* inputs, const Function& function) const {
+void Context::check_inputs(const Function& function) const {
   for (size_t i = 0; i < p_.input_buffers.size(); ++i) {
     const Type& type = function.inputs()[i].type;
+    const TensorView& input = leaves_[static_cast<size_t>(p_.input_buffers[i])];
     for (int d = 0; d < type.ndim(); ++d) {
-      if (type.dim(d) == kUnknownDim || type.dim(d) == inputs[i].shape[d]) continue;
+      if (type.dim(d) == kUnknownDim || type.dim(d) == input.shape[d]) continue;
       fail(ErrorKind::type, "input ", i, function.inputs()[i].name.empty() ? "" : " (",
            function.inputs()[i].name, function.inputs()[i].name.empty() ? "" : ")", ": dimension ",
-           d, " of ", type.str(), " must be ", type.dim(d), ", got ", inputs[i].shape[d],
+           d, " of ", type.str(), " must be ", type.dim(d), ", got ", input.shape[d],
            type.dim(d) == 1 ? ". Non-unit value on shape on a broadcastable dimension." : "");
     }
   }
@@ -128,7 +131,7 @@ Binding& Context::find_binding(std::vector<std::unique_ptr<Binding>>& list, int 
                   list.begin() + static_cast<std::ptrdiff_t>(i) + 1);
     return *list[0];
   }
-  std::unique_ptr<Binding> fresh = bind_segment(p_, leaves_, segment, parent, dynamic_);
+  std::unique_ptr<Binding> fresh = bind_segment(p_, leaves_, segment, parent, dynamic_, runners_);
   fresh->key = key_;
   if (list.size() >= kMaxBindings) {
     evict(*list.back());
@@ -156,6 +159,7 @@ void Context::enter(Binding& b) {
     for (const auto& [buffer, array] : b.known) ptr_[static_cast<size_t>(buffer)] = array.data();
     arena.entered = &b;
   }
+  if (p_.outputs_elsewhere) return;
   for (int k : b.direct_outputs) {
     size_t buffer = static_cast<size_t>(p_.outputs[static_cast<size_t>(k)]);
     int64_t bytes = product(b.states[buffer].shape) *
@@ -234,6 +238,7 @@ void Context::run_instruction(BoundInstruction& bound, bool first_dynamic) {
   }
   if (bound.kind == RunKind::view) return;
   size_t n_in = instr.inputs.size(), n_out = instr.outputs.size();
+  if (PHINTYS_UNLIKELY(bound.kind == RunKind::inner)) return run_inner(bound);
   if (bound.kind == RunKind::fused) {
     for (size_t i = 0; i < n_in; ++i)
       bound.input_ptrs[i] = ptr_[static_cast<size_t>(instr.inputs[i])];
@@ -258,16 +263,29 @@ void Context::run_instruction(BoundInstruction& bound, bool first_dynamic) {
   }
 }
 
+void Context::run_inner(BoundInstruction& bound) {
+  const Instruction& instr = *bound.instr;
+  for (size_t i = 0; i < instr.inputs.size(); ++i)
+    bound.inputs[i].data = ptr_[static_cast<size_t>(instr.inputs[i])];
+  for (size_t o = 0; o < instr.outputs.size(); ++o)
+    bound.outputs[o].data = ptr_[static_cast<size_t>(instr.outputs[o])];
+  const size_t index = static_cast<size_t>(&instr - p_.instructions.data());
+  try {
+    runners_[index]->run(bound.inputs, bound.outputs, hooks_);
+  } catch (const Error& e) {
+    rethrow_with_node(e, instr, static_cast<int>(index), bound.inputs);
+  }
+}
+
 TensorView Context::buffer_view(const Binding& b, int buffer) const {
   const BufferState& s = b.states[static_cast<size_t>(buffer)];
   return {ptr_[static_cast<size_t>(buffer)], p_.buffers[static_cast<size_t>(buffer)].type.dtype(),
           static_cast<int>(s.shape.size()), s.shape.data(), s.strides.data()};
 }
 
-void Context::run_segment(Binding& b, const Function& function) {
+void Context::run_segment(Binding& b) {
   bool dynamic = b.segment > 0;
-  const auto& monitor = function.options().monitor;
-  bool profiled = function.options().profile;
+  bool profiled = hooks_.profile;
   for (BoundInstruction& bound : b.instructions) {
     std::chrono::steady_clock::time_point start;
     if (profiled) start = std::chrono::steady_clock::now();
@@ -279,10 +297,10 @@ void Context::run_segment(Binding& b, const Function& function) {
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       ++entry.calls;
     }
-    if (monitor) {
+    if (PHINTYS_UNLIKELY(hooks_.monitor != nullptr)) {
       std::vector<TensorView> outputs;
       for (int out : bound.instr->outputs) outputs.push_back(buffer_view(b, out));
-      monitor(*bound.instr->node, outputs);
+      (*hooks_.monitor)(*bound.instr->node, outputs);
     }
   }
 }
@@ -300,7 +318,11 @@ void Context::resolve_dynamic(int segment, const Binding& parent) {
       l.alias = -1;
       l.offset = 0;
     }
-    instr.op->layout(dynamic_inputs_, dynamic_);
+    if (instr.inner.empty()) {
+      instr.op->layout(dynamic_inputs_, dynamic_);
+    } else {
+      runners_[static_cast<size_t>(index)]->layout(dynamic_inputs_, dynamic_);
+    }
   } catch (const Error& e) {
     rethrow_with_node(e, instr, index, dynamic_inputs_);
   }
@@ -313,27 +335,73 @@ void Context::resolve_dynamic(int segment, const Binding& parent) {
 }
 
 void Context::run(const TensorView* inputs, const Function& function) {
-  StorageLocks locks(p_, static_cast<bool>(function.options().monitor));
-  if (function.options().profile && profile.empty()) profile.resize(p_.instructions.size());
+  const auto& monitor = function.options().monitor;
+  StorageLocks locks(p_, static_cast<bool>(monitor));
+  hooks_.monitor = monitor ? &monitor : nullptr;
+  hooks_.profile = function.options().profile;
+  if (hooks_.profile && profile.empty()) profile.resize(p_.instructions.size());
   if (n_bindings_ > kMaxAllBindings) trim_bindings();
   set_leaves(inputs);
   make_key();
+  Binding& last = run_segments(&function);
+  prepare_updates(last);
+  deliver(last);
+  commit(last);
+}
+
+// Runs one segment after the other; the last one's binding. `function`: to check new shapes of
+// inputs against, if any.
+Binding& Context::run_segments(const Function* function) {
   const Binding* parent = nullptr;
   std::vector<std::unique_ptr<Binding>>* list = &bindings_;
   Binding* binding = nullptr;
   for (size_t s = 0; s < p_.segments.size(); ++s) {
     if (s > 0) resolve_dynamic(static_cast<int>(s), *parent);
-    if (s == 0 && (list->empty() || (*list)[0]->key != key_)) check_inputs(inputs, function);
+    if (s == 0 && function && (list->empty() || (*list)[0]->key != key_)) check_inputs(*function);
     binding = &find_binding(*list, static_cast<int>(s), parent);
     enter(*binding);
     if (s + 1 == p_.segments.size()) prepare_outputs(*binding);
-    run_segment(*binding, function);
+    run_segment(*binding);
     parent = binding;
     list = &binding->children;
   }
-  prepare_updates(*binding);
-  deliver(*binding);
-  commit(*binding);
+  return *binding;
+}
+
+const Binding& Context::enter_body(const TensorView* inputs) {
+  set_leaves(inputs);
+  make_key();
+  body_ = &find_binding(bindings_, 0, nullptr);
+  enter(*body_);
+  return *body_;
+}
+
+void Context::run_body(char* const* outputs, const RunHooks& hooks) {
+  Binding& b = *body_;
+  hooks_ = hooks;
+  if (hooks_.profile && profile.empty()) profile.resize(p_.instructions.size());
+  for (int k : b.direct_outputs)
+    ptr_[static_cast<size_t>(p_.outputs[static_cast<size_t>(k)])] = outputs[k];
+  run_segment(b);
+  if (b.direct_outputs.size() == p_.outputs.size()) return;
+  for (size_t k = 0; k < p_.outputs.size(); ++k) {
+    if (b.output_plans[k] == OutputPlan::direct) continue;
+    TensorView from = buffer_view(b, p_.outputs[k]);
+    if (from.data == outputs[k]) continue;  // a state that stays as it is
+    const Dims strides =
+        contiguous_strides(Dims(from.shape, from.shape + from.ndim), item_size(from.dtype));
+    copy_elements({outputs[k], from.dtype, from.ndim, from.shape, strides.data()}, from);
+  }
+}
+
+void Context::run_inside(const TensorView* inputs, const RunHooks& hooks) {
+  hooks_ = hooks;
+  if (hooks_.profile && profile.empty()) profile.resize(p_.instructions.size());
+  if (n_bindings_ > kMaxAllBindings) trim_bindings();
+  end_call();
+  set_leaves(inputs);
+  make_key();
+  deliver(run_segments(nullptr));
 }
 
 // Memory for outputs that are copied; before the last segment runs, because that may write updates.
@@ -422,8 +490,8 @@ void Context::end_call() {
 
 size_t Context::planned_bytes(const std::vector<TensorView>& inputs, const Function& function) {
   StorageLocks locks(p_, false);
-  check_inputs(inputs.data(), function);
   set_leaves(inputs.data());
+  check_inputs(function);
   make_key();
   return find_binding(bindings_, 0, nullptr).arena_bytes;
 }

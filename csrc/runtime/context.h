@@ -22,6 +22,22 @@ class Context {
   // Drops what belongs to one call only.
   void end_call();
 
+  // --- of a program inside an op: no locks, no shared variables ---------------------------------
+  // Binds a program of one segment to the operands' layouts, and points it at their elements.
+  const Binding& enter_body(const TensorView* inputs);
+  // Points input i at other elements laid out the same way.
+  void set_body_input(int i, char* data) {
+    ptr_[static_cast<size_t>(p_.input_buffers[static_cast<size_t>(i)])] = data;
+  }
+  // Where the binding in force has the pointer of input i.
+  char** body_input_slot(int i) {
+    return &ptr_[static_cast<size_t>(p_.input_buffers[static_cast<size_t>(i)])];
+  }
+  // Runs what enter_body() bound; output k goes to outputs[k], contiguous.
+  void run_body(char* const* outputs, const RunHooks& hooks);
+  // Runs a program of any number of segments; output(k) is valid until the next run.
+  void run_inside(const TensorView* inputs, const RunHooks& hooks);
+
   // Binds the first segment to input shapes without running (planned memory).
   size_t planned_bytes(const std::vector<TensorView>& inputs, const Function& function);
 
@@ -35,7 +51,7 @@ class Context {
   };
 
   void set_leaves(const TensorView* inputs);
-  void check_inputs(const TensorView* inputs, const Function& function) const;
+  void check_inputs(const Function& function) const;
   void make_key();
   Binding& find_binding(std::vector<std::unique_ptr<Binding>>& list, int segment,
                         const Binding* parent);
@@ -45,8 +61,10 @@ class Context {
   void enter_direct_updates(Binding& binding);
   bool exposed(const Array& value) const;
   bool overlaps_others(int shared_buffer) const;
-  void run_segment(Binding& binding, const Function& function);
+  Binding& run_segments(const Function* function);
+  void run_segment(Binding& binding);
   void run_instruction(BoundInstruction& bound, bool first_dynamic);
+  void run_inner(BoundInstruction& bound);
   void resolve_dynamic(int segment, const Binding& parent);
   void prepare_outputs(const Binding& last);
   void deliver(const Binding& last);
@@ -70,6 +88,9 @@ class Context {
   std::vector<Array> new_values_;  // updates that replace a storage of another shape
   std::vector<Array> aside_;       // direct updates whose storage's memory others use as well
   ScratchContext scratch_;
+  InnerRunners runners_;
+  RunHooks hooks_;
+  Binding* body_ = nullptr;  // what enter_body() bound
 };
 
 // Locks all storages of a program for the time of a run. `calls_back`: the run calls code of the

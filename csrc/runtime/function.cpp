@@ -67,8 +67,7 @@ Ref<Function> Function::compile(const FunctionSpec& spec) {
   for (const Update& u : spec.updates) targets.push_back(u.shared);
   auto graph = std::make_unique<Graph>(spec.inputs, expressions, targets);
   std::vector<PassReport> reports;
-  for (const Pass& pass : pipeline(spec.pipeline))
-    run_pass(pass, *graph, spec.pass_options, &reports);
+  run_pipeline(spec.pipeline, *graph, spec.pass_options, &reports);
 
   std::vector<int> updated;
   for (const Update& u : spec.updates) {

@@ -2,6 +2,8 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "ops/control/scan.h"
+#include "runtime/loop.h"
 #include "runtime/program.h"
 
 namespace phintys::runtime {
@@ -12,10 +14,11 @@ constexpr int64_t kKnownElements = 1024;  // constants above this are never read
 
 class Lowering {
  public:
-  Lowering(Program& program, int n_outputs, const std::vector<int>& updated)
-      : p_(program), n_outputs_(n_outputs), updated_(updated) {}
+  Lowering(Program& program, int n_outputs, const std::vector<int>& updated,
+           const LowerOptions& options)
+      : p_(program), n_outputs_(n_outputs), updated_(updated), options_(options) {}
 
-  void run(bool direct_updates) {
+  void run() {
     order_ = p_.graph->toposort();
     ids_.assign(p_.graph->num_slots(), -1);
     known_node_.assign(p_.graph->num_node_slots(), 0);
@@ -29,7 +32,7 @@ class Lowering {
       p_.updates.push_back({updated_[i], buffer_of(v.get()), -1});
     }
     find_last_uses();
-    if (direct_updates) find_direct_updates();
+    if (options_.direct_updates && options_.reuse_memory) find_direct_updates();
     find_segments();
     collect_locks();
   }
@@ -41,6 +44,7 @@ class Lowering {
     return v->owner() && known_node_[v->owner()->slot];
   }
   bool compute_known(const Apply* node) const {
+    if (node->op().opaque() || !node->op().inner().empty()) return false;
     for (int o = 0; o < node->nout(); ++o)
       if (!node->output(o)->type().is_tensor() || node->output(o)->ndim() > 1) return false;
     if (node->op().shape_only()) return true;
@@ -49,6 +53,7 @@ class Lowering {
     return true;
   }
   bool is_dynamic(const Apply* node) const {
+    if (node->op().opaque()) return true;
     uint64_t mask = node->op().shape_inputs();
     for (int i = 0; i < node->nin(); ++i)
       if ((i < 64 ? mask >> i & 1 : mask >> 63) && !known(node->input(i))) return true;
@@ -123,10 +128,26 @@ class Lowering {
     instr.fused = dynamic_cast<const FusedOp*>(&node->op());
     for (const Var& v : node->inputs()) instr.inputs.push_back(buffer_of(v.get()));
     instr.at_bind = known_node_[node->slot] != 0;
-    instr.dynamic = !instr.at_bind && is_dynamic(node);
+    lower_inner(instr);
+    instr.opaque = instr.inner.empty() ? node->op().opaque() : opaque_inside(instr);
+    instr.dynamic = instr.opaque || (!instr.at_bind && is_dynamic(node));
     for (int o = 0; o < node->nout(); ++o)
       instr.outputs.push_back(add_buffer(node->output(o), BufferKind::temp, 0, instr.at_bind));
     p_.instructions.push_back(std::move(instr));
+  }
+
+  // The programs of the graphs inside an op.
+  void lower_inner(Instruction& instr) {
+    LowerOptions options = options_;
+    options.direct_updates = false;
+    for (const Ref<const InnerGraph>& graph : instr.op->inner()) {
+      const int n = static_cast<int>(graph->outputs().size());
+      instr.inner.push_back(lower(graph->graph(), n, {}, {}, options, nullptr));
+      Program& program = *instr.inner.back();
+      program.outputs_elsewhere = program.segments.size() == 1;
+    }
+    if (const Scan* scan = dynamic_cast<const Scan*>(instr.op))
+      instr.inner[0]->overwrites = overwritable_states(*scan);
   }
 
   void find_last_uses() {
@@ -192,6 +213,7 @@ class Lowering {
   Program& p_;
   int n_outputs_;
   const std::vector<int>& updated_;
+  const LowerOptions& options_;
   std::vector<Apply*> order_;
   std::vector<uint8_t> known_node_;  // by Apply::slot
   std::vector<int> ids_;             // buffers by Variable::slot, or -1
@@ -208,7 +230,7 @@ std::unique_ptr<Program> lower(const Graph& graph, int n_outputs, const std::vec
   for (const Pass& pass : lowering_pipeline(options.fuse))
     run_pass(pass, *program->graph, options.passes, reports);
   program->reuse_memory = options.reuse_memory;
-  Lowering(*program, n_outputs, updated).run(options.direct_updates && options.reuse_memory);
+  Lowering(*program, n_outputs, updated, options).run();
   return program;
 }
 

@@ -26,6 +26,8 @@ struct BufferInfo {
 };
 inline constexpr int kForever = INT32_MAX;
 
+struct Program;
+
 struct Instruction {
   const Apply* node = nullptr;
   const Op* op = nullptr;
@@ -33,6 +35,9 @@ struct Instruction {
   std::vector<int> inputs, outputs;
   bool at_bind = false;  // executed when shapes are bound, not when called
   bool dynamic = false;  // its output shapes depend on values: starts a segment
+  bool opaque = false;   // dynamic, and only running it tells them
+  // Of an op with graphs inside: their programs (runtime/inner_runner.h runs them).
+  std::vector<std::unique_ptr<Program>> inner;
 };
 
 struct UpdatePlan {
@@ -55,6 +60,11 @@ struct Program {
   // Storages to lock, in order of their id, with whether for writing.
   std::vector<std::pair<SharedStorage*, bool>> locks;
   bool reuse_memory = true;  // FunctionSpec::reuse_memory
+  // Of a graph inside an op: outputs are written where the caller says (Context::run_body).
+  bool outputs_elsewhere = false;
+  // (output, input): the caller would like this output in the very memory of that input, if the
+  // input is not needed any more when it is written. Binding::overwrites says where that holds.
+  std::vector<std::pair<int, int>> overwrites;
 
   std::string str() const;
 };

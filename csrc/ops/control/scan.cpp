@@ -44,8 +44,8 @@ void Scan::check_attributes() const {
     if (!v.type().is_tensor() || v.ndim() >= kMaxRank) bad_attributes("an input is no tensor");
   for (const Var& v : graph->outputs())
     if (!v.type().is_tensor() || v.ndim() >= kMaxRank) bad_attributes("an output is no tensor");
-  if (until && graph->outputs().back().ndim() != 0)
-    bad_attributes("the condition to stop must be a scalar");
+  if (until && !(graph->outputs().back().type() == Type::scalar(DType::b8)))
+    bad_attributes("the condition to stop must be a bool scalar");
 }
 
 std::span<const int64_t> Scan::taps_of(int state) const {
@@ -80,9 +80,7 @@ uint64_t Scan::hash() const {
   return hash_combine(h, static_cast<uint64_t>(n_sequences * 64 + n_emitted * 2 + until));
 }
 
-std::string Scan::str() const {
-  return label.empty() ? "Scan{}" : "Scan{" + label + "}";
-}
+std::string Scan::str() const { return label.empty() ? "Scan{}" : "Scan{" + label + "}"; }
 
 Ref<const Op> Scan::with_inner(std::vector<Ref<const InnerGraph>> graphs) const {
   PHINTYS_CHECK(graphs.size() == 1, "a loop has one body");
@@ -181,8 +179,7 @@ void Scan::find_reach() const {
       grew = false;
       for (int c = 0; c < n_states(); ++c) {
         if (visited[size_t(c)]) continue;
-        for (size_t k = 0; k < taps_of(c).size(); ++k)
-          grew |= inputs[size_t(first_tap(c)) + k];
+        for (size_t k = 0; k < taps_of(c).size(); ++k) grew |= inputs[size_t(first_tap(c)) + k];
         if (!grew) continue;
         visited[size_t(c)] = true;
         for (size_t i = 0; i < n_inner; ++i)

@@ -2,9 +2,9 @@
 //
 // A Scan runs a graph once a step. All forms of recurrence that users write become one: a state is
 // an array with one row a step, of which the body reads earlier rows (its taps) and writes the next
-// one; a sequence is an array of which each step reads the next row; what a step emits becomes a row
-// of an output. Several taps of a sequence are several sequences, that is, views of one array that
-// start at different rows; walking backwards is a view with step -1. The gradient of a Scan is
+// one; a sequence is an array of which each step reads the next row; what a step emits becomes a
+// row of an output. Several taps of a sequence are several sequences, that is, views of one array
+// that start at different rows; walking backwards is a view with step -1. The gradient of a Scan is
 // another one (scan_grad.cpp), so that every order of derivative exists.
 #pragma once
 
@@ -20,8 +20,8 @@ namespace phintys {
 // the constants (Theano: non-sequences). Inputs of the body: for each state the row at each of its
 // taps; the sequences' current rows; the constants. Outputs of the body: each state's new row; what
 // it emits; the condition to stop after this step (if `until`). Outputs of the node: for each state
-// its rows, the first ones included (or only the last ones, if not kept); for each emitted value its
-// rows; the number of steps that ran (if `until`; rows after them have no meaning).
+// its rows, the first ones included (or only the last ones, if not kept); for each emitted value
+// its rows; the number of steps that ran (if `until`; rows after them have no meaning).
 class Scan final : public OpBase<Scan> {
  public:
   static constexpr const char* kName = "scan";

@@ -6,6 +6,7 @@
 
 #include "autodiff/grad.h"
 #include "evaluate.h"
+#include "graph/inner_graph.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
 #include "ops/elementwise/registry.h"
@@ -230,17 +231,20 @@ TEST_CASE("ops are made from their names") {
     void value(const char* n, const std::string& v) override { texts_[n] = v; }
     void value(const char* n, const std::vector<int64_t>& v) override { ints_[n] = v; }
     void value(const char* n, DType v) override { ints_[n] = {static_cast<int64_t>(v)}; }
+    void value(const char* n, const Ref<const InnerGraph>& v) override { graphs_[n] = v; }
     void read(const char* n, bool* v) override { *v = ints_.at(n).at(0) != 0; }
     void read(const char* n, int64_t* v) override { *v = ints_.at(n).at(0); }
     void read(const char* n, double* v) override { *v = floats_.at(n); }
     void read(const char* n, std::string* v) override { *v = texts_.at(n); }
     void read(const char* n, std::vector<int64_t>* v) override { *v = ints_.at(n); }
     void read(const char* n, DType* v) override { *v = static_cast<DType>(ints_.at(n).at(0)); }
+    void read(const char* n, Ref<const InnerGraph>* v) override { *v = graphs_.at(n); }
 
    private:
     std::map<std::string, std::vector<int64_t>> ints_;
     std::map<std::string, double> floats_;
     std::map<std::string, std::string> texts_;
+    std::map<std::string, Ref<const InnerGraph>> graphs_;
   } reader;
   for (const OpEntry& e : structural_ops()) {
     CAPTURE(std::string(e.name));

@@ -1,0 +1,22 @@
+#include "runtime/inner_runner.h"
+
+#include "base/error.h"
+#include "ops/control/scan.h"
+#include "runtime/loop.h"
+
+namespace phintys::runtime {
+
+bool opaque_inside(const Instruction& instr) {
+  if (instr.op->opaque()) return true;
+  // A loop whose rows' shapes depend on values.
+  return dynamic_cast<const Scan*>(instr.op) && instr.inner[0]->segments.size() > 1;
+}
+
+std::unique_ptr<InnerRunner> make_runner(const Instruction& instr) {
+  if (instr.inner.empty()) return nullptr;
+  if (const Scan* scan = dynamic_cast<const Scan*>(instr.op))
+    return std::make_unique<LoopRunner>(*scan, *instr.inner[0]);
+  fail(ErrorKind::internal, instr.op->str(), " has a graph inside that nothing runs");
+}
+
+}  // namespace phintys::runtime

@@ -1,0 +1,84 @@
+// Running loops.
+#pragma once
+
+#include <vector>
+
+#include "ops/control/scan.h"
+#include "runtime/context.h"
+#include "runtime/inner_runner.h"
+
+namespace phintys::runtime {
+
+// (output, input) of a loop's body: new rows of states of which only the last rows are kept, and
+// the oldest row of the same state, which they may take the place of.
+std::vector<std::pair<int, int>> overwritable_states(const Scan& scan);
+
+// Runs a body once a step, in a context of its own. A body of one segment is bound once, and each
+// step only moves pointers: it reads rows where they lie and writes its outputs into theirs. States
+// that are kept are their own history; of others a ring of rows is enough.
+class LoopRunner final : public InnerRunner {
+ public:
+  LoopRunner(const Scan& scan, const Program& body);
+  void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) override;
+  void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs,
+           const RunHooks& hooks) override;
+  void evaluate(std::span<const TensorView> inputs, std::span<Array> outputs,
+                const RunHooks& hooks) override;
+
+  const Context& context() const { return context_; }
+
+ private:
+  // The rows of a state: number r lies at base[r % size].
+  struct Rows {
+    int64_t first = 1;  // initial rows
+    int64_t row_bytes = 0;
+    int64_t size = 0;  // rows there is room for; 0: all of them
+    char* base = nullptr;
+    char* spare = nullptr;  // if not null, where the last of `size` rows lies
+    char* at(int64_t r) const {
+      if (size == 0) return base + r * row_bytes;
+      r %= size;
+      return spare && r + 1 == size ? spare : base + r * row_bytes;
+    }
+  };
+  // A pointer that goes on by the same distance each step.
+  struct Move {
+    char** slot;
+    char* at;
+    int64_t step;
+  };
+  // One that follows the rows of a state that are reused.
+  struct RingMove {
+    char** slot;
+    int state;
+    int64_t row;
+  };
+
+  int64_t check_steps(std::span<const TensorView> inputs) const;
+  void row_views(std::span<const TensorView> inputs);
+  void check_state_shape(int state, const TensorView& rows, const Dims& fresh) const;
+  void copy_first_rows(int state, const TensorView& initial, const TensorView& trace);
+  void place_states(const Binding& binding, int64_t steps);
+  void collect_moves(std::span<const TensorView> inputs, std::span<const TensorView> outputs);
+  int64_t run_steps(int64_t steps, const RunHooks& hooks);
+  int64_t evaluate_steps(std::span<const TensorView> inputs, std::span<Array> outputs,
+                         int64_t steps, const RunHooks& hooks);
+  void deliver_last_rows(std::span<const TensorView> outputs, int64_t steps);
+  [[noreturn]] void rethrow_at(const Error& e, int64_t step) const;
+
+  const Scan& scan_;
+  const Program& body_;
+  Context context_;
+  std::vector<int64_t> first_rows_;  // of each state
+  std::vector<TensorView> rows_;     // the body's operands
+  std::vector<Dims> row_strides_;    // of states' rows, as they lie in the outputs
+  std::vector<Rows> states_;
+  std::vector<char*> destinations_;  // of the body's outputs
+  std::vector<Move> moves_;
+  std::vector<RingMove> ring_moves_;
+  Array spare_;  // rows that do not fit in the outputs
+  std::vector<char> ordered_;
+  bool condition_ = false;
+};
+
+}  // namespace phintys::runtime
