@@ -48,6 +48,7 @@ enum class OutputPlan : uint8_t {
 };
 
 struct Binding {
+  uint64_t id = 0;           // of all bindings ever made by a context
   std::vector<int64_t> key;  // what of the shapes this binding holds for
   int segment = 0;
   std::vector<BufferState> states;  // of all buffers defined so far

@@ -133,6 +133,7 @@ Binding& Context::find_binding(std::vector<std::unique_ptr<Binding>>& list, int 
   }
   std::unique_ptr<Binding> fresh = bind_segment(p_, leaves_, segment, parent, dynamic_, runners_);
   fresh->key = key_;
+  fresh->id = ++last_binding_;
   if (list.size() >= kMaxBindings) {
     evict(*list.back());
     list.pop_back();

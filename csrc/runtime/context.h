@@ -33,6 +33,8 @@ class Context {
   char** body_input_slot(int i) {
     return &ptr_[static_cast<size_t>(p_.input_buffers[static_cast<size_t>(i)])];
   }
+  // Operands and constants, by buffer.
+  const std::vector<TensorView>& leaves() const { return leaves_; }
   // Runs what enter_body() bound; output k goes to outputs[k], contiguous.
   void run_body(char* const* outputs, const RunHooks& hooks);
   // Runs a program of any number of segments; output(k) is valid until the next run.
@@ -79,8 +81,9 @@ class Context {
   std::vector<Layout> dynamic_;
   std::vector<TensorView> dynamic_inputs_;
   std::vector<std::unique_ptr<Binding>> bindings_;  // of segment 0
-  size_t n_bindings_ = 0;                           // with all that hang below
-  std::vector<Arena> arenas_;                       // by segment
+  uint64_t last_binding_ = 0;
+  size_t n_bindings_ = 0;      // with all that hang below
+  std::vector<Arena> arenas_;  // by segment
   std::vector<Ref<Buffer>> output_buffers_;
   std::vector<TensorView> outputs_;
   std::vector<Array> copied_;      // outputs that had to be copied

@@ -223,9 +223,19 @@ void LoopRunner::run(std::span<const TensorView> inputs, std::span<const TensorV
                      const RunHooks& hooks) {
   const int64_t steps = load_int(inputs[0].data, DType::i64);
   row_views(inputs);
+  const Binding& binding = context_.enter_body(rows_.data());
+  if (!hooks.monitor && !hooks.profile) {
+    if (scalar_of_ != binding.id) {
+      scalar_ = ScalarLoop::make(scan_, body_, binding, context_.leaves());
+      scalar_of_ = binding.id;
+    }
+    if (scalar_) {
+      scalar_->run(inputs, outputs, steps);
+      return;
+    }
+  }
   for (int c = 0; c < scan_.n_states(); ++c)
     copy_first_rows(c, inputs[zu(scan_.state_input(c))], outputs[zu(c)]);
-  const Binding& binding = context_.enter_body(rows_.data());
   place_states(binding, steps);
   collect_moves(inputs, outputs);
   const int64_t done = run_steps(steps, hooks);

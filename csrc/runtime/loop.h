@@ -6,6 +6,7 @@
 #include "ops/control/scan.h"
 #include "runtime/context.h"
 #include "runtime/inner_runner.h"
+#include "runtime/scalar_loop.h"
 
 namespace phintys::runtime {
 
@@ -79,6 +80,8 @@ class LoopRunner final : public InnerRunner {
   Array spare_;  // rows that do not fit in the outputs
   std::vector<char> ordered_;
   bool condition_ = false;
+  std::unique_ptr<ScalarLoop> scalar_;  // of the binding with this id; may be null
+  uint64_t scalar_of_ = 0;
 };
 
 }  // namespace phintys::runtime

@@ -46,6 +46,15 @@ enum class Strategy : uint8_t {
   accumulate,   // [reduced, kept] inner space: rows added onto an accumulator row
 };
 
+// One call of a kernel on single values at fixed places.
+struct SingleCall {
+  TileFn fn;
+  char* dst;
+  const char *a, *b, *c;
+};
+// A kernel that copies one element of `item` bytes from its first operand.
+TileFn copy_kernel(size_t item);
+
 class BoundFused {
  public:
   // `inputs`: data pointers are not used. Throws Error(value) on shapes that do not fit, naming the
@@ -58,6 +67,12 @@ class BoundFused {
   bool can_overwrite(int in, int out) const;
   int64_t elements() const { return total_; }
   void run(char* const* inputs, char* const* outputs, char* workspace) const;
+  // True iff the region computes single values; it may then be run as a list of calls, which works
+  // in `single_bytes` of memory, 16-byte aligned, besides the operands'.
+  bool single() const { return single_; }
+  size_t single_bytes() const { return static_cast<size_t>(slots_) * 16; }
+  void append_single_calls(char* const* inputs, char* const* outputs, char* slots,
+                           std::vector<SingleCall>* calls) const;
 
  private:
   friend class Binder;

@@ -221,6 +221,24 @@ void run_float(void* out, const void* a, const void* b, const void* c, int64_t n
   }
 }
 
+// One element, broadcast from where it lies and stored from the first lane: what one step stored is
+// then at hand for the next, while masked loads would wait until it is in the cache.
+template <class Op, class V>
+void run_float_one(void* out, const void* a, const void* b, const void* c, int64_t) {
+  constexpr int kArity = Op::info.arity;
+  constexpr int kAllScalar = 7;
+  using A = FloatRow<Op, V, 0, kAllScalar>;
+  using B = typename Either<(kArity > 1), FloatRow<Op, V, 1, kAllScalar>, NoRow>::type;
+  using C = typename Either<(kArity > 2), FloatRow<Op, V, 2, kAllScalar>, NoRow>::type;
+  const Operands<Op, A, B, C> in{A(a), B(b), C(c)};
+  auto r = in.full(0);
+  if constexpr (kMaskResult<Op> || kIntResult<Op> || math::is_complex<decltype(r)>) {
+    put_part<Op>(out, 0, r, 1);
+  } else {
+    *static_cast<typename V::elem*>(out) = get_lane(r, 0);
+  }
+}
+
 // Integers: the compiler vectorises. ivdep: `out` is either apart from an operand or the same row,
 // and then every element is read before it is written.
 template <class Op, class V, int kMask>
@@ -291,37 +309,45 @@ void run_wide(void* out, const void* a, const void* b, const void* c, int64_t n)
   }
 }
 
+template <TileFn kRun>
+void first_of(void* out, const void* a, const void* b, const void* c, int64_t) {
+  kRun(out, a, b, c, 1);
+}
+
 // ---- Filling tables -----------------------------------------------------------------------------
 
 template <class V>
 struct FloatRunner {
   template <class Op, int kMask>
   static constexpr TileFn run = run_float<Op, V, kMask>;
+  template <class Op>
+  static constexpr TileFn one = run_float_one<Op, V>;
 };
 struct HalfRunner {
   template <class Op, int kMask>
   static constexpr TileFn run = run_half<Op, kMask>;
+  template <class Op>
+  static constexpr TileFn one = first_of<run_half<Op, 0>>;
 };
 struct WideRunner {
   template <class Op, int kMask>
   static constexpr TileFn run = run_wide<Op, kMask>;
+  template <class Op>
+  static constexpr TileFn one = first_of<run_wide<Op, 0>>;
 };
 template <class V>
 struct PlainRunner {
   template <class Op, int kMask>
   static constexpr TileFn run = run_plain<Op, V, kMask>;
+  template <class Op>
+  static constexpr TileFn one = first_of<run_plain<Op, V, 0>>;
 };
-
-template <class Runner, class Op>
-void run_one(void* out, const void* a, const void* b, const void* c, int64_t) {
-  Runner::template run<Op, 0>(out, a, b, c, 1);
-}
 
 template <class Runner, class Op>
 void fill_op(KernelTables* tables, DType d) {
   TileKernels& k = tables->elementwise[ops::index_of<Op>][static_cast<int>(d)];
   k.tile[0] = Runner::template run<Op, 0>;
-  k.scalar = run_one<Runner, Op>;
+  k.scalar = Runner::template one<Op>;
   if constexpr (!Op::info.heavy && Op::info.arity >= 2) {
     k.tile[1] = Runner::template run<Op, 1>;
     k.tile[2] = Runner::template run<Op, 2>;
