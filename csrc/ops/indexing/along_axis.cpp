@@ -89,6 +89,31 @@ class AlongPositions {
       add_ramp(at, n, start, step);
     });
   }
+  // A quicker way along the last axis, where items lie side by side: copies those of [begin, end)
+  // to `to`. False if this is not such a case.
+  bool gather(int64_t begin, int64_t end, const char* from, char* to, size_t item) const {
+    const int last = static_cast<int>(base_.size()) - 1;
+    if (axis_ != last || (item != 4 && item != 8) || stride_ != static_cast<int64_t>(item) ||
+        index_.dtype != DType::i64 || !whole_ || step_ != 8) {
+      return false;
+    }
+    const int64_t inner = index_.shape[static_cast<size_t>(last)];
+    const TensorView outer{nullptr, index_.dtype, last, index_.shape.data(), base_.data()};
+    const int64_t total = product(index_.shape), extent = length_ * stride_;
+    const auto gather = PHINTYS_ISA_CALL(gather_indexed);
+    for (int64_t i = begin; i < end;) {
+      const int64_t row = i / inner, n = std::min(inner - i % inner, end - i);
+      const char* const next =
+          (row + 1) * inner < total ? from + offset_of(outer, row + 1) : nullptr;
+      const char* const index = index_.data + i * 8;
+      const int64_t done = gather(to + (i - begin) * stride_, from + offset_of(outer, row),
+                                  reinterpret_cast<const int64_t*>(index), n, length_, item,
+                                  n == inner ? Ahead(next, extent, n, item) : Ahead());
+      if (done != n) fail_at(index + done * 8);
+      i += n;
+    }
+    return true;
+  }
   // Offsets along the axis, and f(offsets, n, start, step) for runs to which a ramp is to be added.
   template <class F>
   void runs(int64_t begin, int64_t end, int64_t* offsets, F&& f) const {
@@ -113,6 +138,10 @@ class AlongPositions {
   }
 
  private:
+  [[noreturn]] void fail_at(const char* at) const {
+    fail(ErrorKind::index, "index ", load_int(at, index_.dtype), " is out of bounds for axis ",
+         axis_, " with size ", length_);
+  }
   void resolve(const char* at, int64_t step, int64_t n, int64_t* offsets) const {
     const DType dtype = index_.dtype;
     if (dtype == DType::i64 && step == 8 &&
@@ -122,10 +151,7 @@ class AlongPositions {
     }
     for (int64_t i = 0; i < n; ++i) {
       const int64_t index = load_int(at + i * step, dtype);
-      if (index < -length_ || index >= length_) {
-        fail(ErrorKind::index, "index ", index, " is out of bounds for axis ", axis_, " with size ",
-             length_);
-      }
+      if (index < -length_ || index >= length_) fail_at(at + i * step);
       offsets[i] = (index < 0 ? index + length_ : index) * stride_;
     }
   }
@@ -170,6 +196,8 @@ void TakeAlongAxis::perform(PerformContext&, std::span<const TensorView> inputs,
   const auto gather = PHINTYS_ISA_CALL(gather_items);
   const auto add_ramp = PHINTYS_ISA_CALL(add_ramp);
   parallel_ranges(out.size(), 64 * kPiece, [&](int64_t begin, int64_t end) {
+    char* const start = out.data + begin * static_cast<int64_t>(item);
+    if (positions.gather(begin, end, x.data, start, item)) return;
     int64_t offsets[kPiece];
     for (int64_t i = begin; i < end; i += kPiece) {
       const int64_t n = std::min(end - i, kPiece);

@@ -162,34 +162,68 @@ bool IndexedPositions::gather(int64_t begin, int64_t end, const char* from, char
     varying = k;
   }
   if (varying == indices_.size()) return false;
-  for (int64_t i = begin; i < end;) {
-    const int64_t row = i / inner, column = i % inner, n = std::min(inner - column, end - i);
-    const char* table = from;
-    const char* index = nullptr;
-    for (size_t k = 0; k < indices_.size(); ++k) {
-      const OwnedView v = broadcast_view(indices_[k], common_.data(), static_cast<int>(rank));
-      const TensorView outer{v.data, v.dtype, static_cast<int>(rank) - 1, v.shape.data(),
-                             v.strides.data()};
-      const char* at = v.data + offset_of(outer, row);
-      if (k == varying) {
-        index = at + column * 8;
-        continue;
-      }
-      int64_t offset;
-      fill_row(k, at, 0, 1, false, &offset);
-      table += offset;
-    }
-    gather_run(varying, index, n, table, to + (i - begin) * static_cast<int64_t>(item), item);
-    i += n;
-  }
+  gather_rows(begin, end, varying, from, to, item);
   return true;
+}
+
+const char* IndexedPositions::row_start(int64_t row, size_t varying, const char* from) const {
+  const int rank = static_cast<int>(common_.size());
+  for (size_t k = 0; k < indices_.size(); ++k) {
+    if (k == varying) continue;
+    const OwnedView v = broadcast_view(indices_[k], common_.data(), rank);
+    const TensorView outer{v.data, v.dtype, rank - 1, v.shape.data(), v.strides.data()};
+    int64_t offset;
+    fill_row(k, v.data + offset_of(outer, row), 0, 1, false, &offset);
+    from += offset;
+  }
+  return from;
+}
+
+void IndexedPositions::gather_rows(int64_t begin, int64_t end, size_t varying, const char* from,
+                                   char* to, size_t item) const {
+  const int rank = static_cast<int>(common_.size());
+  const OwnedView v = broadcast_view(indices_[varying], common_.data(), rank);
+  const TensorView outer{v.data, v.dtype, rank - 1, v.shape.data(), v.strides.data()};
+  const int64_t inner = common_[static_cast<size_t>(rank) - 1], size = static_cast<int64_t>(item);
+  const int64_t length = x_.shape[axis_ + static_cast<int64_t>(varying)], extent = length * size;
+  const int64_t first = begin / inner, last = (end - 1) / inner;
+  const bool shared = last > first && indices_[varying].size() == inner && extent <= UINT32_MAX;
+  if (!shared) {
+    for (int64_t i = begin; i < end;) {
+      const int64_t row = i / inner, column = i % inner, n = std::min(inner - column, end - i);
+      gather_run(varying, v.data + offset_of(outer, row) + column * 8, n,
+                 row_start(row, varying, from), to + (i - begin) * size, item);
+      i += n;
+    }
+    return;
+  }
+  // Every row has the same offsets: they are found once.
+  const auto gather = PHINTYS_ISA_CALL(gather_shared);
+  int64_t offsets[kLongPiece];
+  uint32_t narrow[kLongPiece];
+  for (int64_t c = 0; c < inner; c += kLongPiece) {
+    const int64_t stop = std::min(inner, c + kLongPiece);
+    fill_row(varying, v.data + c * 8, 8, stop - c, false, offsets);
+    std::copy(offsets, offsets + (stop - c), narrow);
+    const char* table = row_start(first, varying, from);
+    for (int64_t row = first; row <= last; ++row) {
+      const char* const next = row < last ? row_start(row + 1, varying, from) : nullptr;
+      const int64_t low = std::max(c, begin - row * inner),
+                    high = std::min(stop, end - row * inner);
+      if (low < high) {
+        gather(to + (row * inner + low - begin) * size, table, narrow + (low - c), high - low, item,
+               Ahead(next, extent, high - low, item));
+      }
+      table = next;
+    }
+  }
 }
 
 void IndexedPositions::gather_run(size_t k, const char* index, int64_t n, const char* table,
                                   char* to, size_t item) const {
   const int64_t length = x_.shape[axis_ + static_cast<int64_t>(k)];
   const int64_t done = PHINTYS_ISA_CALL(gather_indexed)(
-      to, table, reinterpret_cast<const int64_t*>(index), n, length, item);
+      to, table, reinterpret_cast<const int64_t*>(index), n, length, item, Ahead());
   if (done != n) fail_at(k, index, 8, n);
 }
 
@@ -272,6 +306,15 @@ void gather_positions(const AxisGroups& x, const Positions& positions, char* out
       }
     }
   };
+  // The bytes that the offsets of one row lie in.
+  int64_t extent = block;
+  bool narrows = plain && is_item(block);
+  for (int i = 0; i < x.span; ++i) {
+    extent += (x.indexed_shape[i] - 1) * x.indexed_strides[i];
+    narrows = narrows && x.indexed_strides[i] >= 0;
+  }
+  narrows = narrows && extent <= UINT32_MAX;
+  const auto gather = PHINTYS_ISA_CALL(gather_shared);
   parallel_for(tasks.spans * tasks.row_groups, [&](int64_t task) {
     int64_t offsets[kLongPiece];
     const int64_t start = task / tasks.row_groups * tasks.span;
@@ -286,6 +329,18 @@ void gather_positions(const AxisGroups& x, const Positions& positions, char* out
     for (int64_t begin = start; begin < end; begin += tasks.piece) {
       const int64_t count = std::min(end - begin, tasks.piece);
       positions.fill(begin, begin + count, offsets);
+      if (narrows && last - first > 1) {
+        uint32_t narrow[kLongPiece];
+        std::copy(offsets, offsets + count, narrow);
+        for (int64_t row = first; row < last; ++row) {
+          const char* const next =
+              row + 1 < outer ? x.before.data + offset_of(x.before, row + 1) : nullptr;
+          gather(out + (row * n + begin) * block, x.before.data + offset_of(x.before, row), narrow,
+                 count, static_cast<size_t>(block),
+                 Ahead(next, extent, count, static_cast<size_t>(block)));
+        }
+        continue;
+      }
       for (int64_t row = first; row < last; ++row) {
         move(out + (row * n + begin) * block, x.before.data + offset_of(x.before, row), offsets,
              count);

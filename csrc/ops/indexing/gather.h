@@ -73,6 +73,10 @@ class IndexedPositions final : public Positions {
   void fill_one(size_t k, int64_t begin, int64_t end, bool add, int64_t* offsets) const;
   void gather_run(size_t k, const char* index, int64_t n, const char* table, char* to,
                   size_t item) const;
+  // The start of row `row` of `common`, along whose last axis only array `varying` varies.
+  const char* row_start(int64_t row, size_t varying, const char* from) const;
+  void gather_rows(int64_t begin, int64_t end, size_t varying, const char* from, char* to,
+                   size_t item) const;
   void fill_row(size_t k, const char* at, int64_t step, int64_t n, bool add,
                 int64_t* offsets) const;
   [[noreturn]] void fail_at(size_t k, const char* at, int64_t step, int64_t n) const;

@@ -8,6 +8,21 @@
 
 namespace phintys {
 
+// The row that comes next, to be brought into the caches meanwhile: random reads within a row are
+// nothing that processors foresee. `step` bytes of it for every 16 elements; 0: none.
+struct Ahead {
+  const char* row = nullptr;
+  int64_t step = 0;
+
+  Ahead() = default;
+  // A row of `extent` bytes, while n items are moved. Not where most of it would not be read.
+  Ahead(const char* next, int64_t extent, int64_t n, size_t item)
+      : row(next),
+        step(next && n >= 16 && extent <= 4 * n * static_cast<int64_t>(item)
+                 ? (extent / (n / 16) + 63) / 64 * 64
+                 : 0) {}
+};
+
 // Offsets are in bytes. A mask is bytes of which any but 0 is true. Items have 1, 2, 4, 8 or 16
 // bytes; `item` says how many.
 #define PHINTYS_DECLARE(isa)                                                                       \
@@ -35,10 +50,13 @@ namespace phintys {
   void add_ramp(int64_t* offsets, int64_t n, int64_t start, int64_t step);                         \
   /* out[i] = the item at base + offsets[i]. */                                                    \
   void gather_items(char* out, const char* base, const int64_t* offsets, int64_t n, size_t item);  \
+  /* The same where many rows share their offsets. Brings what `ahead` names into the caches. */   \
+  void gather_shared(char* out, const char* base, const uint32_t* offsets, int64_t n, size_t item, \
+                     Ahead ahead);                                                                 \
   /* out[i] = table[index[i]] for items of 4 or 8 bytes, negative indices counted from the end; */ \
   /* returns how many came before the first one out of range. */                                   \
   int64_t gather_indexed(char* out, const char* table, const int64_t* index, int64_t n,            \
-                         int64_t length, size_t item);                                             \
+                         int64_t length, size_t item, Ahead ahead);                                \
   /* Rows of `bytes` bytes from base + offsets[i], one after another. */                           \
   void gather_rows(char* out, const char* base, const int64_t* offsets, int64_t n, int64_t bytes); \
   /* The item at base + offsets[i] = the one at in + i * step, in order. */                        \

@@ -17,6 +17,8 @@ namespace phintys::PHINTYS_ISA {
 
 namespace {
 
+constexpr int64_t kLongRow = 32 * 1024;  // bytes from which rows are copied by memcpy()
+
 struct Item16 {
   uint64_t a, b;
 };
@@ -239,17 +241,55 @@ PHINTYS_INLINE void gather(char* out, const char* base, const int64_t* offsets, 
   for (; i < n; ++i) store<T>(out + i * kItem, load<T>(base + offsets[i]));
 }
 
+PHINTYS_INLINE void prefetch(const Ahead& ahead, int64_t i) {
+  const char* const at = ahead.row + i / 16 * ahead.step;
+  for (int64_t b = 0; b < ahead.step; b += 64) __builtin_prefetch(at + b);
+}
+
+// Offsets are loaded two at a time: loads are what limits this.
+template <class T>
+PHINTYS_INLINE void gather_pairs(char* out, const char* base, const uint32_t* offsets, int64_t n,
+                                 Ahead ahead) {
+  constexpr int64_t kItem = sizeof(T);
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    prefetch(ahead, i);
+#pragma GCC unroll 8
+    for (int64_t k = i; k < i + 16; k += 2) {
+      uint64_t pair = load<uint64_t>(reinterpret_cast<const char*>(offsets + k));
+      asm("" : "+r"(pair));
+      const char *a = base + static_cast<uint32_t>(pair), *b = base + (pair >> 32);
+      asm("" : "+r"(a), "+r"(b));  // no gather instructions, as above
+      store<T>(out + k * kItem, load<T>(a));
+      store<T>(out + (k + 1) * kItem, load<T>(b));
+    }
+  }
+  for (; i < n; ++i) store<T>(out + i * kItem, load<T>(base + offsets[i]));
+}
+
 template <class T>
 PHINTYS_INLINE int64_t gather_checked(char* out, const char* table, const int64_t* index, int64_t n,
-                                      int64_t length) {
+                                      int64_t length, Ahead ahead) {
   constexpr int64_t kItem = sizeof(T);
   for (int64_t i = 0; i < n; ++i) {
+    if (i % 16 == 0) prefetch(ahead, i);
     int64_t v = index[i];
     v += v < 0 ? length : 0;
     if (static_cast<uint64_t>(v) >= static_cast<uint64_t>(length)) return i;
     store<T>(out + i * kItem, load<T>(table + v * kItem));
   }
   return n;
+}
+
+// Copies a row; brings the one at `next` into the caches. memcpy() is slower for a few thousand
+// bytes: there it uses an instruction that takes long to start.
+PHINTYS_INLINE void copy_row(char* to, const char* from, int64_t bytes, const char* next) {
+  int64_t i = 0;
+  for (; i + 64 <= bytes; i += 64) {
+    __builtin_prefetch(next + i);
+    memcpy(to + i, from + i, 64);
+  }
+  memcpy(to + i, from + i, static_cast<size_t>(bytes - i));
 }
 
 // Rows of a size known when compiled, or of `bytes`.
@@ -342,28 +382,40 @@ void gather_items(char* out, const char* base, const int64_t* offsets, int64_t n
   with_item(item, [&]<class T>(T) { gather<T>(out, base, offsets, n); });
 }
 
+void gather_shared(char* out, const char* base, const uint32_t* offsets, int64_t n, size_t item,
+                   Ahead ahead) {
+  with_item(item, [&]<class T>(T) { gather_pairs<T>(out, base, offsets, n, ahead); });
+}
+
 int64_t gather_indexed(char* out, const char* table, const int64_t* index, int64_t n,
-                       int64_t length, size_t item) {
+                       int64_t length, size_t item, Ahead ahead) {
   int64_t i = 0;
 #if defined(PHINTYS_MOVE_AVX512)
-  // Here gathers do pay: indices need not pass through memory.
+  // Here gathers do pay: indices need not pass through memory, and whole lines are stored, of which
+  // many more than of single items can wait for memory.
   const __m512i end = _mm512_set1_epi64(length);
-  for (; i + 8 <= n; i += 8) {
-    __m512i v = _mm512_loadu_si512(index + i);
+  for (; i + 16 <= n; i += 16) {
+    prefetch(ahead, i);
+    __m512i v = _mm512_loadu_si512(index + i), w = _mm512_loadu_si512(index + i + 8);
     v = _mm512_mask_add_epi64(v, _mm512_movepi64_mask(v), v, end);
-    if (_mm512_cmpge_epu64_mask(v, end)) break;
+    w = _mm512_mask_add_epi64(w, _mm512_movepi64_mask(w), w, end);
+    if (_mm512_cmpge_epu64_mask(v, end) | _mm512_cmpge_epu64_mask(w, end)) break;
     if (item == 8) {
       _mm512_storeu_si512(out + i * 8, _mm512_i64gather_epi64(v, table, 8));
+      _mm512_storeu_si512(out + i * 8 + 64, _mm512_i64gather_epi64(w, table, 8));
     } else {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i * 4),
-                          _mm512_i64gather_epi32(v, table, 4));
+      const __m256i a = _mm512_i64gather_epi32(v, table, 4);
+      const __m256i b = _mm512_i64gather_epi32(w, table, 4);
+      _mm512_storeu_si512(out + i * 4, _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1));
     }
   }
+  ahead.step = 0;
 #endif
   const int64_t size = static_cast<int64_t>(item);
-  return i + (item == 8
-                  ? gather_checked<uint64_t>(out + i * size, table, index + i, n - i, length)
-                  : gather_checked<uint32_t>(out + i * size, table, index + i, n - i, length));
+  return i +
+         (item == 8
+              ? gather_checked<uint64_t>(out + i * size, table, index + i, n - i, length, ahead)
+              : gather_checked<uint32_t>(out + i * size, table, index + i, n - i, length, ahead));
 }
 
 bool all_in_range(const int64_t* index, int64_t n, int64_t length) {
@@ -392,7 +444,12 @@ void gather_rows(char* out, const char* base, const int64_t* offsets, int64_t n,
     case 256:
       return rows_of<256>(out, base, offsets, n, bytes);
     default:
-      return rows_of<0>(out, base, offsets, n, bytes);
+      break;
+  }
+  if (bytes < 64 || bytes > kLongRow) return rows_of<0>(out, base, offsets, n, bytes);
+  for (int64_t i = 0; i < n; ++i) {
+    const char* const next = base + offsets[i + 1 < n ? i + 1 : i];
+    copy_row(out + i * bytes, base + offsets[i], bytes, next);
   }
 }
 
