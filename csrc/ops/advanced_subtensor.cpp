@@ -107,7 +107,8 @@ void gather(std::span<const TensorView> inputs, int64_t axis, const TensorView& 
   gather_positions(AxisGroups(x, axis, static_cast<int64_t>(indices.size())), positions, out.data);
 }
 
-void scatter(std::span<const TensorView> inputs, int64_t axis, bool set, const TensorView& out) {
+void scatter(PerformContext& context, std::span<const TensorView> inputs, int64_t axis, bool set,
+             const TensorView& out) {
   const TensorView& x = inputs[0];
   const auto indices = inputs.subspan(2);
   const Dims common = broadcast_indices(indices);
@@ -118,10 +119,14 @@ void scatter(std::span<const TensorView> inputs, int64_t axis, bool set, const T
   }
   const IndexedPositions positions(out, indices, axis, common);
   positions.validate();  // before anything is overwritten
-  if (out.data != x.data) copy_parallel(out, x);
   const OwnedView y = broadcast_view(inputs[1], region.data(), static_cast<int>(region.size()));
-  scatter_positions(AxisGroups(out, axis, static_cast<int64_t>(indices.size())), positions,
-                    y.view(), set);
+  const int64_t count = static_cast<int64_t>(indices.size());
+  if (const size_t bytes = scatter_copying_bytes(x, out, axis, count, positions.size())) {
+    scatter_copying(x, out, axis, count, positions, y.view(), set, context.scratch(bytes));
+    return;
+  }
+  if (out.data != x.data) copy_parallel(out, x);
+  scatter_positions(AxisGroups(out, axis, count), positions, y.view(), set);
 }
 
 std::vector<Var> gather_grad(const GradArgs& args, int64_t axis) {
@@ -207,9 +212,9 @@ void AdvancedIncSubtensor1::layout(std::span<const TensorView> inputs,
                                    std::span<Layout> outputs) const {
   own_layout(outputs[0], inputs[0].shape, inputs[0].ndim);
 }
-void AdvancedIncSubtensor1::perform(PerformContext&, std::span<const TensorView> inputs,
+void AdvancedIncSubtensor1::perform(PerformContext& context, std::span<const TensorView> inputs,
                                     std::span<const TensorView> outputs) const {
-  scatter(inputs, 0, set, outputs[0]);
+  scatter(context, inputs, 0, set, outputs[0]);
 }
 
 // --- AdvancedSubtensor --------------------------------------------------------------------------
@@ -261,9 +266,9 @@ void AdvancedIncSubtensor::layout(std::span<const TensorView> inputs,
                                   std::span<Layout> outputs) const {
   own_layout(outputs[0], inputs[0].shape, inputs[0].ndim);
 }
-void AdvancedIncSubtensor::perform(PerformContext&, std::span<const TensorView> inputs,
+void AdvancedIncSubtensor::perform(PerformContext& context, std::span<const TensorView> inputs,
                                    std::span<const TensorView> outputs) const {
-  scatter(inputs, axis, set, outputs[0]);
+  scatter(context, inputs, axis, set, outputs[0]);
 }
 
 // --- building -----------------------------------------------------------------------------------

@@ -518,8 +518,146 @@ void scatter_positions(const AxisGroups& x, const Positions& positions, const Te
   }
   int64_t extent = block;
   for (int i = 0; i < x.span; ++i) extent += (x.indexed_shape[i] - 1) * x.indexed_strides[i];
-  parallel_ranges(extent, ceil_div(extent, 8),
+  // Every part looks at all positions: no more parts than are of use.
+  const int64_t parts = num_threads() == 1 ? 1 : 8;
+  parallel_ranges(extent, ceil_div(extent, parts),
                   [&](int64_t low, int64_t high) { work.rows(0, 1, low, high); });
+}
+
+// --- copying and scattering in one go -----------------------------------------------------------
+
+namespace {
+
+// For every row of an array, the positions that name it: the first, and for each the next one.
+struct RowLists {
+  int32_t *first, *next;
+
+  // In order of the positions; with `last` only the last of each row.
+  RowLists(const Positions& positions, int64_t rows, int64_t block, bool last, void* scratch)
+      : first(static_cast<int32_t*>(scratch)), next(first + rows) {
+    std::fill(first, first + rows, -1);
+    int64_t offsets[kPiece];
+    for (int64_t end = positions.size(); end > 0;) {
+      const int64_t begin = std::max<int64_t>(0, end - kPiece);
+      positions.fill(begin, end, offsets);
+      while (end > begin) {
+        int32_t& head = first[offsets[--end - begin] / block];
+        if (last && head >= 0) continue;
+        next[end] = head;
+        head = static_cast<int32_t>(end);
+      }
+    }
+  }
+};
+
+struct CopyingScatter {
+  const char* x;
+  char* out;
+  TensorView y_before, y_common;
+  Blocks blocks;
+  bool set;
+  const RowLists& lists;
+  int64_t rows, block;
+  bool even = false;  // y's positions lie one `step` apart
+  int64_t step = 0;
+
+  const char* value(const char* values, int32_t position) const {
+    return values + (even ? position * step : offset_of(y_common, position));
+  }
+  void copy(int64_t first, int64_t last) const {
+    if (first == last) return;
+    const int64_t start = first * block;
+    PHINTYS_ISA_CALL(gather_rows)(out + start, x, &start, 1, (last - first) * block);
+  }
+  // `to` = a + b, block by block.
+  template <class T, class F>
+  void sum(char* to, const char* a, const char* b, const char* next, F&& sum_row) const {
+    sum_row(reinterpret_cast<T*>(to), reinterpret_cast<const T*>(a), reinterpret_cast<const T*>(b),
+            block / static_cast<int64_t>(sizeof(T)), reinterpret_cast<const T*>(next));
+  }
+  // Row `id` of those whose values begin at `values`; `following` is the position that comes after
+  // those of this row.
+  void change(int64_t row, int64_t id, const char* values, int32_t following) const {
+    char* const to = out + row * block;
+    int32_t at = lists.first[id];
+    if (set) return scatter_block(blocks, to, value(values, at), true);
+    const bool f64 = blocks.x.dtype == DType::f64, f32 = blocks.x.dtype == DType::f32;
+    if (!blocks.plain || !(f64 || f32)) {
+      copy(row, row + 1);
+      for (; at >= 0; at = lists.next[at]) scatter_block(blocks, to, value(values, at), false);
+      return;
+    }
+    for (const char* from = x + row * block; at >= 0; from = to) {
+      const int32_t then = lists.next[at];
+      const char* const b = value(values, at);
+      const char* const next = value(values, then >= 0 ? then : following);
+      if (f64) {
+        sum<double>(to, from, b, next, PHINTYS_ISA_CALL(sum_row_f64));
+      } else {
+        sum<float>(to, from, b, next, PHINTYS_ISA_CALL(sum_row_f32));
+      }
+      at = then;
+    }
+  }
+  void run(int64_t begin, int64_t end) const {
+    for (int64_t row = begin; row < end;) {
+      const int64_t outer = row / rows, stop = std::min(end, (outer + 1) * rows);
+      const char* const values = y_before.data + offset_of(y_before, outer);
+      const int32_t* const first = lists.first - outer * rows;
+      int64_t copied = row;
+      while (row < stop && first[row] < 0) ++row;
+      while (row < stop) {
+        copy(copied, row);
+        copied = row + 1;
+        int64_t after = copied;
+        while (after < stop && first[after] < 0) ++after;
+        change(row, row - outer * rows, values, first[after < stop ? after : row]);
+        row = after;
+      }
+      copy(copied, stop);
+    }
+  }
+};
+
+}  // namespace
+
+size_t scatter_copying_bytes(const TensorView& x, const TensorView& out, int64_t axis,
+                             int64_t count, int64_t positions) {
+  const AxisGroups groups(out, axis, count);
+  int64_t rows = 1;
+  for (int i = 0; i < groups.span; ++i) rows *= groups.indexed_shape[i];
+  const int64_t block = groups.after.size() * static_cast<int64_t>(item_size(out.dtype));
+  const bool worth =
+      block >= 64 && out.size() * static_cast<int64_t>(item_size(out.dtype)) > kTaskBytes;
+  if (out.data == x.data || !worth || !x.contiguous() || !out.contiguous()) return 0;
+  if (rows > INT32_MAX || positions > INT32_MAX) return 0;
+  // Many values for each row are better read in their own order, while the rows stay in the caches.
+  if (positions > 4 * rows) return 0;
+  return static_cast<size_t>(rows + positions) * sizeof(int32_t);
+}
+
+void scatter_copying(const TensorView& x, const TensorView& out, int64_t axis, int64_t count,
+                     const Positions& positions, const TensorView& y, bool set, void* scratch) {
+  const AxisGroups groups(out, axis, count);
+  const int64_t outer = groups.before.size(), size = groups.after.size();
+  const int64_t block = size * static_cast<int64_t>(item_size(out.dtype));
+  const int64_t total = out.size() / size, rows = total / outer;
+  const int before = groups.before.ndim, head = y.ndim - before - groups.after.ndim;
+  const RowLists lists(positions, rows, block, set, scratch);
+  const TensorView y_after{y.data, y.dtype, groups.after.ndim, groups.after.shape,
+                           y.strides + before + head};
+  CopyingScatter work{x.data,
+                      out.data,
+                      {y.data, y.dtype, before, y.shape, y.strides},
+                      {y.data, y.dtype, head, y.shape + before, y.strides + before},
+                      {groups.after, y_after, y_after.contiguous()},
+                      set,
+                      lists,
+                      rows,
+                      block};
+  work.even = single_stride(work.y_common, &work.step);
+  parallel_ranges(total, std::max<int64_t>(1, kTaskBytes / block),
+                  [&](int64_t begin, int64_t end) { work.run(begin, end); });
 }
 
 }  // namespace phintys

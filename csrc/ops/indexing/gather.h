@@ -96,6 +96,13 @@ void gather_positions(const AxisGroups& x, const Positions& positions, char* out
 void scatter_positions(const AxisGroups& x, const Positions& positions, const TensorView& y,
                        bool set);
 
+// Bytes of scratch for scatter_copying; 0 where a copy and scatter_positions are better.
+size_t scatter_copying_bytes(const TensorView& x, const TensorView& out, int64_t axis,
+                             int64_t count, int64_t positions);
+// out = x, changed as by scatter_positions, each row being read and written once; both in C order.
+void scatter_copying(const TensorView& x, const TensorView& out, int64_t axis, int64_t count,
+                     const Positions& positions, const TensorView& y, bool set, void* scratch);
+
 // base[offsets[i]] = or += the elements of `y`, in C order, from its `first` on, for i < n.
 void scatter_values(char* base, const int64_t* offsets, const TensorView& y, int64_t first,
                     int64_t n, bool set);

@@ -69,6 +69,9 @@ struct Ahead {
   /* Rows of `n` numbers added: to[i] += from[i]. */                                               \
   void add_row_f32(float* to, const float* from, int64_t n);                                       \
   void add_row_f64(double* to, const double* from, int64_t n);                                     \
+  /* to[i] = a[i] + b[i], where `to` may be a; brings `next`, a row like b, into the caches. */    \
+  void sum_row_f32(float* to, const float* a, const float* b, int64_t n, const float* next);       \
+  void sum_row_f64(double* to, const double* a, const double* b, int64_t n, const double* next);   \
   }
 PHINTYS_EACH_ISA(PHINTYS_DECLARE)
 #undef PHINTYS_DECLARE

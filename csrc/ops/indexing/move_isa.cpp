@@ -11,7 +11,7 @@
 #define PHINTYS_MOVE_AVX512 1
 #endif
 
-#include "kernels/simd/vec_types.h"
+#include "kernels/simd/vec.h"
 
 namespace phintys::PHINTYS_ISA {
 
@@ -302,6 +302,20 @@ PHINTYS_INLINE void rows_of(char* out, const char* base, const int64_t* offsets,
   }
 }
 
+template <class V>
+PHINTYS_INLINE void sum_row(elem_of<V>* to, const elem_of<V>* a, const elem_of<V>* b, int64_t n,
+                            const elem_of<V>* next) {
+  constexpr int64_t kLine = 64 / sizeof(elem_of<V>);
+  int64_t i = 0;
+  for (; i + kLine <= n; i += kLine) {
+    __builtin_prefetch(next + i);
+    for (int64_t k = i; k < i + kLine; k += V::lanes) {
+      (V::load(a + k) + V::load(b + k)).store(to + k);
+    }
+  }
+  for (; i < n; ++i) to[i] = a[i] + b[i];
+}
+
 template <class T>
 PHINTYS_INLINE void scatter_add(char* base, const int64_t* offsets, const char* in, int64_t step,
                                 int64_t n) {
@@ -472,6 +486,12 @@ void add_row_f32(float* to, const float* from, int64_t n) {
 }
 void add_row_f64(double* to, const double* from, int64_t n) {
   for (int64_t i = 0; i < n; ++i) to[i] += from[i];
+}
+void sum_row_f32(float* to, const float* a, const float* b, int64_t n, const float* next) {
+  sum_row<VF32>(to, a, b, n, next);
+}
+void sum_row_f64(double* to, const double* a, const double* b, int64_t n, const double* next) {
+  sum_row<VF64>(to, a, b, n, next);
 }
 
 }  // namespace phintys::PHINTYS_ISA
