@@ -628,7 +628,7 @@ size_t scatter_copying_bytes(const TensorView& x, const TensorView& out, int64_t
   for (int i = 0; i < groups.span; ++i) rows *= groups.indexed_shape[i];
   const int64_t block = groups.after.size() * static_cast<int64_t>(item_size(out.dtype));
   const bool worth =
-      block >= 64 && out.size() * static_cast<int64_t>(item_size(out.dtype)) > kTaskBytes;
+      block >= 1024 && out.size() * static_cast<int64_t>(item_size(out.dtype)) > kTaskBytes;
   if (out.data == x.data || !worth || !x.contiguous() || !out.contiguous()) return 0;
   if (rows > INT32_MAX || positions > INT32_MAX) return 0;
   // Many values for each row are better read in their own order, while the rows stay in the caches.

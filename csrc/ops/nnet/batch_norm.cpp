@@ -78,13 +78,23 @@ BatchNormWork work_for(Kept axes, const TensorView& x) {
   return work;
 }
 
+// True iff the result should be stored past the caches. Its columns are stored in short stretches,
+// for which the caches would have to fetch lines all over the result and give up those of x.
+bool past_caches(const BatchNormWork& w, const char* result) {
+  constexpr int64_t kLine = 64, kLarge = int64_t{4} << 20;
+  const int64_t item = static_cast<int64_t>(item_size(w.dtype));
+  return w.outer * w.channels * w.inner * item >= kLarge && w.inner == 1 &&
+         w.channels * item % kLine == 0 && reinterpret_cast<uintptr_t>(result) % kLine == 0;
+}
+
 // f(begin, end) on ranges of channels.
 template <class F>
 void for_channels(const BatchNormWork& w, F&& f) {
   const int64_t each = std::max<int64_t>(1, w.outer * w.inner);
   int64_t grain = std::max<int64_t>(1, 16384 / each);
-  // Where vectors hold channels, a chunk has whole cache lines of them.
-  if (w.inner == 1) grain = (grain + kBatchNormColumns - 1) / kBatchNormColumns * kBatchNormColumns;
+  // Where vectors hold channels, a chunk has whole strips of them.
+  const int64_t strip = kBatchNormStrip / static_cast<int64_t>(item_size(w.dtype));
+  if (w.inner == 1) grain = (grain + strip - 1) / strip * strip;
   parallel_ranges(w.channels, grain, f);
 }
 
@@ -162,6 +172,7 @@ void BatchNorm::perform(PerformContext& context, std::span<const TensorView> inp
   work.mean = outputs[1].data;
   work.inv_std = outputs[2].data;
   work.var = outputs[3].data;
+  work.past_caches = past_caches(work, work.y);
   auto* const kernel = PHINTYS_ISA_CALL(batch_norm_channels);
   for_channels(work, [&](int64_t begin, int64_t end) { kernel(work, begin, end); });
 }
@@ -236,6 +247,7 @@ void BatchNormGrad::perform(PerformContext& context, std::span<const TensorView>
   work.gx = outputs[0].data;
   work.ggamma = outputs[1].data;
   work.gbeta = outputs[2].data;
+  work.past_caches = past_caches(work, work.gx);
   auto* const kernel = PHINTYS_ISA_CALL(batch_norm_grad_channels);
   for_channels(work, [&](int64_t begin, int64_t end) { kernel(work, begin, end); });
 }
@@ -283,6 +295,7 @@ void ScaleChannels::perform(PerformContext& context, std::span<const TensorView>
   work.gamma = contiguous(inputs[2]);
   work.beta = contiguous(inputs[3]);
   work.y = outputs[0].data;
+  work.past_caches = past_caches(work, work.y);
   const int64_t row = std::max<int64_t>(1, work.channels * work.inner);
   auto* const kernel = PHINTYS_ISA_CALL(scale_channel_rows);
   parallel_ranges(work.outer, std::max<int64_t>(1, 32768 / row),

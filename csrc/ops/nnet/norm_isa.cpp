@@ -197,10 +197,16 @@ PHINTYS_INLINE void sum_columns(int64_t rows, V (&total)[kNumber], F&& term) {
   }
 }
 
-// Four vectors side by side: a stretch of every row is read at once.
+// Several vectors side by side: a stretch of every row is read at once. Long ones pay, as the next
+// stretch is in another page; as many as there are registers for.
 template <class V, class F>
 PHINTYS_INLINE void for_columns(int64_t begin, int64_t end, F&& f) {
   int64_t c = begin;
+  if constexpr (PHINTYS_SIMD_BYTES == 64) {
+    for (; c + 8 * V::lanes <= end; c += 8 * V::lanes) {
+      f.template operator()<8>(c, WholeVector<V>{});
+    }
+  }
   for (; c + 4 * V::lanes <= end; c += 4 * V::lanes) {
     f.template operator()<4>(c, WholeVector<V>{});
   }
@@ -208,17 +214,42 @@ PHINTYS_INLINE void for_columns(int64_t begin, int64_t end, F&& f) {
   if (c < end) f.template operator()<1>(c, PartVector<V>{static_cast<int>(end - c)});
 }
 
+// Brings a stretch of `bytes` bytes some rows further on into the caches: processors do not foresee
+// steps that are this long.
+template <class T>
+PHINTYS_INLINE void prefetch_rows(const T* at, int64_t step, int64_t bytes) {
+  constexpr int64_t kRows = 8;
+  const char* const next = reinterpret_cast<const char*>(at + kRows * step);
+  for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(next + b);
+}
+
+template <class V, int kNumber, class F>
+PHINTYS_INLINE void scale_columns(const BatchNormWork& w, int64_t first, F f,
+                                  const V (&mean)[kNumber], const V (&scale)[kNumber],
+                                  const V (&shift)[kNumber], bool past_caches) {
+  using T = elem_of<V>;
+  for (int64_t r = 0; r < w.outer; ++r) {
+    const T* const x = in<T>(w.x) + r * w.channels + first;
+    T* const y = to<T>(w.y) + r * w.channels + first;
+    for (int k = 0; k < kNumber; ++k) {
+      const V v = (f.load(x + k * V::lanes) - mean[k]) * scale[k] + shift[k];
+      past_caches ? f.stream(y + k * V::lanes, v) : f.store(y + k * V::lanes, v);
+    }
+  }
+}
+
 template <class V>
 void batch_norm_columns(const BatchNormWork& w, int64_t begin, int64_t end) {
   using T = elem_of<V>;
   const T* const x = in<T>(w.x);
-  T* const y = to<T>(w.y);
   const int64_t step = w.channels;
   const V count = V::broadcast(static_cast<T>(w.outer));
   for_columns<V>(begin, end, [&]<int kNumber>(int64_t first, auto f) {
     V mean[kNumber], scale[kNumber], shift[kNumber];
     sum_columns<V, kNumber>(w.outer, mean, [&](int64_t r, int k) {
-      return f.load(x + r * step + first + k * V::lanes);
+      const T* const at = x + r * step + first + k * V::lanes;
+      prefetch_rows(at, step, V::lanes * static_cast<int64_t>(sizeof(T)));
+      return f.load(at);
     });
     for (int k = 0; k < kNumber; ++k) mean[k] = mean[k] / count;
     sum_columns<V, kNumber>(w.outer, scale, [&](int64_t r, int k) {
@@ -235,13 +266,13 @@ void batch_norm_columns(const BatchNormWork& w, int64_t begin, int64_t end) {
       scale[k] = inv_std * f.load(in<T>(w.gamma) + c);
       shift[k] = f.load(in<T>(w.beta) + c);
     }
-    for (int64_t r = 0; r < w.outer; ++r) {
-      for (int k = 0; k < kNumber; ++k) {
-        const int64_t at = r * step + first + k * V::lanes;
-        f.store(y + at, (f.load(x + at) - mean[k]) * scale[k] + shift[k]);
-      }
+    if (w.past_caches) {
+      scale_columns<V, kNumber>(w, first, f, mean, scale, shift, true);
+    } else {
+      scale_columns<V, kNumber>(w, first, f, mean, scale, shift, false);
     }
   });
+  if (w.past_caches) stream_fence();
 }
 
 template <class V>
@@ -263,6 +294,8 @@ void batch_norm_grad_columns(const BatchNormWork& w, int64_t begin, int64_t end)
       for (int64_t i = r; i < end; ++i) {
         for (int k = 0; k < kNumber; ++k) {
           const int64_t at = i * step + first + k * V::lanes;
+          prefetch_rows(x + at, step, V::lanes * static_cast<int64_t>(sizeof(T)));
+          prefetch_rows(gy + at, step, V::lanes * static_cast<int64_t>(sizeof(T)));
           const V g = f.load(gy + at);
           p[k] += g;
           q[k] += g * (f.load(x + at) - mean[k]);
@@ -283,14 +316,22 @@ void batch_norm_grad_columns(const BatchNormWork& w, int64_t begin, int64_t end)
       plain[k] = plain[k] / count;
       scaled[k] = dot / count * inv_std;
     }
-    for (int64_t r = 0; r < w.outer; ++r) {
-      for (int k = 0; k < kNumber; ++k) {
-        const int64_t at = r * step + first + k * V::lanes;
-        const V z = f.load(x + at) - mean[k];
-        f.store(gx + at, ((f.load(gy + at) - plain[k]) - z * scaled[k]) * factor[k]);
+    auto write = [&](auto put) {
+      for (int64_t r = 0; r < w.outer; ++r) {
+        for (int k = 0; k < kNumber; ++k) {
+          const int64_t at = r * step + first + k * V::lanes;
+          const V z = f.load(x + at) - mean[k];
+          put(gx + at, ((f.load(gy + at) - plain[k]) - z * scaled[k]) * factor[k]);
+        }
       }
+    };
+    if (w.past_caches) {
+      write([&](T* p, V v) { f.stream(p, v); });
+    } else {
+      write([&](T* p, V v) { f.store(p, v); });
     }
   });
+  if (w.past_caches) stream_fence();
 }
 
 // ---- (x - mean) * gamma + beta with given vectors

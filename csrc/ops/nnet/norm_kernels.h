@@ -26,12 +26,13 @@ struct BatchNormWork {
   double eps = 0;
   const char *x = nullptr, *gamma = nullptr, *beta = nullptr;
   const char* gy = nullptr;
+  bool past_caches = false;  // how y or gx is stored: it is large, and rows are whole cache lines
   char *y = nullptr, *mean = nullptr, *inv_std = nullptr, *var = nullptr;
   char *gx = nullptr, *ggamma = nullptr, *gbeta = nullptr;
 };
 
-// Channels that one step of the kernels takes where inner is 1: a multiple of this.
-inline constexpr int64_t kBatchNormColumns = 64;
+// Bytes of a row that one step of the kernels takes where inner is 1: a multiple of this.
+inline constexpr int64_t kBatchNormStrip = 512;
 
 #define PHINTYS_DECLARE(isa)                                                                     \
   namespace isa {                                                                                \

@@ -11,6 +11,24 @@ template <class V>
 struct WholeVector {
   PHINTYS_INLINE V load(const elem_of<V>* p) const { return V::load(p); }
   PHINTYS_INLINE void store(elem_of<V>* p, V v) const { v.store(p); }
+  // Past the caches, to an address that is a multiple of the vector's size.
+  PHINTYS_INLINE void stream(elem_of<V>* p, V v) const {
+#if defined(PHINTYS_SIMD_AVX512)
+    if constexpr (sizeof(elem_of<V>) == 4) {
+      __builtin_ia32_movntps512(p, v.v);
+    } else {
+      __builtin_ia32_movntpd512(p, v.v);
+    }
+#elif defined(PHINTYS_SIMD_AVX2)
+    if constexpr (sizeof(elem_of<V>) == 4) {
+      __builtin_ia32_movntps256(p, v.v);
+    } else {
+      __builtin_ia32_movntpd256(p, v.v);
+    }
+#else
+    v.store(p);
+#endif
+  }
   // v, with 0 (or `other`) in lanes that the row does not have.
   PHINTYS_INLINE V only(V v) const { return v; }
   PHINTYS_INLINE V only(V v, V) const { return v; }
@@ -48,6 +66,7 @@ struct PartVector {
     for (int i = 0; i < n; ++i) p[i] = values[i];
 #endif
   }
+  PHINTYS_INLINE void stream(E* p, V v) const { store(p, v); }
   PHINTYS_INLINE V only(V v) const { return only(v, V::broadcast(0)); }
   PHINTYS_INLINE V only(V v, V other) const {
     E numbers[V::lanes];
@@ -66,6 +85,13 @@ struct PartVector {
   }
 #endif
 };
+
+// After stream(), before others look.
+PHINTYS_INLINE void stream_fence() {
+#if defined(PHINTYS_SIMD_AVX512) || defined(PHINTYS_SIMD_AVX2)
+  __builtin_ia32_sfence();
+#endif
+}
 
 // f(i, form) for the vectors of n elements.
 template <class V, class F>
