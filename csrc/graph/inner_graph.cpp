@@ -50,13 +50,12 @@ Ref<const InnerGraph> InnerGraph::make(std::span<const Var> inputs, std::span<co
     map[v.get()] = fresh.back();
   }
   std::vector<Var> results = clone_graph(outputs, map);
+  IdMap<bool> known(fresh.size());
+  for (const Var& v : fresh) known.insert(v->id(), true);
   for (const Var& leaf : graph_inputs(results, fresh)) {
-    if (leaf->is_constant()) continue;
-    bool known = false;
-    for (const Var& v : fresh) known = known || v == leaf;
-    if (!known)
-      fail(ErrorKind::missing_input,
-           "a graph inside an op is missing an input: ", to_string(*leaf));
+    if (!leaf->is_constant() && !known.contains(leaf->id()))
+      fail(ErrorKind::missing_input, "a graph inside an op is missing an input: ",
+           to_string(*leaf));
   }
   return Ref<const InnerGraph>(new InnerGraph(std::move(fresh), std::move(results)));
 }

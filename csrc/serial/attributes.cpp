@@ -71,7 +71,7 @@ class ListReader final : public AttrReader {
   std::vector<bool> used_;
 };
 
-AttrValue read_value(ByteReader& in) {
+AttrValue read_value(ByteReader& in, const ReadGraph& read_graph) {
   const uint8_t tag = in.u8();
   switch (static_cast<AttrTag>(tag)) {
     case AttrTag::boolean: {
@@ -95,12 +95,15 @@ AttrValue read_value(ByteReader& in) {
       if (v >= kNumDTypes) in.bad("there is no dtype number ", int{v});
       return static_cast<DType>(v);
     }
+    case AttrTag::graph:
+      return read_graph(in);
   }
   in.bad("there is no attribute tag ", int{tag});
 }
 
 struct ValueWriter {
   ByteWriter& out;
+  const WriteGraph& write_graph;
   void tag(AttrTag t) { out.u8(static_cast<uint8_t>(t)); }
   void operator()(bool v) {
     tag(AttrTag::boolean);
@@ -127,8 +130,10 @@ struct ValueWriter {
     tag(AttrTag::dtype);
     out.u8(static_cast<uint8_t>(v));
   }
-  void operator()(const Ref<const InnerGraph>&) {
-    fail(ErrorKind::not_implemented, "a loop cannot be saved yet");
+  void operator()(const Ref<const InnerGraph>& v) {
+    PHINTYS_CHECK(v, "an op without its graph");
+    tag(AttrTag::graph);
+    write_graph(out, *v);
   }
 };
 
@@ -141,22 +146,22 @@ AttrList attributes_of(const Op& op) {
   return attrs;
 }
 
-void write_attributes(ByteWriter& out, const AttrList& attrs) {
+void write_attributes(ByteWriter& out, const AttrList& attrs, const WriteGraph& write_graph) {
   out.count(attrs.size());
   for (const Attr& attr : attrs) {
     out.string(attr.name);
-    std::visit(ValueWriter{out}, attr.value);
+    std::visit(ValueWriter{out, write_graph}, attr.value);
   }
 }
 
-AttrList read_attributes(ByteReader& in) {
+AttrList read_attributes(ByteReader& in, const ReadGraph& read_graph) {
   // A record is at least an empty name, a tag and one byte.
   const uint32_t n = in.count(6, "attributes");
   AttrList attrs;
   attrs.reserve(n);
   for (uint32_t i = 0; i < n; ++i) {
     std::string name = in.string("attribute name");
-    attrs.push_back({std::move(name), read_value(in)});
+    attrs.push_back({std::move(name), read_value(in, read_graph)});
   }
   return attrs;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -21,9 +22,13 @@ struct Attr {
 };
 using AttrList = std::vector<Attr>;
 
+// What follows the tag of a graph: the writer and the reader of files know its operators.
+using WriteGraph = std::function<void(ByteWriter&, const InnerGraph&)>;
+using ReadGraph = std::function<Ref<const InnerGraph>(ByteReader&)>;
+
 AttrList attributes_of(const Op& op);
-void write_attributes(ByteWriter& out, const AttrList& attrs);
-AttrList read_attributes(ByteReader& in);
+void write_attributes(ByteWriter& out, const AttrList& attrs, const WriteGraph& write_graph);
+AttrList read_attributes(ByteReader& in, const ReadGraph& read_graph);
 
 // Makes an op from a list. Throws Error(bad_file) if an attribute is missing, has the wrong type
 // or is left over.

@@ -17,7 +17,10 @@ static_assert(std::endian::native == std::endian::little,
 
 // The first byte is not ASCII and the line ends show a transfer in text mode, as in PNG.
 inline constexpr unsigned char kMagic[8] = {0x89, 'P', 'H', 'Y', '\r', '\n', 0x1a, '\n'};
-inline constexpr uint32_t kFormatVersion = 1;
+// Files are written as the oldest version that can express them.
+inline constexpr uint32_t kFormatVersion = 2;         // the newest
+inline constexpr uint32_t kFormatVersionPlain = 1;    // without graphs inside operators
+inline constexpr uint32_t kFormatVersionGraphs = 2;   // with
 
 inline constexpr size_t kHeaderBytes = 64;
 inline constexpr size_t kSectionEntryBytes = 32;
@@ -38,8 +41,14 @@ enum class AttrTag : uint8_t {
   real = 3,
   text = 4,
   integers = 5,
-  dtype = 6
+  dtype = 6,
+  graph = 7  // since version 2
 };
+
+// How deep graphs inside operators lie in one another, and how many nodes there are if every use of
+// an operator counts the nodes inside it again: what works on them takes that long.
+inline constexpr uint32_t kMaxGraphDepth = 32;
+inline constexpr uint64_t kMaxInnerNodes = uint64_t{1} << 22;
 
 // Flags of an input.
 inline constexpr uint8_t kInputHasDefault = 1;

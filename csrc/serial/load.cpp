@@ -66,6 +66,13 @@ class Loader {
   void read_ops(ByteReader& in);
   void read_constants(ByteReader& in);
   void read_shared(ByteReader& in);
+  Ref<const InnerGraph> read_inner(ByteReader& in);
+  struct OpRecord {
+    Ref<const Op> op;
+    uint32_t depth = 0;        // of graphs inside it
+    uint64_t inner_nodes = 0;  // in those graphs, with those of their own operators
+  };
+  void use_op(ByteReader& in, const OpRecord& record);
   void read_node(ByteReader& in, uint32_t number);
   void read_outputs(ByteReader& in);
   void read_updates(ByteReader& in);
@@ -85,8 +92,12 @@ class Loader {
 
   BuildSpec build_;
   std::vector<uint32_t> files_{0};
-  std::vector<Ref<const Op>> ops_;
-  std::vector<Var> vars_;
+  std::vector<OpRecord> ops_;
+  std::vector<Var> vars_;  // of the graph that is being read
+  // Of the graph that is being read: depth and nodes of the operators that it uses.
+  uint32_t depth_ = 0;
+  uint64_t inner_nodes_ = 0;
+  uint32_t version_ = 0;
 };
 
 // --- the container ---------------------------------------------------------------------------
@@ -101,11 +112,11 @@ void Loader::read_header() {
     bad("it does not begin as one");
   }
   ByteReader in(std::span<const std::byte>(raw).subspan(sizeof kMagic), "header");
-  const uint32_t version = in.u32();
-  if (version != kFormatVersion) {
-    fail(ErrorKind::bad_file, "this saved function has format version ", version,
-         "; this version of Phintys reads version ", kFormatVersion,
-         version > kFormatVersion ? ": use a newer Phintys" : "");
+  version_ = in.u32();
+  if (version_ == 0 || version_ > kFormatVersion) {
+    fail(ErrorKind::bad_file, "this saved function has format version ", version_,
+         "; this version of Phintys reads versions 1 to ", kFormatVersion,
+         version_ > kFormatVersion ? ": use a newer Phintys" : "");
   }
   const uint32_t n_sections = in.u32();
   const uint64_t file_bytes = in.u64();
@@ -322,9 +333,12 @@ void Loader::read_ops(ByteReader& in) {
     if (version == 0 || version > std::numeric_limits<int32_t>::max()) {
       in.bad("operator '", name, "' has version ", version);
     }
-    const AttrList attrs = read_attributes(in);
+    depth_ = 0;
+    inner_nodes_ = 0;
+    const AttrList attrs =
+        read_attributes(in, [this](ByteReader& from) { return read_inner(from); });
     try {
-      ops_.push_back(make_op(name, static_cast<int>(version), attrs));
+      ops_.push_back({make_op(name, static_cast<int>(version), attrs), depth_, inner_nodes_});
     } catch (const Error& e) {
       if (e.kind() == ErrorKind::bad_file || e.kind() == ErrorKind::memory) throw;
       if (e.kind() == ErrorKind::key) {
@@ -408,9 +422,49 @@ Ref<Apply> make_node(const Ref<const Op>& op, std::vector<Var> inputs,
   return node;
 }
 
+// A graph inside the operator that is being read. It uses operators that come before in the table,
+// so graphs lie inside one another without a circle, and reading them needs no recursion.
+Ref<const InnerGraph> Loader::read_inner(ByteReader& in) {
+  if (version_ < kFormatVersionGraphs) in.bad("format version ", version_, " has no inner graphs");
+  vars_.clear();
+  const uint32_t n_inputs = in.count(6, "inputs of an inner graph");
+  std::vector<Var> inputs, outputs;
+  for (uint32_t i = 0; i < n_inputs; ++i) {
+    const Type type = read_type(in);
+    add(make_variable(type, in.string("input name")));
+    inputs.push_back(vars_.back());
+  }
+  read_constants(in);
+  const uint32_t n_nodes = in.count(20, "nodes of an inner graph");
+  inner_nodes_ += n_nodes;
+  for (uint32_t i = 0; i < n_nodes; ++i) read_node(in, i);
+  depth_ = std::max(depth_, 1u);
+  if (depth_ > kMaxGraphDepth) {
+    in.bad("operators lie more than ", kMaxGraphDepth, " deep inside one another");
+  }
+  const uint32_t n_outputs = in.count(4, "outputs of an inner graph");
+  for (uint32_t i = 0; i < n_outputs; ++i) outputs.push_back(variable(in));
+  // The graph keeps clones of its own.
+  budget_.charge(vars_.size() * kVariableBytes + n_nodes * kNodeBytes);
+  vars_.clear();
+  try {
+    return InnerGraph::make(inputs, outputs);
+  } catch (const Error& e) {
+    if (e.kind() == ErrorKind::memory) throw;
+    in.bad("a graph inside an operator cannot be made: ", e.what());
+  }
+}
+
+void Loader::use_op(ByteReader& in, const OpRecord& record) {
+  depth_ = std::max(depth_, record.depth + 1);
+  inner_nodes_ += record.inner_nodes;
+  if (inner_nodes_ > kMaxInnerNodes) in.bad("the graphs inside operators are too large");
+}
+
 void Loader::read_node(ByteReader& in, uint32_t number) {
   const uint32_t op = in.u32();
   if (op >= ops_.size()) in.bad("node ", number, " has operator ", op, " of ", ops_.size());
+  use_op(in, ops_[op]);
   const SourceLoc loc = read_location(in);
   const uint32_t n_in = in.count(4, "operands");
   budget_.charge(kNodeBytes + n_in * kOperandBytes);
@@ -427,7 +481,7 @@ void Loader::read_node(ByteReader& in, uint32_t number) {
   }
   LocationScope scope(loc);
   try {
-    const Ref<Apply> node = make_node(ops_[op], std::move(inputs), stored);
+    const Ref<Apply> node = make_node(ops_[op].op, std::move(inputs), stored);
     if (static_cast<uint32_t>(node->nout()) != n_out) {
       bad("it has ", n_out, " results instead of ", node->nout());
     }
@@ -439,7 +493,7 @@ void Loader::read_node(ByteReader& in, uint32_t number) {
     }
   } catch (const Error& e) {
     if (e.kind() == ErrorKind::memory) throw;
-    fail(ErrorKind::bad_file, "node ", number, " of the saved function, ", ops_[op]->str(),
+    fail(ErrorKind::bad_file, "node ", number, " of the saved function, ", ops_[op].op->str(),
          ", cannot be made: ", e.what());
   }
 }
@@ -469,7 +523,10 @@ void Loader::read_updates(ByteReader& in) {
 
 void Loader::read_graph(ByteReader& in) {
   read_files(in);
+  const std::vector<Var> inputs = std::move(vars_);
   read_ops(in);
+  vars_ = inputs;
+  inner_nodes_ = 0;
   read_constants(in);
   read_shared(in);
   const uint32_t n = in.count(20, "nodes");

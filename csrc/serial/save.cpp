@@ -51,6 +51,24 @@ std::string_view public_name(std::string_view name) {
   return line ? base_name(name) : name;
 }
 
+class VariableNumbers {
+ public:
+  void add(const Variable* v) {
+    const size_t id = ids_.size();
+    if (id >= UINT32_MAX) fail(ErrorKind::overflow, "a graph this large cannot be saved");
+    ids_.emplace(v, static_cast<uint32_t>(id));
+  }
+  bool contains(const Variable* v) const { return ids_.contains(v); }
+  uint32_t of(const Variable* v) const {
+    const auto it = ids_.find(v);
+    PHINTYS_CHECK(it != ids_.end(), "not in the function's graph: ", to_string(*v));
+    return it->second;
+  }
+
+ private:
+  std::unordered_map<const Variable*, uint32_t> ids_;
+};
+
 class Writer {
  public:
   Writer(const runtime::Function& function, const Metadata& metadata)
@@ -63,14 +81,17 @@ class Writer {
   void see_leaf(const Variable* v, std::vector<bool>& shared_used);
   void write_meta();
   void write_graph();
-  void write_node(const Apply& node);
+  void write_constants(ByteWriter& out, const std::vector<const Variable*>& constants);
+  void write_node(ByteWriter& out, const Apply& node, VariableNumbers& ids);
+  void write_inner(ByteWriter& out, const InnerGraph& graph);
+  uint64_t see_inner(const AttrList& attrs);
+  static void count_inner(uint64_t& total, uint64_t more);
   void write_type(ByteWriter& out, const Type& type);
   void write_array(ByteWriter& out, const Array& array);
-  void write_location(SourceLoc loc);
-  uint32_t op_number(const Op& op);
+  void write_location(ByteWriter& out, SourceLoc loc);
+  uint32_t op_number(const Ref<const Op>& op);
+  uint32_t new_op(const Op& op, const AttrList& attrs, std::string_view record);
   uint32_t file_number(uint32_t file);
-  uint32_t id_of(const Variable* v) const;
-  void number(const Variable* v);
   std::string assemble();
 
   const runtime::Function& f_;
@@ -80,10 +101,15 @@ class Writer {
   std::vector<const Variable*> constants_;
   std::vector<size_t> shared_;        // indices into graph_.shared() of those that are saved
   std::vector<uint32_t> shared_pos_;  // and where each of graph_.shared() went
-  std::unordered_map<const Variable*, uint32_t> ids_;
+  VariableNumbers ids_;
 
   std::unordered_map<const Op*, uint32_t> op_by_address_;
   std::unordered_map<std::string, uint32_t> op_by_bytes_;
+  // Ops with graphs inside, by hash: their bytes tell where arrays lie, so they are never equal.
+  std::unordered_multimap<uint64_t, std::pair<Ref<const Op>, uint32_t>> op_with_graph_;
+  std::vector<uint64_t> inner_nodes_;  // of each operator, those of its inner operators included
+  uint32_t depth_ = 0;
+  bool has_graphs_ = false;
   std::unordered_map<uint32_t, uint32_t> files_;
   std::vector<uint32_t> file_list_;
   uint32_t n_ops_ = 0;
@@ -94,23 +120,11 @@ class Writer {
   uint64_t data_bytes_ = 0;
 };
 
-void Writer::number(const Variable* v) {
-  const size_t id = ids_.size();
-  if (id >= UINT32_MAX) fail(ErrorKind::overflow, "a graph this large cannot be saved");
-  ids_.emplace(v, static_cast<uint32_t>(id));
-}
-
-uint32_t Writer::id_of(const Variable* v) const {
-  const auto it = ids_.find(v);
-  PHINTYS_CHECK(it != ids_.end(), "not in the function's graph: ", to_string(*v));
-  return it->second;
-}
-
 void Writer::see_leaf(const Variable* v, std::vector<bool>& shared_used) {
   if (v->owner() || ids_.contains(v)) return;
   if (v->is_constant()) {
     constants_.push_back(v);
-    number(v);
+    ids_.add(v);
     return;
   }
   PHINTYS_CHECK(v->is_shared(), "a free variable in a function: ", to_string(*v));
@@ -124,7 +138,7 @@ void Writer::collect() {
   order_ = graph_.toposort();
   std::vector<bool> used(graph_.shared().size(), false);
   for (int i : f_.updated()) used[static_cast<size_t>(i)] = true;
-  for (const Var& v : graph_.inputs()) number(v.get());
+  for (const Var& v : graph_.inputs()) ids_.add(v.get());
   for (const Apply* node : order_) {
     for (const Var& v : node->inputs()) see_leaf(v.get(), used);
   }
@@ -134,7 +148,7 @@ void Writer::collect() {
     if (!used[i]) continue;
     shared_pos_[i] = static_cast<uint32_t>(shared_.size());
     shared_.push_back(i);
-    number(graph_.shared()[i].get());
+    ids_.add(graph_.shared()[i].get());
   }
 }
 
@@ -169,38 +183,116 @@ uint32_t Writer::file_number(uint32_t file) {
   return it->second;
 }
 
-void Writer::write_location(SourceLoc loc) {
-  body_.u32(file_number(loc.file));
-  body_.u32(loc ? loc.line : 0);
+void Writer::write_location(ByteWriter& out, SourceLoc loc) {
+  out.u32(file_number(loc.file));
+  out.u32(loc ? loc.line : 0);
 }
 
-// Equal ops share a number. Each is made again from its record once, so that a file that cannot be
-// loaded is never written.
-uint32_t Writer::op_number(const Op& op) {
-  if (auto it = op_by_address_.find(&op); it != op_by_address_.end()) return it->second;
-  const AttrList attrs = attributes_of(op);
-  ByteWriter record;
-  record.string(op.name());
-  record.u32(static_cast<uint32_t>(op.version()));
-  write_attributes(record, attrs);
-  const auto [it, fresh] = op_by_bytes_.try_emplace(record.bytes(), n_ops_);
-  if (fresh) {
-    bool same = false;
-    std::string why;
-    try {
-      same = make_op(op.name(), op.version(), attrs)->equal(op);
-    } catch (const Error& e) {
-      why = std::string(": ") + e.what();
-    }
-    if (!same) {
-      fail(ErrorKind::type, "a function with the operator ", op.str(),
-           " cannot be saved: only the library's own operators can", why);
-    }
-    ops_.bytes() += record.bytes();
-    ++n_ops_;
+// Equal ops share a number, which is greater than those of the ops in the graphs inside them.
+uint32_t Writer::op_number(const Ref<const Op>& op) {
+  if (auto it = op_by_address_.find(op.get()); it != op_by_address_.end()) return it->second;
+  const AttrList attrs = attributes_of(*op);
+  const bool with_graph = std::any_of(attrs.begin(), attrs.end(), [](const Attr& a) {
+    return std::holds_alternative<Ref<const InnerGraph>>(a.value);
+  });
+  const uint64_t hash = with_graph ? op->hash() : 0;
+  uint32_t number = UINT32_MAX;
+  if (with_graph) {
+    const auto [begin, end] = op_with_graph_.equal_range(hash);
+    for (auto it = begin; it != end; ++it)
+      if (it->second.first->equal(*op)) number = it->second.second;
   }
-  op_by_address_.emplace(&op, it->second);
-  return it->second;
+  if (number == UINT32_MAX) {
+    ByteWriter record;
+    record.string(op->name());
+    record.u32(static_cast<uint32_t>(op->version()));
+    const uint64_t inner = with_graph ? see_inner(attrs) : 0;
+    has_graphs_ = has_graphs_ || with_graph;
+    write_attributes(record, attrs,
+                     [this](ByteWriter& out, const InnerGraph& graph) { write_inner(out, graph); });
+    const auto known = op_by_bytes_.find(record.bytes());
+    if (known != op_by_bytes_.end()) {
+      number = known->second;
+    } else {
+      number = new_op(*op, attrs, record.bytes());
+      inner_nodes_.push_back(inner);
+    }
+    if (with_graph)
+      op_with_graph_.emplace(hash, std::pair(op, number));
+    else
+      op_by_bytes_.emplace(record.bytes(), number);
+  }
+  op_by_address_.emplace(op.get(), number);
+  return number;
+}
+
+// Made again from its record once, so that a file that cannot be loaded is never written.
+uint32_t Writer::new_op(const Op& op, const AttrList& attrs, std::string_view record) {
+  bool same = false;
+  std::string why;
+  try {
+    same = make_op(op.name(), op.version(), attrs)->equal(op);
+  } catch (const Error& e) {
+    why = std::string(": ") + e.what();
+  }
+  if (!same) {
+    fail(ErrorKind::type, "a function with the operator ", op.str(),
+         " cannot be saved: only the library's own operators can", why);
+  }
+  ops_.bytes() += record;
+  return n_ops_++;
+}
+
+// Numbers the operators in the graphs inside an operator, all of them before the first graph is
+// written: arrays lie in the order of their uses. Returns how many nodes the graphs have.
+uint64_t Writer::see_inner(const AttrList& attrs) {
+  if (depth_ == kMaxGraphDepth) {
+    fail(ErrorKind::value, "a function with operators more than ", kMaxGraphDepth,
+         " deep inside one another cannot be saved");
+  }
+  ++depth_;
+  uint64_t nodes = 0;
+  for (const Attr& a : attrs) {
+    const auto* graph = std::get_if<Ref<const InnerGraph>>(&a.value);
+    if (!graph) continue;
+    PHINTYS_CHECK(*graph, "an op without its graph");
+    for (const Apply* node : (*graph)->nodes())
+      count_inner(nodes, 1 + inner_nodes_[op_number(node->op_ref())]);
+  }
+  --depth_;
+  return nodes;
+}
+
+void Writer::count_inner(uint64_t& total, uint64_t more) {
+  total += more;
+  if (total > kMaxInnerNodes) {
+    fail(ErrorKind::overflow, "graphs inside operators are too large to be saved");
+  }
+}
+
+void Writer::write_inner(ByteWriter& out, const InnerGraph& graph) {
+  VariableNumbers ids;
+  out.count(graph.inputs().size());
+  for (const Var& v : graph.inputs()) {
+    write_type(out, v->type());
+    out.string(v->name.str());
+    ids.add(v.get());
+  }
+  std::vector<const Variable*> constants;
+  auto see = [&](const Variable* v) {
+    if (v->owner() || ids.contains(v)) return;
+    PHINTYS_CHECK(v->is_constant(), "a free variable inside an op: ", to_string(*v));
+    constants.push_back(v);
+    ids.add(v);
+  };
+  for (const Apply* node : graph.nodes())
+    for (const Var& v : node->inputs()) see(v.get());
+  for (const Var& v : graph.outputs()) see(v.get());
+  write_constants(out, constants);
+  out.count(graph.nodes().size());
+  for (const Apply* node : graph.nodes()) write_node(out, *node, ids);
+  out.count(graph.outputs().size());
+  for (const Var& v : graph.outputs()) out.u32(ids.of(v.get()));
 }
 
 void Writer::write_meta() {
@@ -241,45 +333,52 @@ void Writer::write_meta() {
   for (const auto& output : f_.outputs()) out.string(output.name);
 }
 
-void Writer::write_node(const Apply& node) {
-  body_.u32(op_number(node.op()));
-  write_location(node.loc);
-  body_.count(node.inputs().size());
-  for (const Var& v : node.inputs()) body_.u32(id_of(v.get()));
-  body_.count(static_cast<size_t>(node.nout()));
+void Writer::write_constants(ByteWriter& out, const std::vector<const Variable*>& constants) {
+  out.count(constants.size());
+  for (const Variable* v : constants) {
+    write_type(out, v->type());
+    out.string(v->name.str());
+    write_location(out, v->loc);
+    write_array(out, v->constant());
+  }
+}
+
+void Writer::write_node(ByteWriter& out, const Apply& node, VariableNumbers& ids) {
+  out.u32(op_number(node.op_ref()));
+  write_location(out, node.loc);
+  out.count(node.inputs().size());
+  for (const Var& v : node.inputs()) out.u32(ids.of(v.get()));
+  out.count(static_cast<size_t>(node.nout()));
   for (int k = 0; k < node.nout(); ++k) {
     const Variable* v = node.output(k);
-    write_type(body_, v->type());
-    body_.string(v->name.str());
-    number(v);
+    write_type(out, v->type());
+    out.string(v->name.str());
+    ids.add(v);
   }
 }
 
 void Writer::write_graph() {
-  body_.count(constants_.size());
-  for (const Variable* v : constants_) {
-    write_type(body_, v->type());
-    body_.string(v->name.str());
-    write_location(v->loc);
-    write_array(body_, v->constant());
-  }
+  // The table of operators comes first in the file, and arrays lie in the order of their uses.
+  uint64_t inner = 0;
+  for (const Apply* node : order_) count_inner(inner, inner_nodes_[op_number(node->op_ref())]);
+  write_constants(body_, constants_);
   body_.count(shared_.size());
   for (size_t i : shared_) {
     const Variable* v = graph_.shared()[i].get();
     write_type(body_, v->type());
     body_.string(f_.shared_names()[i]);
-    write_location(v->loc);
+    write_location(body_, v->loc);
     write_array(body_, f_.shared()[i]->value());
   }
   body_.count(order_.size());
-  for (const Apply* node : order_) write_node(*node);
+  for (const Apply* node : order_) write_node(body_, *node, ids_);
   const size_t n_outputs = f_.outputs().size();
   body_.count(n_outputs);
-  for (size_t i = 0; i < n_outputs; ++i) body_.u32(id_of(graph_.outputs()[i].get()));
+  for (size_t i = 0; i < n_outputs; ++i) body_.u32(ids_.of(graph_.outputs()[i].get()));
   body_.count(f_.updated().size());
   for (size_t k = 0; k < f_.updated().size(); ++k) {
     body_.u32(shared_pos_[static_cast<size_t>(f_.updated()[k])]);
-    body_.u32(id_of(graph_.outputs()[n_outputs + k].get()));
+    body_.u32(ids_.of(graph_.outputs()[n_outputs + k].get()));
   }
 }
 
@@ -317,7 +416,7 @@ std::string Writer::assemble() {
   }
   ByteWriter header;
   header.bytes().append(reinterpret_cast<const char*>(kMagic), sizeof kMagic);
-  header.u32(kFormatVersion);
+  header.u32(has_graphs_ ? kFormatVersionGraphs : kFormatVersionPlain);
   header.count(std::size(sections));
   header.u64(end);
   header.u64(checksum(table.bytes().data(), table.bytes().size()));

@@ -10,6 +10,7 @@
 #include "ops/advanced_subtensor.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/control/scan.h"
 #include "ops/subtensor.h"
 #include "serial/checksum.h"
 #include "serial/format.h"
@@ -88,6 +89,41 @@ inline Ref<runtime::Function> varied_function() {
                   switch_(gt(x, zeros_like(x)), x, exp(x)),
                   specify_shape(picked, {kUnknownDim, 2}),
                   shape(x)};
+  return runtime::Function::compile(spec);
+}
+
+// A loop in a loop, with constants in both bodies; y is a matrix, its rows are the steps.
+inline Ref<runtime::Function> nested_function() {
+  const LocationScope here({intern_file("/home/user/project/loops.py"), 7});
+  auto loop = [](const Ref<const InnerGraph>& body, int64_t n_sequences) {
+    auto op = make_ref<Scan>();
+    op->graph = body;
+    op->taps = {1, -1};
+    op->keep = {1};
+    op->n_sequences = n_sequences;
+    op->check_attributes();
+    return op;
+  };
+  Var s = make_variable(Type::scalar(DType::f64), "s");
+  Var u = make_variable(Type::scalar(DType::f64), "u");
+  const std::vector<Var> in = {s, u}, out = {tanh(s * constant(0.5, DType::f64)) + u};
+  const Ref<const Op> inner = loop(InnerGraph::make(in, out), 1);
+  Var t = make_variable(Type::scalar(DType::f64), "t");
+  Var row = make_variable(Type::tensor(DType::f64, 1), "row");
+  auto last = [&](const Var& first) {
+    Var rows = apply(inner, {shape_i(row, 0), dimshuffle(first, {-1}), row});
+    return subtensor(rows, {IndexEntry::integer(IndexSlot::of(-1))});
+  };
+  const std::vector<Var> outer_in = {t, row};
+  const std::vector<Var> outer_out = {last(t) * constant(2, DType::f64) - last(exp(t))};
+  const Ref<const Op> outer = loop(InnerGraph::make(outer_in, outer_out), 1);
+  Var y = make_variable(Type::tensor(DType::f64, 2), "y");
+  Var first = make_variable(Type::tensor(DType::f64, 1), "first");
+  runtime::FunctionSpec spec;
+  spec.name = "nested";
+  spec.inputs = {y, first};
+  spec.outputs = {apply(outer, {shape_i(y, 0), first, y}),
+                  apply(inner, {shape_i(first, 0), first, first})};
   return runtime::Function::compile(spec);
 }
 

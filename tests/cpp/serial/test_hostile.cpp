@@ -57,7 +57,9 @@ struct MemoryCap {
 
 std::string sample() { return serial::save(*train_function(), train_metadata()); }
 
-std::vector<std::string> samples() { return {sample(), serial::save(*varied_function())}; }
+std::vector<std::string> samples() {
+  return {sample(), serial::save(*varied_function()), serial::save(*nested_function())};
+}
 
 void expect_bad(std::string file, const char* why) {
   forge(file);

@@ -98,6 +98,52 @@ TEST_CASE("saving what was loaded gives the same file") {
   CHECK(once == twice);
 }
 
+TEST_CASE("graphs inside operators are kept, and equal operators are written once") {
+  Ref<runtime::Function> f = nested_function();
+  const std::string once = serial::save(*f);
+  CHECK(read<uint32_t>(once, 8) == 2);
+  size_t loops = 0;
+  for (size_t at = 0; (at = once.find("\x04\0\0\0scan", at, 8)) != std::string::npos; ++at) ++loops;
+  CHECK(loops == 2);  // the inner one is used three times
+  Ref<runtime::Function> g = serial::load(bytes_of(once));
+  CHECK(serial::save(*g) == once);
+  auto loop_of = [](const Ref<runtime::Function>& of) {
+    return of->graph().outputs()[0]->owner()->op_ref();
+  };
+  CHECK(loop_of(f)->equal(*loop_of(g)));
+}
+
+TEST_CASE("only files with graphs inside operators need a reader of version 2") {
+  CHECK(read<uint32_t>(serial::save(*train_function()), 8) == 1);
+}
+
+TEST_CASE("operators too deep inside one another are not saved") {
+  Var s = make_variable(Type::scalar(DType::f64), "s");
+  Var out = s + constant(1, DType::f64);
+  for (int depth = 0; depth < 33; ++depth) {
+    auto op = make_ref<Scan>();
+    const std::vector<Var> in = {s}, outputs = {out};
+    op->graph = InnerGraph::make(in, outputs);
+    op->taps = {1, -1};
+    op->keep = {1};
+    s = make_variable(Type::scalar(DType::f64), "s");
+    Var rows = apply(op, {constant_int(2), dimshuffle(s, {-1})});
+    out = subtensor(rows, {IndexEntry::integer(IndexSlot::of(-1))});
+    if (depth < 31) continue;
+    runtime::FunctionSpec spec;
+    spec.inputs = {s};
+    spec.outputs = {out};
+    spec.pipeline = "none";
+    Ref<runtime::Function> f = runtime::Function::compile(spec);
+    if (depth == 31) {
+      const std::string once = serial::save(*f);
+      CHECK(serial::save(*serial::load(bytes_of(once))) == once);
+    } else {
+      CHECK(kind_of([&] { serial::save(*f); }) == ErrorKind::value);
+    }
+  }
+}
+
 TEST_CASE("files of earlier versions load") {
   Ref<runtime::Function> g = serial::load_file(PHINTYS_TEST_DATA "/train_v1.phy");
   check_same(call(*g, some_inputs()), call(*train_function(), some_inputs()));
