@@ -54,8 +54,8 @@ Ref<const InnerGraph> InnerGraph::make(std::span<const Var> inputs, std::span<co
   for (const Var& v : fresh) known.insert(v->id(), true);
   for (const Var& leaf : graph_inputs(results, fresh)) {
     if (!leaf->is_constant() && !known.contains(leaf->id()))
-      fail(ErrorKind::missing_input, "a graph inside an op is missing an input: ",
-           to_string(*leaf));
+      fail(ErrorKind::missing_input,
+           "a graph inside an op is missing an input: ", to_string(*leaf));
   }
   return Ref<const InnerGraph>(new InnerGraph(std::move(fresh), std::move(results)));
 }

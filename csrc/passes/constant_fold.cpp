@@ -89,7 +89,7 @@ bool small_enough(const Apply& node, const Plan& plan) {
 }
 
 bool foldable(const Apply& node) {
-  if (node.nin() == 0) return false;
+  if (node.nin() == 0 || node.op().opaque()) return false;
   for (const Var& v : node.inputs()) {
     if (!v->is_constant()) return false;
   }

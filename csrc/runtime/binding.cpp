@@ -108,7 +108,7 @@ class SegmentBinder {
       rethrow_with_node(e, instr, i, inputs);
     }
     bool own = false;
-    for (const Layout& l : layouts) own |= l.alias < 0;
+    for (const Layout& l : layouts) own |= l.alias < 0 && !instr.opaque;
     bound.kind = instr.fused            ? RunKind::fused
                  : !own                 ? RunKind::view
                  : !instr.inner.empty() ? RunKind::inner
@@ -128,7 +128,9 @@ class SegmentBinder {
       fail(ErrorKind::memory, "an array of shape ", to_string(layout.shape),
            " does not fit in memory");
     if (layout.alias < 0) {
-      s.strides = contiguous_strides(layout.shape, item_size(info(buffer).type.dtype()));
+      s.held = instr.opaque;
+      s.strides = s.held ? layout.strides
+                         : contiguous_strides(layout.shape, item_size(info(buffer).type.dtype()));
       s.root = buffer;
       s.alias_of = -1;
       return;
@@ -203,7 +205,8 @@ class SegmentBinder {
       OutputPlan plan = OutputPlan::copied;
       if (own_temp(buffer) && !repeated) {
         bool large = p_.outputs_elsewhere ||
-                     state_bytes(state(buffer), info(buffer).type.dtype()) > kSmallOutput;
+                     (!state(buffer).held &&
+                      state_bytes(state(buffer), info(buffer).type.dtype()) > kSmallOutput);
         plan = large ? OutputPlan::direct : OutputPlan::arena;
         if (large && state(buffer).level == b_->segment) {
           b_->direct_outputs.push_back(static_cast<int>(k));
@@ -313,7 +316,7 @@ class SegmentBinder {
 
   void place(int i, int buffer) {
     BufferState& s = state(buffer);
-    if (s.root != buffer || direct_[static_cast<size_t>(buffer)]) return;
+    if (s.root != buffer || s.held || direct_[static_cast<size_t>(buffer)]) return;
     int64_t bytes = state_bytes(s, info(buffer).type.dtype());
     for (int in : instruction(i).inputs) {
       BufferState& r = state(in);

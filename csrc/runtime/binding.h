@@ -23,6 +23,7 @@ struct BufferState {
   int64_t offset = 0;         // bytes from its first element
   int64_t arena_offset = -1;  // temps with memory of their own
   int level = 0;              // segment whose arena holds it
+  bool held = false;          // in an array that an opaque op made: the call holds it
   bool defined = false;
 };
 
@@ -43,7 +44,7 @@ struct BoundInstruction {
 // How output k is delivered.
 enum class OutputPlan : uint8_t {
   direct,  // computed in fresh memory that the caller gets
-  arena,   // small: computed in the arena, copied by the caller
+  arena,   // small, or held: in memory of the call's, copied by the caller (or taken, if held)
   copied,  // memory of an input, constant, shared variable or view: copied after the run
 };
 
@@ -66,9 +67,9 @@ struct Binding {
 
 // Binds segment `segment` below `parent` (null for the first). `leaves`: a view for every input,
 // constant and shared buffer, by buffer number; data is read of constants only. `dynamic`: layouts
-// of the outputs of the segment's first instruction, if that is dynamic. Throws Error on shapes
-// that do not fit, with the node that failed.
-// `runners`: of the instructions with programs inside, by instruction.
+// of the outputs of the segment's first instruction, if that is dynamic (of an opaque one with
+// strides in any case). `runners`: of the instructions with programs inside, by instruction. Throws
+// Error on shapes that do not fit, with the node that failed.
 std::unique_ptr<Binding> bind_segment(const Program& program, const std::vector<TensorView>& leaves,
                                       int segment, const Binding* parent,
                                       const std::vector<Layout>& dynamic,

@@ -8,6 +8,16 @@
 
 namespace phintys::runtime {
 
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+}  // namespace
+
 StorageLocks::StorageLocks(const Program& program, bool calls_back) : program_(program) {
   try {
     for (const auto& [storage, writes] : program_.locks) {
@@ -288,14 +298,12 @@ void Context::run_segment(Binding& b) {
   bool dynamic = b.segment > 0;
   bool profiled = hooks_.profile;
   for (BoundInstruction& bound : b.instructions) {
-    std::chrono::steady_clock::time_point start;
-    if (profiled) start = std::chrono::steady_clock::now();
+    const Clock::time_point start = profiled ? Clock::now() : Clock::time_point();
     run_instruction(bound, dynamic);
     dynamic = false;
     if (profiled) {
       auto& entry = profile[static_cast<size_t>(bound.instr - p_.instructions.data())];
-      entry.seconds +=
-          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      entry.seconds += seconds_since(start);
       ++entry.calls;
     }
     if (PHINTYS_UNLIKELY(hooks_.monitor != nullptr)) {
@@ -309,6 +317,8 @@ void Context::run_segment(Binding& b) {
 // Computes the layouts of the outputs of the instruction that starts `segment`, from the values
 // that it depends on; they are the key of the segment's binding.
 void Context::resolve_dynamic(int segment, const Binding& parent) {
+  const bool profiled = hooks_.profile;
+  const Clock::time_point start = profiled ? Clock::now() : Clock::time_point();
   int index = p_.segments[static_cast<size_t>(segment)];
   const Instruction& instr = p_.instructions[static_cast<size_t>(index)];
   dynamic_inputs_.clear();
@@ -319,10 +329,12 @@ void Context::resolve_dynamic(int segment, const Binding& parent) {
       l.alias = -1;
       l.offset = 0;
     }
-    if (instr.inner.empty()) {
-      instr.op->layout(dynamic_inputs_, dynamic_);
-    } else {
+    if (instr.opaque) {
+      evaluate_opaque(instr);
+    } else if (!instr.inner.empty()) {
       runners_[static_cast<size_t>(index)]->layout(dynamic_inputs_, dynamic_);
+    } else {
+      instr.op->layout(dynamic_inputs_, dynamic_);
     }
   } catch (const Error& e) {
     rethrow_with_node(e, instr, index, dynamic_inputs_);
@@ -331,13 +343,59 @@ void Context::resolve_dynamic(int segment, const Binding& parent) {
   for (const Layout& l : dynamic_) {
     key_.push_back(l.alias);
     key_.insert(key_.end(), l.shape.begin(), l.shape.end());
-    if (l.alias >= 0) key_.insert(key_.end(), l.strides.begin(), l.strides.end());
+    if (l.alias >= 0 || instr.opaque) key_.insert(key_.end(), l.strides.begin(), l.strides.end());
+  }
+  if (profiled) profile[static_cast<size_t>(index)].seconds += seconds_since(start);
+}
+
+namespace {
+
+// Refuses what an opaque op made if it is not of the type that it promised.
+void check_evaluated(const Op& op, int output, const Type& type, const Array& array) {
+  if (!array) fail(ErrorKind::value, op.str(), " did not compute its output ", output);
+  bool fits = array.dtype() == type.dtype() && array.ndim() == type.ndim();
+  for (int d = 0; fits && d < type.ndim(); ++d)
+    fits = type.dim(d) == kUnknownDim || type.dim(d) == array.shape()[static_cast<size_t>(d)];
+  if (fits) return;
+  fail(ErrorKind::type, op.str(), ": output ", output, " must be ", type.str(), ", got ",
+       dtype_name(array.dtype()), " of shape ", to_string(array.shape()));
+}
+
+}  // namespace
+
+// Runs the op. An output that lies in an input's memory is laid out as a view of that input, so
+// that the memory lives as long as the output and is not overwritten before.
+void Context::evaluate_opaque(const Instruction& instr) {
+  std::vector<Array> arrays(instr.outputs.size());
+  scratch_.reset();
+  if (instr.inner.empty()) {
+    instr.op->evaluate(scratch_, dynamic_inputs_, arrays);
+  } else {
+    runners_[static_cast<size_t>(&instr - p_.instructions.data())]->evaluate(dynamic_inputs_,
+                                                                             arrays, hooks_);
+  }
+  for (size_t o = 0; o < arrays.size(); ++o) {
+    Array& array = arrays[o];
+    const int output = static_cast<int>(o);
+    check_evaluated(*instr.op, output, instr.node->output(output)->type(), array);
+    Layout& layout = dynamic_[o];
+    layout.shape = array.shape();
+    layout.strides = array.strides();
+    auto [low, high] = extent(array.view());
+    for (size_t i = 0; i < dynamic_inputs_.size() && layout.alias < 0; ++i) {
+      auto [input_low, input_high] = extent(dynamic_inputs_[i]);
+      if (low >= input_high || input_low >= high) continue;
+      layout.alias = static_cast<int>(i);
+      layout.offset = array.data() - dynamic_inputs_[i].data;
+    }
+    ptr_[static_cast<size_t>(instr.outputs[o])] = array.data();
+    held_.emplace_back(instr.outputs[o], std::move(array));
   }
 }
 
 void Context::run(const TensorView* inputs, const Function& function) {
   const auto& monitor = function.options().monitor;
-  StorageLocks locks(p_, static_cast<bool>(monitor));
+  StorageLocks locks(p_, p_.calls_back || monitor);
   hooks_.monitor = monitor ? &monitor : nullptr;
   hooks_.profile = function.options().profile;
   if (hooks_.profile && profile.empty()) profile.resize(p_.instructions.size());
@@ -479,6 +537,10 @@ Array Context::take_output(int i) {
     return Array(std::move(output_buffers_[k]), v.data, v.dtype, shape, strides);
   }
   if (copied_[k] && copied_[k].data() == v.data) return std::move(copied_[k]);
+  for (auto& [buffer, array] : held_) {
+    const bool ours = array.buffer() && array.buffer()->ref_count() == 1;
+    if (buffer == p_.outputs[k] && array.data() == v.data && ours) return std::move(array);
+  }
   return Array::copy_of(v);
 }
 
@@ -487,6 +549,7 @@ void Context::end_call() {
   for (auto& a : copied_) a = Array();
   for (auto& a : aside_) a = Array();
   for (auto& a : new_values_) a = Array();
+  held_.clear();
 }
 
 size_t Context::planned_bytes(const std::vector<TensorView>& inputs, const Function& function) {

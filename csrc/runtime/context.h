@@ -68,6 +68,7 @@ class Context {
   void run_instruction(BoundInstruction& bound, bool first_dynamic);
   void run_inner(BoundInstruction& bound);
   void resolve_dynamic(int segment, const Binding& parent);
+  void evaluate_opaque(const Instruction& instr);
   void prepare_outputs(const Binding& last);
   void deliver(const Binding& last);
   void prepare_updates(const Binding& last);
@@ -90,6 +91,7 @@ class Context {
   std::vector<Array> staged_;      // small ones: memory reused from call to call
   std::vector<Array> new_values_;  // updates that replace a storage of another shape
   std::vector<Array> aside_;       // direct updates whose storage's memory others use as well
+  std::vector<std::pair<int, Array>> held_;  // (buffer, what an opaque op made of it)
   ScratchContext scratch_;
   InnerRunners runners_;
   RunHooks hooks_;

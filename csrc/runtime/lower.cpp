@@ -2,6 +2,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "graph/inner_graph.h"
 #include "ops/control/scan.h"
 #include "runtime/loop.h"
 #include "runtime/program.h"
@@ -35,6 +36,7 @@ class Lowering {
     if (options_.direct_updates && options_.reuse_memory) find_direct_updates();
     find_segments();
     collect_locks();
+    p_.calls_back = calls_back();
   }
 
  private:
@@ -208,6 +210,20 @@ class Lowering {
       }
     }
     p_.locks.resize(kept);
+  }
+
+  // Opaque ops without a graph inside are the user's own.
+  bool calls_back() const {
+    std::vector<const Op*> ops;
+    for (const Instruction& instr : p_.instructions) ops.push_back(instr.op);
+    while (!ops.empty()) {
+      const Op* op = ops.back();
+      ops.pop_back();
+      if (op->opaque() && op->inner().empty()) return true;
+      for (const Ref<const InnerGraph>& graph : op->inner())
+        for (const Apply* node : graph->nodes()) ops.push_back(&node->op());
+    }
+    return false;
   }
 
   Program& p_;

@@ -34,8 +34,8 @@ struct Instruction {
   const FusedOp* fused = nullptr;  // op, if it is a fused region
   std::vector<int> inputs, outputs;
   bool at_bind = false;  // executed when shapes are bound, not when called
-  bool dynamic = false;  // its output shapes depend on values: starts a segment
-  bool opaque = false;   // dynamic, and only running it tells them
+  bool dynamic = false;  // its output shapes depend on values, or it is opaque: starts a segment
+  bool opaque = false;   // only running it tells its output shapes
   // Of an op with graphs inside: their programs (runtime/inner_runner.h runs them).
   std::vector<std::unique_ptr<Program>> inner;
 };
@@ -60,6 +60,7 @@ struct Program {
   // Storages to lock, in order of their id, with whether for writing.
   std::vector<std::pair<SharedStorage*, bool>> locks;
   bool reuse_memory = true;  // FunctionSpec::reuse_memory
+  bool calls_back = false;   // an instruction may call code of the user's
   // Of a graph inside an op: outputs are written where the caller says (Context::run_body).
   bool outputs_elsewhere = false;
   // (output, input): the caller would like this output in the very memory of that input, if the

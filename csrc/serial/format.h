@@ -18,9 +18,9 @@ static_assert(std::endian::native == std::endian::little,
 // The first byte is not ASCII and the line ends show a transfer in text mode, as in PNG.
 inline constexpr unsigned char kMagic[8] = {0x89, 'P', 'H', 'Y', '\r', '\n', 0x1a, '\n'};
 // Files are written as the oldest version that can express them.
-inline constexpr uint32_t kFormatVersion = 2;         // the newest
-inline constexpr uint32_t kFormatVersionPlain = 1;    // without graphs inside operators
-inline constexpr uint32_t kFormatVersionGraphs = 2;   // with
+inline constexpr uint32_t kFormatVersion = 2;        // the newest
+inline constexpr uint32_t kFormatVersionPlain = 1;   // without graphs inside operators
+inline constexpr uint32_t kFormatVersionGraphs = 2;  // with
 
 inline constexpr size_t kHeaderBytes = 64;
 inline constexpr size_t kSectionEntryBytes = 32;
