@@ -42,6 +42,12 @@ const char* to_string(ErrorKind kind) noexcept {
       return "zero_division";
     case ErrorKind::linalg:
       return "linalg";
+    case ErrorKind::timeout:
+      return "timeout";
+    case ErrorKind::cancelled:
+      return "cancelled";
+    case ErrorKind::step_limit:
+      return "step_limit";
   }
   return "unknown";
 }

@@ -29,6 +29,10 @@ enum class ErrorKind {
   overflow,
   zero_division,
   linalg,  // a singular matrix, a decomposition that did not converge
+  // A call was stopped (runtime/limits.h): by its deadline, by a CancelToken, by its most steps.
+  timeout,
+  cancelled,
+  step_limit,
 };
 
 // Short lower-case name of a kind, as printed in logs and tests ("value", "bad_file", ...).

@@ -8,7 +8,7 @@ namespace phintys::python {
 
 namespace {
 
-constexpr int kNumKinds = static_cast<int>(ErrorKind::linalg) + 1;
+constexpr int kNumKinds = static_cast<int>(ErrorKind::step_limit) + 1;
 
 // Registered classes, owned; never freed, as errors may be raised while the process ends.
 std::array<PyObject*, kNumKinds> g_classes{};
@@ -53,10 +53,14 @@ PyObject* builtin_class(ErrorKind kind) {
       return PyExc_OverflowError;
     case ErrorKind::zero_division:
       return PyExc_ZeroDivisionError;
+    case ErrorKind::timeout:
+      return PyExc_TimeoutError;
     case ErrorKind::runtime:
     case ErrorKind::internal:
     case ErrorKind::missing_input:
     case ErrorKind::unused_input:
+    case ErrorKind::cancelled:
+    case ErrorKind::step_limit:
       break;
   }
   return PyExc_RuntimeError;

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "runtime/limits.h"
 #include "runtime/planner.h"
 #include "runtime/scratch.h"
 
@@ -229,6 +230,12 @@ class SegmentBinder {
     for (const auto& [update, buffer] : b_->direct_updates)
       direct_[static_cast<size_t>(buffer)] = true;
     if (!b_->direct_updates.empty()) plan_scratch();
+    b_->stoppable = b_->instructions.size();
+    for (const auto& [u, buffer] : b_->direct_updates) {
+      int first = p_.updates[static_cast<size_t>(u)].direct_from;
+      size_t at = static_cast<size_t>(position_[static_cast<size_t>(first - begin_)]);
+      b_->stoppable = std::min(b_->stoppable, at + 1);
+    }
   }
 
   void plan_scratch() {
@@ -348,11 +355,20 @@ class SegmentBinder {
     for (int out : instruction(i).outputs) release(out);
   }
 
+  static void add_work(BoundInstruction& bound, const TensorView& v) {
+    bound.work += std::min(v.size(), Limits::kWorkPerLook);
+  }
+
   void make_views() {
     for (BoundInstruction& bound : b_->instructions) {
       for (int in : bound.instr->inputs) bound.inputs.push_back(view(in));
       for (int out : bound.instr->outputs) bound.outputs.push_back(view(out));
       bound.segment = b_->segment;
+      bound.work = Limits::kInstructionWork;
+      if (bound.kind != RunKind::view) {
+        for (const TensorView& v : bound.inputs) add_work(bound, v);
+        for (const TensorView& v : bound.outputs) add_work(bound, v);
+      }
       for (int out : bound.instr->outputs) {
         bound.outputs_alias.push_back(state(out).alias_of);
         bound.outputs_offset.push_back(state(out).offset);

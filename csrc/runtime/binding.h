@@ -39,6 +39,7 @@ struct BoundInstruction {
   std::vector<int> outputs_alias;       // buffer that an output is a view of, or -1
   std::vector<int64_t> outputs_offset;  // bytes from its first element
   int segment = 0;
+  int64_t work = 0;  // about how many elements it works on (Limits::before)
 };
 
 // How output k is delivered.
@@ -59,6 +60,7 @@ struct Binding {
   std::vector<int> direct_outputs;           // indices of outputs computed in fresh memory here
   std::vector<std::pair<int, int>> direct_updates;  // (update, buffer): written into the storage
   size_t arena_bytes = 0;
+  size_t stoppable = 0;      // so many instructions begin before a direct update is written
   size_t scratch_bytes = 0;  // most that an instruction after a direct update asks for
   std::vector<std::unique_ptr<Binding>> children;  // most recently used first
   std::vector<OutputPlan> output_plans;            // in the last segment's binding

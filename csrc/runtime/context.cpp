@@ -297,7 +297,10 @@ TensorView Context::buffer_view(const Binding& b, int buffer) const {
 void Context::run_segment(Binding& b) {
   bool dynamic = b.segment > 0;
   bool profiled = hooks_.profile;
-  for (BoundInstruction& bound : b.instructions) {
+  Limits* limits = hooks_.limits;
+  for (size_t i = 0; i < b.instructions.size(); ++i) {
+    BoundInstruction& bound = b.instructions[i];
+    if (limits && i < b.stoppable) limits->before(bound.work);
     const Clock::time_point start = profiled ? Clock::now() : Clock::time_point();
     run_instruction(bound, dynamic);
     dynamic = false;
@@ -393,11 +396,12 @@ void Context::evaluate_opaque(const Instruction& instr) {
   }
 }
 
-void Context::run(const TensorView* inputs, const Function& function) {
+void Context::run(const TensorView* inputs, const Function& function, Limits* limits) {
   const auto& monitor = function.options().monitor;
   StorageLocks locks(p_, p_.calls_back || monitor);
   hooks_.monitor = monitor ? &monitor : nullptr;
   hooks_.profile = function.options().profile;
+  hooks_.limits = limits;
   if (hooks_.profile && profile.empty()) profile.resize(p_.instructions.size());
   if (n_bindings_ > kMaxAllBindings) trim_bindings();
   set_leaves(inputs);

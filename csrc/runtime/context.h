@@ -16,7 +16,8 @@ class Context {
  public:
   explicit Context(const Program& program);
 
-  void run(const TensorView* inputs, const Function& function);
+  // `limits`: of the call, or null.
+  void run(const TensorView* inputs, const Function& function, Limits* limits);
   TensorView output(int i) const { return outputs_[static_cast<size_t>(i)]; }
   Array take_output(int i);
   // Drops what belongs to one call only.

@@ -198,7 +198,13 @@ Call::~Call() {
   if (context_) function_.give_back(std::move(context_));
 }
 
-void Call::run(const TensorView* inputs) { context_->run(inputs, function_); }
+void Call::run(const TensorView* inputs) { context_->run(inputs, function_, nullptr); }
+void Call::run(const TensorView* inputs, const CallOptions& options) {
+  if (!options.any()) return run(inputs);
+  Limits limits(options, function_.name());
+  limits.look();
+  context_->run(inputs, function_, &limits);
+}
 TensorView Call::output(int i) const { return context_->output(i); }
 Array Call::take_output(int i) { return context_->take_output(i); }
 

@@ -14,6 +14,7 @@
 
 #include "graph/graph.h"
 #include "passes/pass.h"
+#include "runtime/limits.h"
 
 namespace phintys::runtime {
 
@@ -130,6 +131,8 @@ class Call {
   // here. `wanted`: bit mask of outputs to deliver is not offered; all are computed. Throws Error
   // whose text names the op, the operand shapes and dtypes, and the user's line.
   void run(const TensorView* inputs);
+  // The same within limits.
+  void run(const TensorView* inputs, const CallOptions& options);
   // Output i, valid until this Call ends. The caller copies it, or:
   TensorView output(int i) const;
   // Output i as an array of its own (no copy where the memory is not shared with anything).

@@ -8,6 +8,7 @@
 
 #include "array/array.h"
 #include "graph/op.h"
+#include "runtime/limits.h"
 
 namespace phintys::runtime {
 
@@ -19,6 +20,8 @@ struct RunHooks {
   const std::function<void(const Apply& node, std::span<const TensorView> outputs)>* monitor =
       nullptr;
   bool profile = false;
+  // What the call must obey, or null: a loop calls step() before every step.
+  Limits* limits = nullptr;
 };
 
 // One instruction's state in one context: used by one thread at a time, kept from call to call.

@@ -187,6 +187,7 @@ int64_t LoopRunner::run_steps(int64_t steps, const RunHooks& hooks) {
   int64_t t = 0;
   try {
     for (; t < steps; ++t) {
+      if (hooks.limits) hooks.limits->step();
       for (Move& m : moves_) {
         *m.slot = m.at;
         m.at += m.step;
@@ -283,6 +284,7 @@ int64_t LoopRunner::evaluate_steps(std::span<const TensorView> inputs, std::span
   int64_t t = 0;
   try {
     for (; t < steps; ++t) {
+      if (hooks.limits) hooks.limits->step();
       size_t at = 0;
       for (int c = 0; c < scan_.n_states(); ++c)
         for (int64_t tap : scan_.taps_of(c))

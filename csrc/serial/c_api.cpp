@@ -124,6 +124,12 @@ phintys_status status_of(ErrorKind kind) noexcept {
       return PHINTYS_ERROR_BAD_FILE;
     case ErrorKind::overflow:
       return PHINTYS_ERROR_OVERFLOW;
+    case ErrorKind::timeout:
+      return PHINTYS_ERROR_TIMEOUT;
+    case ErrorKind::cancelled:
+      return PHINTYS_ERROR_CANCELLED;
+    case ErrorKind::step_limit:
+      return PHINTYS_ERROR_STEP_LIMIT;
   }
   return PHINTYS_ERROR_INTERNAL;
 }
@@ -362,10 +368,10 @@ size_t phintys_copy_error_message(char* buffer, size_t size) {
 }
 
 const char* phintys_status_name(phintys_status status) {
-  static const char* const names[] = {"ok",       "value",           "type",     "index",
-                                      "key",      "runtime",         "memory",   "assertion",
-                                      "io",       "not_implemented", "internal", "missing_input",
-                                      "bad_file", "overflow",        "argument"};
+  static const char* const names[] = {
+      "ok",       "value",     "type",     "index",           "key",       "runtime",
+      "memory",   "assertion", "io",       "not_implemented", "internal",  "missing_input",
+      "bad_file", "overflow",  "argument", "timeout",         "cancelled", "step_limit"};
   if (status < 0 || static_cast<size_t>(status) >= std::size(names)) return "unknown";
   return names[status];
 }

@@ -57,7 +57,10 @@ enum {
   PHINTYS_ERROR_MISSING_INPUT = 11,  /* an input without value or default */
   PHINTYS_ERROR_BAD_FILE = 12,       /* not a valid saved function, or a newer one */
   PHINTYS_ERROR_OVERFLOW = 13,       /* a size that does not fit */
-  PHINTYS_ERROR_ARGUMENT = 14        /* misuse of this interface: a null pointer, a bad size */
+  PHINTYS_ERROR_ARGUMENT = 14,       /* misuse of this interface: a null pointer, a bad size */
+  PHINTYS_ERROR_TIMEOUT = 15,        /* a call that did not end by its deadline */
+  PHINTYS_ERROR_CANCELLED = 16,      /* a call that was cancelled */
+  PHINTYS_ERROR_STEP_LIMIT = 17      /* a call whose loops would take more steps than allowed */
 };
 
 /* The message of the last failure in this thread ("" if none), valid until the next failure in this

@@ -45,6 +45,9 @@ enum class Kind : int32_t {
   bad_file = PHINTYS_ERROR_BAD_FILE,
   overflow = PHINTYS_ERROR_OVERFLOW,
   argument = PHINTYS_ERROR_ARGUMENT,
+  timeout = PHINTYS_ERROR_TIMEOUT,
+  cancelled = PHINTYS_ERROR_CANCELLED,
+  step_limit = PHINTYS_ERROR_STEP_LIMIT,
 };
 
 class Exception : public std::runtime_error {
