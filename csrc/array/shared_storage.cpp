@@ -1,6 +1,7 @@
 #include "array/shared_storage.h"
 
 #include <cerrno>
+#include <ctime>
 
 #include "base/error.h"
 #include "base/fork.h"
@@ -14,6 +15,16 @@ thread_local StorageMutex::Held* t_held = nullptr;
 std::atomic<uint32_t> g_held{0};
 
 bool any_held() { return PHINTYS_UNLIKELY(g_held.load(std::memory_order_relaxed) != 0); }
+
+// What the timed waits of POSIX want.
+timespec time_after(std::chrono::milliseconds wait) {
+  timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  const int64_t nanoseconds = t.tv_nsec + std::chrono::nanoseconds(wait).count();
+  t.tv_sec += nanoseconds / 1'000'000'000;
+  t.tv_nsec = nanoseconds % 1'000'000'000;
+  return t;
+}
 
 void init(pthread_rwlock_t* lock) {
   pthread_rwlockattr_t attributes;
@@ -74,19 +85,28 @@ bool StorageMutex::try_lock() {
   return pthread_rwlock_trywrlock(&lock_) == 0;
 }
 
+bool StorageMutex::try_lock_for(std::chrono::milliseconds time) {
+  refuse_if_held();
+  if (PHINTYS_UNLIKELY(from_before_fork())) renew_after_fork();
+  const timespec end = time_after(time);
+  return pthread_rwlock_timedwrlock(&lock_, &end) != ETIMEDOUT;
+}
+
 void StorageMutex::unlock() {
   // The child of a fork inside a call: the lock that it took is the parent's.
   if (PHINTYS_UNLIKELY(from_before_fork())) return;
   pthread_rwlock_unlock(&lock_);
 }
 
+bool StorageMutex::admit_held_reader() {
+  if (!any_held()) return false;
+  Held* h = held();
+  if (h) ++h->readers_;
+  return h != nullptr;
+}
+
 void StorageMutex::lock_shared() {
-  if (any_held()) {
-    if (Held* h = held()) {
-      ++h->readers_;
-      return;
-    }
-  }
+  if (admit_held_reader()) return;
   if (PHINTYS_UNLIKELY(from_before_fork())) renew_after_fork();
   // EAGAIN: as many readers as can be counted.
   while (pthread_rwlock_rdlock(&lock_) == EAGAIN) {
@@ -94,14 +114,17 @@ void StorageMutex::lock_shared() {
 }
 
 bool StorageMutex::try_lock_shared() {
-  if (any_held()) {
-    if (Held* h = held()) {
-      ++h->readers_;
-      return true;
-    }
-  }
+  if (admit_held_reader()) return true;
   if (PHINTYS_UNLIKELY(from_before_fork())) renew_after_fork();
   return pthread_rwlock_tryrdlock(&lock_) == 0;
+}
+
+bool StorageMutex::try_lock_shared_for(std::chrono::milliseconds time) {
+  if (admit_held_reader()) return true;
+  if (PHINTYS_UNLIKELY(from_before_fork())) renew_after_fork();
+  const timespec end = time_after(time);
+  const int status = pthread_rwlock_timedrdlock(&lock_, &end);
+  return status != ETIMEDOUT && status != EAGAIN;
 }
 
 void StorageMutex::unlock_shared() {

@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <shared_mutex>
 #include <string>
@@ -32,9 +33,12 @@ class StorageMutex {
 
   void lock();
   bool try_lock();
+  // Waits so long; false if that was in vain.
+  bool try_lock_for(std::chrono::milliseconds time);
   void unlock();
   void lock_shared();
   bool try_lock_shared();
+  bool try_lock_shared_for(std::chrono::milliseconds time);
   void unlock_shared();
 
   // Says that this thread holds the mutex while the object exists.
@@ -56,6 +60,7 @@ class StorageMutex {
   void renew_after_fork();
   bool from_before_fork() const;
   Held* held() const;
+  bool admit_held_reader();
   void refuse_if_held() const;
 
   pthread_rwlock_t lock_;

@@ -16,16 +16,20 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+void lock(StorageMutex& mutex, bool writes, Limits* limits) {
+  if (!limits) return writes ? mutex.lock() : mutex.lock_shared();
+  constexpr std::chrono::milliseconds kSlice{10};
+  if (writes ? mutex.try_lock() : mutex.try_lock_shared()) return;
+  while (!(writes ? mutex.try_lock_for(kSlice) : mutex.try_lock_shared_for(kSlice))) limits->look();
+}
+
 }  // namespace
 
-StorageLocks::StorageLocks(const Program& program, bool calls_back) : program_(program) {
+StorageLocks::StorageLocks(const Program& program, bool calls_back, Limits* limits)
+    : program_(program) {
   try {
     for (const auto& [storage, writes] : program_.locks) {
-      if (writes) {
-        storage->mutex().lock();
-      } else {
-        storage->mutex().lock_shared();
-      }
+      lock(storage->mutex(), writes, limits);
       ++locked_;
     }
     if (calls_back) {
@@ -398,7 +402,7 @@ void Context::evaluate_opaque(const Instruction& instr) {
 
 void Context::run(const TensorView* inputs, const Function& function, Limits* limits) {
   const auto& monitor = function.options().monitor;
-  StorageLocks locks(p_, p_.calls_back || monitor);
+  StorageLocks locks(p_, p_.calls_back || monitor, limits);
   hooks_.monitor = monitor ? &monitor : nullptr;
   hooks_.profile = function.options().profile;
   hooks_.limits = limits;

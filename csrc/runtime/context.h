@@ -100,10 +100,10 @@ class Context {
 };
 
 // Locks all storages of a program for the time of a run. `calls_back`: the run calls code of the
-// user's, which may use the storages too (see StorageMutex).
+// user's, which may use the storages too (see StorageMutex). With limits, waiting ends by them.
 class StorageLocks {
  public:
-  StorageLocks(const Program& program, bool calls_back);
+  StorageLocks(const Program& program, bool calls_back, Limits* limits = nullptr);
   ~StorageLocks();
   StorageLocks(const StorageLocks&) = delete;
   StorageLocks& operator=(const StorageLocks&) = delete;
