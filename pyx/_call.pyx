@@ -9,6 +9,7 @@ call and without allocating anything but its results; every other argument goes 
 """
 
 from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
 from libcpp cimport bool as cbool
 from libcpp.vector cimport vector
 
@@ -27,6 +28,8 @@ cdef extern from "call_support.h" namespace "phintys::runtime":
         pass
     cdef cppclass OutputInfo:
         pass
+    cdef cppclass CallOptions:
+        CallOptions()
     cdef cppclass Function:
         const vector[InputInfo]& inputs()
         const vector[OutputInfo]& outputs()
@@ -48,12 +51,29 @@ cdef extern from "call_support.h" namespace "phintys::pycall":
     bint view_argument(PyObject*, const InputSpec&, TensorView*, Slot*)
     bint view_array_object(PyObject*, const InputSpec&, TensorView*)
     cbool is_tiny(const Function&) except +
-    int run(Function*, Frame&, cbool keep_gil, int outputs) except -1
+    int run(Function*, Frame&, cbool keep_gil, int outputs, CallOptions* limits) except -1
+    cdef cppclass CancelRef:
+        pass
+    CancelRef new_cancel_token() except +
+    void cancel(const CancelRef&)
+    cbool is_cancelled(const CancelRef&)
+    int64_t g_limits_in_use
+    void count_limits(int by)
+    void set_main_thread(unsigned long ident)
+    void set_default_limits_ "phintys::pycall::set_default_limits"(double, int64_t)
+    void limit_deadline(CallOptions*, double seconds)
+    void limit_steps(CallOptions*, int64_t n)
+    void add_cancel(CallOptions*, const CancelRef&) except +
+    void add_defaults(CallOptions*)
     void install_vectorcall(PyObject* cls, Py_ssize_t offset)
     void inherit_vectorcall(PyObject* instance, PyObject* base)
 
 
 import_numpy()
+
+import os as _os
+from contextvars import ContextVar as _ContextVar
+from threading import get_ident as _get_ident, main_thread as _main_thread
 
 from numpy import require as _numpy_require
 
@@ -62,6 +82,14 @@ from phintys.errors import PhintysTypeError
 
 load_api(_core._api)
 
+
+def _find_main_thread():
+    set_main_thread(_main_thread().ident)
+
+
+_find_main_thread()
+_os.register_at_fork(after_in_child=lambda: set_main_thread(_get_ident()))
+
 cdef enum:
     MODE_SINGLE = 0
     MODE_LIST = 1
@@ -69,6 +97,70 @@ cdef enum:
     MODE_NONE = 3
 
 cdef dict _MODES = {"single": MODE_SINGLE, "list": MODE_LIST, "dict": MODE_DICT, "none": MODE_NONE}
+
+cdef class CancelToken:
+    """Stops calls of functions that run under it, see ``phintys.limits``; from any thread."""
+
+    cdef CancelRef token
+
+    def __cinit__(self):
+        self.token = new_cancel_token()
+
+    def cancel(self):
+        """Stops the calls in progress and all later ones that have this token."""
+        cancel(self.token)
+
+    @property
+    def cancelled(self):
+        """Whether ``cancel`` was called."""
+        return is_cancelled(self.token)
+
+    def __repr__(self):
+        return f"<CancelToken, {'cancelled' if self.cancelled else 'not cancelled'}>"
+
+
+cdef class CallLimits:
+    """What the calls in a context may take; immutable once it is set."""
+
+    cdef CallOptions options
+    cdef object before
+
+    def __cinit__(self):
+        count_limits(1)
+
+    def __dealloc__(self):
+        count_limits(-1)
+
+
+cdef object _current_limits = _ContextVar("phintys limits", default=None)
+
+
+def enter_limits(deadline, CancelToken token, max_steps):
+    """Narrows the limits of this context; None: not in this respect."""
+    cdef CallLimits limits = CallLimits()
+    outer = _current_limits.get()
+    if outer is not None:
+        limits.options = (<CallLimits>outer).options
+    if deadline is not None:
+        limit_deadline(&limits.options, deadline)
+    if token is not None:
+        add_cancel(&limits.options, token.token)
+    if max_steps is not None:
+        limit_steps(&limits.options, max_steps)
+    limits.before = _current_limits.set(limits)
+
+
+def leave_limits():
+    """Puts the limits back that were there before the last ``enter_limits`` of this context."""
+    cdef CallLimits limits = _current_limits.get()
+    if limits is not None:
+        _current_limits.reset(limits.before)
+
+
+def set_default_limits(double timeout, int64_t max_steps):
+    """Limits of calls that have none of that kind; 0: none."""
+    set_default_limits_(timeout, max_steps)
+
 
 # Two inputs have this name: it cannot be used as a keyword.
 cdef object _AMBIGUOUS = object()
@@ -171,8 +263,19 @@ cdef class FunctionBase:
                 if kept is None:
                     kept = []
                 (<list>kept).append(value)
-        run(self.function, frame, self.keep_gil, self.n_outputs)
+        if g_limits_in_use != 0:
+            self._run_limited(frame)
+        else:
+            run(self.function, frame, self.keep_gil, self.n_outputs, NULL)
         return self._packed(frame.results, subset)
+
+    cdef int _run_limited(self, Frame& frame) except -1:
+        cdef CallOptions options
+        limits = _current_limits.get()
+        if limits is not None:
+            options = (<CallLimits>limits).options
+        add_defaults(&options)
+        return run(self.function, frame, self.keep_gil, self.n_outputs, &options)
 
     cdef object _filtered(self, int i, object value, TensorView* view):
         """The slow path of an argument: what `view` shows, to be kept until the call ends."""

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "bindings/api.h"
+#include "call_limits.h"
 
 namespace phintys::pycall {
 
@@ -198,9 +199,6 @@ inline bool is_tiny(const runtime::Function& f) {
   return true;
 }
 
-// The bindings' functions; null before load_api().
-inline const python::Api* g_api = nullptr;
-
 inline int load_api(PyObject* capsule) {
   g_api = static_cast<const python::Api*>(PyCapsule_GetPointer(capsule, python::kApiCapsule));
   return g_api ? 0 : -1;
@@ -248,19 +246,34 @@ class Frame {
   void* block_ = nullptr;
 };
 
+// The computation itself. `limits`: null where the caller set none.
+inline void compute(runtime::Call& call, const TensorView* views, bool keep_gil,
+                    runtime::CallOptions* limits) {
+  const bool interruptible_call = !keep_gil && on_main_thread();
+  if (PHINTYS_UNLIKELY(limits != nullptr)) {
+    if (interruptible_call) limits->poll = &poll_signals;
+    call.run(views, *limits);
+  } else if (interruptible_call) {
+    call.run(views, interruptible());
+  } else {
+    call.run(views);
+  }
+}
+
 // Runs the function and makes its results. Returns -1 with an exception set, and then no results.
-inline int run(runtime::Function* function, Frame& frame, bool keep_gil, int outputs) {
+inline int run(runtime::Function* function, Frame& frame, bool keep_gil, int outputs,
+               runtime::CallOptions* limits) {
   int made = 0;
   try {
     std::optional<runtime::Call> call;
     if (keep_gil) {
       call.emplace(*function);
-      call->run(frame.views);
+      compute(*call, frame.views, true, limits);
     } else {
       PyThreadState* thread = PyEval_SaveThread();
       try {
         call.emplace(*function);
-        call->run(frame.views);
+        compute(*call, frame.views, false, limits);
       } catch (...) {
         PyEval_RestoreThread(thread);
         throw;

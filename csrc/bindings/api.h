@@ -15,6 +15,8 @@ struct Api {
   runtime::Function* (*function_of)(PyObject* object);
   // To be called in a catch block: sets the Python exception for the C++ exception in flight.
   void (*set_current_exception)() noexcept;
+  // Throws an Error that stands for the Python exception in flight, until set_current_exception().
+  void (*throw_python_error)();
 };
 
 }  // namespace phintys::python

@@ -267,6 +267,11 @@ runtime::Function* function_of(PyObject* object) {
   });
 }
 
+void throw_python_error() {
+  py::error_already_set error;
+  throw_as_error(error);
+}
+
 }  // namespace
 
 void bind_function(py::module_& m) {
@@ -282,7 +287,7 @@ void bind_function(py::module_& m) {
 }
 
 void bind_api(py::module_& m) {
-  static const Api api = {&function_of, &set_current_exception};
+  static const Api api = {&function_of, &set_current_exception, &throw_python_error};
   m.attr("_api") = py::capsule(&api, kApiCapsule);
 }
 

@@ -55,6 +55,10 @@ struct phintys_array {
   Array array;
 };
 
+struct phintys_cancel {
+  Ref<runtime::CancelToken> token = phintys::make_ref<runtime::CancelToken>();
+};
+
 struct phintys_function {
   // The function can be exchanged (phintys_share_state) while others call it; what the header
   // calls the handle's texts and shapes is kept here, where it never changes.
@@ -291,6 +295,27 @@ serial::LoadOptions load_options(const phintys_load_options* given) {
   return options;
 }
 
+runtime::CallOptions call_options(const phintys_call_options* given) {
+  runtime::CallOptions options;
+  if (!given) return options;
+  phintys_call_options known{};
+  if (given->struct_size < sizeof(size_t)) {
+    throw ArgumentError{"phintys_call_options.struct_size is not set"};
+  }
+  std::memcpy(&known, given, std::min(given->struct_size, sizeof known));
+  if (known.timeout_ns < 0 || known.max_steps < 0) {
+    fail(ErrorKind::value, "a call's timeout and its number of steps cannot be negative");
+  }
+  const auto now = runtime::CallOptions::Clock::now();
+  const std::chrono::nanoseconds timeout(known.timeout_ns);
+  if (known.timeout_ns > 0 && timeout < runtime::CallOptions::kNever - now) {
+    options.deadline = now + timeout;
+  }
+  if (known.cancel) options.cancel.push_back(known.cancel->token);
+  options.max_steps = known.max_steps;
+  return options;
+}
+
 phintys_function* make_handle(Ref<runtime::Function> function, serial::Metadata metadata) {
   auto handle = std::make_unique<phintys_function>();
   const runtime::Function& f = *function;
@@ -503,7 +528,14 @@ const char* phintys_metadata(const phintys_function* function, const char* key) 
 
 phintys_status phintys_call(phintys_function* function, const phintys_view* inputs, size_t n_inputs,
                             phintys_array** outputs, size_t n_outputs) {
+  return phintys_call_limited(function, inputs, n_inputs, outputs, n_outputs, nullptr);
+}
+
+phintys_status phintys_call_limited(phintys_function* function, const phintys_view* inputs,
+                                    size_t n_inputs, phintys_array** outputs, size_t n_outputs,
+                                    const phintys_call_options* options) {
   return guarded([&] {
+    const runtime::CallOptions limits = call_options(options);
     const phintys_function& f = need(function, kNullFunction);
     need_output_count(f, outputs, n_outputs);
     const std::vector<Operand> in = operands(f, inputs, n_inputs);
@@ -513,7 +545,7 @@ phintys_status phintys_call(phintys_function* function, const phintys_view* inpu
     std::vector<std::unique_ptr<phintys_array>> results(n_outputs);
     for (auto& r : results) r = std::make_unique<phintys_array>();
     runtime::Call call(*compiled);
-    call.run(views.data());
+    call.run(views.data(), limits);
     for (size_t i = 0; i < n_outputs; ++i) {
       results[i]->array = call.take_output(static_cast<int>(i));
       const Array& a = results[i]->array;
@@ -525,7 +557,14 @@ phintys_status phintys_call(phintys_function* function, const phintys_view* inpu
 
 phintys_status phintys_call_into(phintys_function* function, const phintys_view* inputs,
                                  size_t n_inputs, const phintys_view* outputs, size_t n_outputs) {
+  return phintys_call_into_limited(function, inputs, n_inputs, outputs, n_outputs, nullptr);
+}
+
+phintys_status phintys_call_into_limited(phintys_function* function, const phintys_view* inputs,
+                                         size_t n_inputs, const phintys_view* outputs,
+                                         size_t n_outputs, const phintys_call_options* options) {
   return guarded([&] {
+    const runtime::CallOptions limits = call_options(options);
     const phintys_function& f = need(function, kNullFunction);
     need_output_count(f, outputs, n_outputs);
     const std::vector<Operand> in = operands(f, inputs, n_inputs);
@@ -537,7 +576,7 @@ phintys_status phintys_call_into(phintys_function* function, const phintys_view*
     }
     const Ref<runtime::Function> compiled = f.get();
     runtime::Call call(*compiled);
-    call.run(views.data());
+    call.run(views.data(), limits);
     for (size_t i = 0; i < n_outputs; ++i) {
       const TensorView result = call.output(static_cast<int>(i));
       const Dims got(result.shape, result.shape + result.ndim);
@@ -552,6 +591,23 @@ phintys_status phintys_call_into(phintys_function* function, const phintys_view*
     }
   });
 }
+
+phintys_status phintys_cancel_create(phintys_cancel** token) {
+  return guarded([&] {
+    need(token, kNullResult);
+    *token = new phintys_cancel;
+  });
+}
+
+void phintys_cancel_request(phintys_cancel* token) {
+  if (token) token->token->cancel();
+}
+
+int32_t phintys_cancel_requested(const phintys_cancel* token) {
+  return token && token->token->cancelled();
+}
+
+void phintys_cancel_free(phintys_cancel* token) { delete token; }
 
 phintys_status phintys_planned_bytes(phintys_function* function, const phintys_view* inputs,
                                      size_t n_inputs, uint64_t* bytes) {

@@ -73,6 +73,7 @@ from phintys.compile import (  # noqa: E402
     predefined_optimizers,
     shared,
 )
+from phintys.compile.limits import CancelToken, limits  # noqa: E402
 from phintys.config import change_flags, config  # noqa: E402
 from phintys.errors import InconsistencyError, PhintysError  # noqa: E402
 from phintys.gof import Apply, Constant, FunctionGraph, Op, Type, Variable  # noqa: E402
@@ -160,6 +161,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "Apply",
+    "CancelToken",
     "Constant",
     "FunctionGraph",
     "FunctionMaker",
@@ -192,6 +194,7 @@ __all__ = [
     "gof",
     "grad",
     "gradient",
+    "limits",
     "load",
     "pp",
     "pprint",

@@ -3,6 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
+class CancelToken:
+    """Stops calls of functions that run under it, see ``phintys.limits``; from any thread."""
+
+    def cancel(self) -> None: ...
+    @property
+    def cancelled(self) -> bool: ...
+
+def enter_limits(
+    deadline: float | None, token: CancelToken | None, max_steps: int | None
+) -> None: ...
+def leave_limits() -> None: ...
+def set_default_limits(timeout: float, max_steps: int) -> None: ...
+
 class FunctionBase:
     fn: Any
     trust_input: Any

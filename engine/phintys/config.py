@@ -18,7 +18,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from phintys import _core
+from phintys import _call, _core
 from phintys import config_flags as _flags
 
 
@@ -277,6 +277,24 @@ def _on_memory_limit(value: int) -> None:
     _core.set_config(memory_limit=value)
 
 
+def _on_call_timeout(value: float) -> None:
+    if not value >= 0:
+        raise ValueError(
+            f'Invalid value ("{value}") for configuration variable "call_timeout". '
+            "It is a number of seconds, or 0 for no limit"
+        )
+    _call.set_default_limits(value, config.max_loop_steps)
+
+
+def _on_max_loop_steps(value: int) -> None:
+    if not 0 <= value < 2**63:
+        raise ValueError(
+            f'Invalid value ("{value}") for configuration variable "max_loop_steps". '
+            "It is a number of steps, or 0 for no limit"
+        )
+    _call.set_default_limits(config.call_timeout, value)
+
+
 def _on_device(value: str) -> None:
     if not value.startswith("cpu"):
         raise ValueError(
@@ -295,6 +313,8 @@ def _setup() -> None:
         num_threads=_on_num_threads,
         isa=_on_isa,
         memory_limit=_on_memory_limit,
+        call_timeout=_on_call_timeout,
+        max_loop_steps=_on_max_loop_steps,
     )
     for source, pairs in (
         ("the settings file", _file_settings()),

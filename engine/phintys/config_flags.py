@@ -12,6 +12,8 @@ FLAGS: list[tuple[Any, ...]] = [
     ("floatX", "enum", "float64", "Default floating dtype of constructors.", _FLOATS),
     ("num_threads", "int", 0, "Threads of the runtime's pool; 0: one for each core."),
     ("memory_limit", "int", 0, "Bytes that arrays and arenas may take; 0: no limit."),
+    ("call_timeout", "float", 0.0, "Seconds that a call may take; 0: any time. See limits()."),
+    ("max_loop_steps", "int", 0, "Steps that the loops of a call may take together; 0: any."),
     (
         "isa",
         "enum",

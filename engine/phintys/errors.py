@@ -17,6 +17,8 @@ __all__ = [
     "AsTensorError",
     "BadFileError",
     "BadOptimization",
+    "CallStopped",
+    "Cancelled",
     "DebugModeError",
     "DisconnectedInputError",
     "EmptyConstantError",
@@ -38,10 +40,12 @@ __all__ = [
     "PhintysNotImplementedError",
     "PhintysOverflowError",
     "PhintysRuntimeError",
+    "PhintysTimeoutError",
     "PhintysTypeError",
     "PhintysValueError",
     "PhintysZeroDivisionError",
     "ShapeError",
+    "StepLimitError",
     "UnusedInputError",
 ]
 
@@ -123,6 +127,22 @@ class DisconnectedInputError(PhintysError, ValueError):
 
 class NullTypeGradError(PhintysError, TypeError):
     """The gradient is mathematically undefined or not implemented."""
+
+
+class CallStopped(PhintysError):
+    """Base of what ends a call before it is done; shared variables are as they were before it."""
+
+
+class PhintysTimeoutError(CallStopped, TimeoutError):
+    """A call did not end by its deadline."""
+
+
+class Cancelled(CallStopped):
+    """A call was stopped by its ``CancelToken``."""
+
+
+class StepLimitError(CallStopped, RuntimeError):
+    """The loops of a call would take more steps than it was allowed."""
 
 
 class GradientError(PhintysError):
@@ -209,6 +229,9 @@ _BY_KIND: dict[str, type[BaseException]] = {
     "overflow": PhintysOverflowError,
     "zero_division": PhintysZeroDivisionError,
     "linalg": LinAlgError,
+    "timeout": PhintysTimeoutError,
+    "cancelled": Cancelled,
+    "step_limit": StepLimitError,
 }
 
 _core.set_exceptions(_BY_KIND)

@@ -193,6 +193,36 @@ PHINTYS_API phintys_status phintys_call(phintys_function* function, const phinty
 PHINTYS_API phintys_status phintys_call_into(phintys_function* function, const phintys_view* inputs,
                                              size_t n_inputs, const phintys_view* outputs,
                                              size_t n_outputs);
+
+/* Stops the calls that were given it, from any thread or from a signal handler. Freeing it does not
+ * disturb calls in progress. */
+typedef struct phintys_cancel phintys_cancel;
+PHINTYS_API phintys_status phintys_cancel_create(phintys_cancel** token);
+/* Calls in progress and later ones fail with PHINTYS_ERROR_CANCELLED, for ever. */
+PHINTYS_API void phintys_cancel_request(phintys_cancel* token);
+PHINTYS_API int32_t phintys_cancel_requested(const phintys_cancel* token);
+PHINTYS_API void phintys_cancel_free(phintys_cancel* token);
+
+typedef struct phintys_call_options {
+  size_t struct_size;     /* sizeof(phintys_call_options) */
+  int64_t timeout_ns;     /* PHINTYS_ERROR_TIMEOUT if the call takes longer; 0: any time */
+  phintys_cancel* cancel; /* may be NULL */
+  int64_t max_steps;      /* PHINTYS_ERROR_STEP_LIMIT if all its loops take more; 0: any number */
+} phintys_call_options;
+
+/* phintys_call and phintys_call_into within limits. A call looks at them between operations and
+ * between the steps of loops, and while it waits for state that other calls use; an operation that
+ * has begun runs to its end. A call that is stopped changes no state and gives no outputs.
+ * `options` may be NULL. */
+PHINTYS_API phintys_status phintys_call_limited(phintys_function* function,
+                                                const phintys_view* inputs, size_t n_inputs,
+                                                phintys_array** outputs, size_t n_outputs,
+                                                const phintys_call_options* options);
+PHINTYS_API phintys_status phintys_call_into_limited(phintys_function* function,
+                                                     const phintys_view* inputs, size_t n_inputs,
+                                                     const phintys_view* outputs, size_t n_outputs,
+                                                     const phintys_call_options* options);
+
 /* Bytes of working memory that a call on inputs of these dtypes and shapes plans, outputs not
  * counted (the views' data may be NULL). What depends on the values of inputs is left out. */
 PHINTYS_API phintys_status phintys_planned_bytes(phintys_function* function,

@@ -12,12 +12,14 @@
 #ifndef PHINTYS_PHINTYS_HPP_
 #define PHINTYS_PHINTYS_HPP_
 
+#include <chrono>
 #include <complex>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -424,6 +426,32 @@ struct LoadOptions {
   uint64_t memory_limit = 0;  // bytes; 0: bounded by the file's size alone
 };
 
+// Stops the calls that were given it; cancel() from any thread or from a signal handler. Copies are
+// the same token.
+class CancelToken {
+ public:
+  CancelToken() {
+    phintys_cancel* token = nullptr;
+    detail::check(phintys_cancel_create(&token));
+    handle_.reset(token, phintys_cancel_free);
+  }
+  void cancel() const noexcept { phintys_cancel_request(handle_.get()); }
+  bool cancelled() const noexcept { return phintys_cancel_requested(handle_.get()) != 0; }
+  phintys_cancel* handle() const noexcept { return handle_.get(); }
+
+ private:
+  std::shared_ptr<phintys_cancel> handle_;
+};
+
+// Limits of one call; see phintys_call_limited().
+struct CallOptions {
+  using Clock = std::chrono::steady_clock;
+  std::chrono::nanoseconds timeout{0};                    // 0: any time
+  Clock::time_point deadline = Clock::time_point::max();  // max: none
+  std::optional<CancelToken> cancel = std::nullopt;
+  int64_t max_steps = 0;  // of all loops of the call; 0: any number
+};
+
 // A compiled function. Copies refer to the same function and state; any number of threads may use
 // them at once.
 class Function {
@@ -471,7 +499,12 @@ class Function {
   }
 
   // Calls it on values in the order of its inputs; trailing ones with defaults may be left out.
+  // Throws Exception, Kind::timeout, cancelled or step_limit, where `options` stop the call.
   std::vector<Tensor> operator()(const std::vector<Tensor>& inputs = {}) const {
+    return (*this)(inputs, CallOptions());
+  }
+  std::vector<Tensor> operator()(const std::vector<Tensor>& inputs,
+                                 const CallOptions& options) const {
     std::vector<Tensor> held;
     held.reserve(inputs.size());
     std::vector<phintys_view> views;
@@ -479,10 +512,11 @@ class Function {
       held.push_back(fit(inputs[i], i));
       views.push_back(held.back().c_view());
     }
-    return run(views);
+    return run(views, options);
   }
   // Calls it on values by name; inputs with defaults may be left out.
-  std::vector<Tensor> call(const std::vector<std::pair<std::string, Tensor>>& inputs) const {
+  std::vector<Tensor> call(const std::vector<std::pair<std::string, Tensor>>& inputs,
+                           const CallOptions& options = CallOptions()) const {
     const phintys_view absent{nullptr, PHINTYS_DEFAULT, 0, nullptr, nullptr};
     std::vector<phintys_view> views(phintys_input_count(handle_.get()), absent);
     std::vector<Tensor> held;
@@ -496,7 +530,7 @@ class Function {
       held.push_back(fit(value, i));
       views[i] = held.back().c_view();
     }
-    return run(views);
+    return run(views, options);
   }
 
   // State by name: a copy of the value, and its replacement.
@@ -535,6 +569,21 @@ class Function {
     c.memory_limit = options.memory_limit;
     return c;
   }
+  static phintys_call_options to_c(const CallOptions& options) {
+    using std::chrono::nanoseconds;
+    phintys_call_options c{};
+    c.struct_size = sizeof c;
+    c.timeout_ns = options.timeout.count();
+    if (options.deadline != CallOptions::Clock::time_point::max()) {
+      const auto now = CallOptions::Clock::now();
+      nanoseconds rest{1};  // 0 would be no limit
+      if (options.deadline > now + rest) rest = options.deadline - now;
+      if (c.timeout_ns == 0 || rest.count() < c.timeout_ns) c.timeout_ns = rest.count();
+    }
+    c.cancel = options.cancel ? options.cancel->handle() : nullptr;
+    c.max_steps = options.max_steps;
+    return c;
+  }
   using InfoFunction = phintys_status (*)(const phintys_function*, size_t, phintys_variable_info*);
   std::vector<VariableInfo> infos(size_t n, InfoFunction get_info) const {
     std::vector<VariableInfo> all;
@@ -560,12 +609,14 @@ class Function {
     detail::check(phintys_input_info(handle_.get(), input, &info));
     return value.cast(static_cast<Dtype>(info.dtype));
   }
-  std::vector<Tensor> run(const std::vector<phintys_view>& views) const {
+  std::vector<Tensor> run(const std::vector<phintys_view>& views,
+                          const CallOptions& options) const {
+    const phintys_call_options limits = to_c(options);
     std::vector<phintys_array*> arrays(phintys_output_count(handle_.get()), nullptr);
     std::vector<Tensor> results;
     results.reserve(arrays.size());
-    detail::check(
-        phintys_call(handle_.get(), views.data(), views.size(), arrays.data(), arrays.size()));
+    detail::check(phintys_call_limited(handle_.get(), views.data(), views.size(), arrays.data(),
+                                       arrays.size(), &limits));
     size_t i = 0;
     try {
       for (; i < arrays.size(); ++i) results.push_back(Tensor::adopt(arrays[i]));

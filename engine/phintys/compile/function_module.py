@@ -10,6 +10,7 @@ import numpy as np
 
 from phintys import _call, _core
 from phintys.compile.io import In
+from phintys.compile.limits import limits
 from phintys.compile.profiling import ProfileStats
 from phintys.errors import (
     PhintysAssertionError,
@@ -199,6 +200,28 @@ class Function(_call.FunctionBase):
             stats = build.profile if isinstance(build.profile, ProfileStats) else ProfileStats()
             stats._attach(self.fn, name)
             self.profile = stats
+
+    def call(
+        self,
+        *args: Any,
+        timeout: float | None = None,
+        deadline: float | None = None,
+        cancel: Any = None,
+        max_steps: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """A call that may be stopped: ``f(*args, **kwargs)`` within :class:`phintys.limits`.
+
+        Inputs with the name of a limit are given by position.
+
+        >>> import phintys
+        >>> x = phintys.tensor.dscalar('x')
+        >>> f = phintys.function([x], x * 2)
+        >>> float(f.call(3.0, timeout=1.0))
+        6.0
+        """
+        with limits(timeout=timeout, deadline=deadline, cancel=cancel, max_steps=max_steps):
+            return self(*args, **kwargs)
 
     # --- introspection ---------------------------------------------------------------------
 

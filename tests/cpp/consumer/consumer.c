@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   phintys_view scores;
   phintys_function* f = NULL;
   phintys_variable_info info;
+  phintys_call_options limits;
 
   if (argc != 2) return 2;
   CHECK(phintys_abi_version() == PHINTYS_ABI_VERSION);
@@ -47,6 +48,26 @@ int main(int argc, char** argv) {
   CHECK(fabs(((const double*)scores.data)[0] - tanh(1 - 5 + 0.5)) < 1e-14);
   phintys_array_free(out[0]);
   phintys_array_free(out[1]);
+
+  /* Limits. */
+  out[0] = out[1] = NULL;
+  memset(&limits, 0, sizeof limits);
+  limits.struct_size = sizeof limits;
+  limits.timeout_ns = 1;
+  CHECK(phintys_call_limited(f, &in, 1, out, 2, &limits) == PHINTYS_ERROR_TIMEOUT);
+  CHECK(strstr(phintys_error_message(), "'train'") != NULL && out[0] == NULL);
+  limits.timeout_ns = -1;
+  CHECK(phintys_call_limited(f, &in, 1, out, 2, &limits) == PHINTYS_ERROR_VALUE);
+  limits.timeout_ns = INT64_MAX;
+  CHECK(phintys_cancel_create(&limits.cancel) == PHINTYS_OK);
+  CHECK(phintys_call_limited(f, &in, 1, out, 2, &limits) == PHINTYS_OK);
+  phintys_array_free(out[0]);
+  phintys_array_free(out[1]);
+  phintys_cancel_request(limits.cancel);
+  CHECK(phintys_cancel_requested(limits.cancel));
+  CHECK(phintys_call_limited(f, &in, 1, out, 2, &limits) == PHINTYS_ERROR_CANCELLED);
+  CHECK(strcmp(phintys_status_name(PHINTYS_ERROR_STEP_LIMIT), "step_limit") == 0);
+  phintys_cancel_free(limits.cancel);
   phintys_function_free(f);
   return 0;
 }

@@ -1,6 +1,7 @@
 // The C++17 wrapper: calls, state, sharing, saving, errors.
 #include <phintys/phintys.hpp>
 
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <exception>
@@ -78,6 +79,30 @@ void functions(const std::string& path) {
                [&] { Function::load(saved.data(), saved.size(), small); });
 }
 
+void limits(const std::string& path) {
+  using phintys::Tensor;
+  const phintys::Function f = phintys::Function::load(path);
+  const Tensor x({2, 3}, std::vector<double>{1, 0, -1, 0.5, 2, -3});
+  const auto before = f.get("w").to_vector<double>();
+  phintys::CallOptions late;
+  late.deadline = phintys::CallOptions::Clock::now() - std::chrono::hours(1);
+  check_throws(phintys::Kind::timeout, "deadline", [&] { f({x}, late); });
+  late.deadline = phintys::CallOptions::Clock::time_point::min();
+  late.timeout = std::chrono::hours(1);
+  check_throws(phintys::Kind::timeout, "deadline and timeout", [&] { f({x}, late); });
+  phintys::CallOptions options;
+  options.timeout = std::chrono::hours(1);
+  options.cancel = phintys::CancelToken();
+  options.max_steps = 1;
+  const phintys::CancelToken token = *options.cancel;
+  check(f({x}, options).size() == 2, "within limits");
+  const auto after = f.get("w").to_vector<double>();
+  token.cancel();
+  check(token.cancelled() && options.cancel->cancelled(), "cancelled");
+  check_throws(phintys::Kind::cancelled, "cancel", [&] { f.call({{"x", x}}, options); });
+  check(after != before && after == f.get("w").to_vector<double>(), "state of a stopped call");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -85,6 +110,7 @@ int main(int argc, char** argv) {
   try {
     tensors();
     functions(argv[1]);
+    limits(argv[1]);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;

@@ -100,6 +100,40 @@ TEST_CASE("calls, defaults and results in the caller's memory") {
   }
 }
 
+TEST_CASE("calls within limits") {
+  Handle h(sample());
+  const phintys_view in[] = {view_of(some_x())};
+  phintys_array* out[2] = {};
+  phintys_call_options options{};
+  CHECK(phintys_call_limited(h.f, in, 1, out, 2, &options) == PHINTYS_ERROR_ARGUMENT);
+  options.struct_size = sizeof options;
+  options.timeout_ns = 1;
+  CHECK(phintys_call_limited(h.f, in, 1, out, 2, &options) == PHINTYS_ERROR_TIMEOUT);
+  options.struct_size = offsetof(phintys_call_options, timeout_ns);  // then there is none
+  REQUIRE(phintys_call_limited(h.f, in, 1, out, 2, &options) == PHINTYS_OK);
+  phintys_array_free(out[0]);
+  phintys_array_free(out[1]);
+  options.struct_size = sizeof options;
+  options.timeout_ns = 0;
+  options.max_steps = -1;
+  CHECK(phintys_call_limited(h.f, in, 1, out, 2, &options) == PHINTYS_ERROR_VALUE);
+  options.max_steps = 3;
+  REQUIRE(phintys_cancel_create(&options.cancel) == PHINTYS_OK);
+  CHECK(phintys_cancel_requested(options.cancel) == 0);
+  double scores[4] = {}, total = 0;
+  const int64_t shape[] = {2, 2};
+  const phintys_view room[] = {{scores, PHINTYS_FLOAT64, 2, shape, nullptr},
+                               {&total, PHINTYS_FLOAT64, 0, nullptr, nullptr}};
+  REQUIRE(phintys_call_into_limited(h.f, in, 1, room, 2, &options) == PHINTYS_OK);
+  CHECK(total > 0);
+  phintys_cancel_request(options.cancel);
+  CHECK(phintys_call_into_limited(h.f, in, 1, room, 2, &options) == PHINTYS_ERROR_CANCELLED);
+  CHECK(phintys_cancel_create(nullptr) == PHINTYS_ERROR_ARGUMENT);
+  phintys_cancel_request(nullptr);
+  phintys_cancel_free(nullptr);
+  phintys_cancel_free(options.cancel);
+}
+
 TEST_CASE("misuse is reported, never executed") {
   Handle h(sample());
   phintys_array* out[2] = {};

@@ -1,0 +1,233 @@
+// Limits of calls: what stops them, what a stopped call leaves behind.
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "array/shared_storage.h"
+#include "base/error.h"
+#include "ops/build.h"
+#include "ops/build_elementwise.h"
+#include "runtime/function.h"
+
+using namespace phintys;
+using namespace std::chrono_literals;
+using runtime::Call;
+using runtime::CallOptions;
+using runtime::CancelToken;
+using runtime::Function;
+using runtime::FunctionSpec;
+using runtime::Limits;
+
+namespace {
+
+Array filled(Dims shape, double value) {
+  Array a = Array::empty(DType::f64, shape);
+  double* p = a.view().as<double>();
+  for (int64_t i = 0; i < a.size(); ++i) p[i] = value;
+  return a;
+}
+
+Var shared_of(Array value, const char* name) {
+  const Type type = Type::tensor(DType::f64, value.ndim());
+  return make_shared_variable(type, make_ref<SharedStorage>(std::move(value), name), name);
+}
+
+double first(const Var& shared) { return shared->storage()->value().view().as<double>()[0]; }
+
+// x w w w ... and w <- w + 1: some `n` products of 256 by 256 matrices, each about a millisecond.
+Ref<Function> product_chain(const Var& w, int n) {
+  FunctionSpec spec;
+  spec.name = "chain";
+  Var x = make_variable(Type::tensor(DType::f64, 2), "x");
+  Var y = x;
+  for (int i = 0; i < n; ++i) y = tanh(dot(y, w));
+  spec.inputs = {x};
+  spec.outputs = {y};
+  spec.updates = {{w, w + constant(1.0, DType::f64)}};
+  return Function::compile(spec);
+}
+
+// The kind of error that the call ends with; ErrorKind::internal if it ends well.
+ErrorKind kind_of(Function& f, const std::vector<Array>& arguments, const CallOptions& options,
+                  std::string* text = nullptr) {
+  std::vector<TensorView> views;
+  for (const Array& a : arguments) views.push_back(a.view());
+  try {
+    Call call(f);
+    call.run(views.data(), options);
+  } catch (const Error& e) {
+    if (text) *text = e.what();
+    return e.kind();
+  }
+  return ErrorKind::internal;
+}
+
+}  // namespace
+
+TEST_CASE("limits: steps are counted over all loops of a call") {
+  CallOptions options;
+  options.max_steps = 5000;
+  const std::string name = "f";
+  Limits limits(options, name);
+  CHECK(limits.steps_at_once() == Limits::kWorkPerLook / Limits::kStepWork);
+  for (int i = 0; i < 1000; ++i) limits.step();
+  CHECK(limits.steps_at_once() == 4000);
+  limits.step(3999);
+  limits.step();
+  CHECK(limits.steps_at_once() == 1);
+  try {
+    limits.step();
+    FAIL("no limit");
+  } catch (const Error& e) {
+    CHECK(e.kind() == ErrorKind::step_limit);
+    CHECK(std::string(e.what()).find("'f' may take 5000 steps") != std::string::npos);
+  }
+}
+
+TEST_CASE("limits: a loop sees its token and the clock soon, without looking at every step") {
+  CallOptions options;
+  options.cancel.push_back(make_ref<CancelToken>());
+  const std::string name;
+  Limits limits(options, name);
+  for (int i = 0; i < 100000; ++i) limits.step();
+  options.cancel[0]->cancel();
+  int64_t more = 0;
+  CHECK_THROWS_AS(
+      for (;;) {
+        limits.step();
+        ++more;
+      },
+      Error);
+  CHECK(more <= limits.steps_at_once());
+
+  CallOptions timed;
+  timed.deadline = CallOptions::Clock::now() + 20ms;
+  Limits watch(timed, name);
+  CHECK_THROWS_AS(for (;;) watch.step(watch.steps_at_once()), Error);
+  CHECK(CallOptions::Clock::now() >= timed.deadline);
+  CHECK(CallOptions::Clock::now() < timed.deadline + 2s);
+}
+
+TEST_CASE("limits: polls come only in calls that last, and may stop them") {
+  static int polls = 0;
+  CallOptions options;
+  options.poll = [] {
+    if (++polls == 2) fail(ErrorKind::runtime, "enough");
+  };
+  const std::string name;
+  Limits limits(options, name);
+  for (int i = 0; i < 1000; ++i) limits.look();
+  CHECK(polls == 0);
+  const auto start = CallOptions::Clock::now();
+  CHECK_THROWS_AS(for (;;) limits.step(), Error);
+  CHECK(polls == 2);
+  CHECK(CallOptions::Clock::now() - start >= 90ms);
+}
+
+TEST_CASE("limits: a call past its deadline or cancelled before it began does nothing") {
+  Var w = shared_of(filled({8, 8}, 1), "w");
+  Ref<Function> f = product_chain(w, 3);
+  const std::vector<Array> x = {filled({8, 8}, 1)};
+  CallOptions late, cancelled, fine;
+  late.deadline = CallOptions::Clock::now();
+  cancelled.cancel = {make_ref<CancelToken>(), make_ref<CancelToken>()};
+  cancelled.cancel[1]->cancel();
+  fine.deadline = CallOptions::Clock::now() + 1h;
+  fine.cancel = {make_ref<CancelToken>()};
+  fine.max_steps = 1;  // there is no loop
+  std::string text;
+  CHECK(kind_of(*f, x, late, &text) == ErrorKind::timeout);
+  CHECK(text == "the call of 'chain' did not end by its deadline");
+  CHECK(kind_of(*f, x, cancelled, &text) == ErrorKind::cancelled);
+  CHECK(text == "the call of 'chain' was cancelled");
+  CHECK(first(w) == 1);
+  CHECK(kind_of(*f, x, fine) == ErrorKind::internal);
+  CHECK(first(w) == 2);
+}
+
+TEST_CASE("limits: a long program stops between instructions and can be called again") {
+  Var w = shared_of(filled({256, 256}, 0.001), "w");
+  Ref<Function> f = product_chain(w, 3000);
+  const std::vector<Array> x = {filled({256, 256}, 1)};
+  CallOptions options;
+  const auto start = CallOptions::Clock::now();
+  options.deadline = start + 50ms;
+  CHECK(kind_of(*f, x, options) == ErrorKind::timeout);
+  CHECK(CallOptions::Clock::now() - start >= 50ms);
+  CHECK(first(w) == 0.001);
+
+  CallOptions stopped;
+  stopped.cancel = {make_ref<CancelToken>()};
+  std::thread other([&] {
+    std::this_thread::sleep_for(30ms);
+    stopped.cancel[0]->cancel();
+  });
+  CHECK(kind_of(*f, x, stopped) == ErrorKind::cancelled);
+  other.join();
+  CHECK(first(w) == 0.001);
+
+  Ref<Function> shorter = product_chain(w, 2);
+  CHECK(kind_of(*shorter, x, {}) == ErrorKind::internal);
+  CHECK(first(w) == 1.001);
+}
+
+TEST_CASE("limits: waiting for shared variables ends too") {
+  Var w = shared_of(filled({8, 8}, 1), "w");
+  Ref<Function> f = product_chain(w, 3);
+  const std::vector<Array> x = {filled({8, 8}, 1)};
+  for (bool writer : {true, false}) {
+    StorageMutex& mutex = w->storage()->mutex();
+    writer ? mutex.lock() : mutex.lock_shared();
+    ErrorKind kind = ErrorKind::internal;
+    std::thread other([&] {
+      CallOptions options;
+      options.deadline = CallOptions::Clock::now() + 40ms;
+      kind = kind_of(*f, x, options);
+    });
+    other.join();
+    writer ? mutex.unlock() : mutex.unlock_shared();
+    CHECK(kind == ErrorKind::timeout);
+    CHECK(first(w) == 1);
+  }
+  CHECK(kind_of(*f, x, {}) == ErrorKind::internal);
+}
+
+TEST_CASE("limits: updates that are written directly are all written or none") {
+  // Long updates that the call may write into the storages themselves, one after another.
+  const Dims shape{400000};
+  std::vector<Var> state;
+  FunctionSpec spec;
+  Var a = make_variable(Type::tensor(DType::f64, 1), "a");
+  spec.inputs = {a};
+  for (int i = 0; i < 4; ++i) {
+    state.push_back(shared_of(filled(shape, 0.5), "s"));
+    Var change = a;
+    for (int k = 0; k < 6; ++k) change = tanh(change + state.back());
+    spec.updates.push_back({state.back(), change + state.back()});
+  }
+  Ref<Function> f = Function::compile(spec);
+  const std::vector<Array> argument = {filled(shape, 0.25)};
+  std::mt19937 random(7);
+  int stopped = 0, done = 0;
+  for (int trial = 0; trial < 60; ++trial) {
+    std::vector<double> before;
+    for (const Var& s : state) before.push_back(first(s));
+    CallOptions options;
+    options.cancel = {make_ref<CancelToken>()};
+    const auto start = CallOptions::Clock::now();
+    const std::chrono::microseconds delay(random() % 40000);
+    std::thread other([&] {
+      std::this_thread::sleep_until(start + delay);
+      options.cancel[0]->cancel();
+    });
+    const bool ended = kind_of(*f, argument, options) == ErrorKind::internal;
+    other.join();
+    ++(ended ? done : stopped);
+    for (size_t i = 0; i < state.size(); ++i) CHECK((first(state[i]) != before[i]) == ended);
+  }
+  CHECK(stopped > 0);
+  CHECK(done > 0);
+}
