@@ -10,10 +10,9 @@ import threading
 import time
 
 import numpy as np
-import pytest
-
 import phintys
 import phintys.tensor as T
+import pytest
 from phintys.errors import (
     CallStopped,
     Cancelled,
