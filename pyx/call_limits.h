@@ -32,14 +32,11 @@ inline void poll_signals() {
 }
 
 // The options of calls on the main thread that have no other limits.
-inline const runtime::CallOptions& interruptible() {
-  static const runtime::CallOptions options = [] {
-    runtime::CallOptions o;
-    o.poll = &poll_signals;
-    return o;
-  }();
+inline const runtime::CallOptions g_interruptible = [] {
+  runtime::CallOptions options;
+  options.poll = &poll_signals;
   return options;
-}
+}();
 
 // --- limits --------------------------------------------------------------------------------------
 

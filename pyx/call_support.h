@@ -254,7 +254,7 @@ inline void compute(runtime::Call& call, const TensorView* views, bool keep_gil,
     if (interruptible_call) limits->poll = &poll_signals;
     call.run(views, *limits);
   } else if (interruptible_call) {
-    call.run(views, interruptible());
+    call.run(views, g_interruptible);
   } else {
     call.run(views);
   }

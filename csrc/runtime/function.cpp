@@ -200,9 +200,10 @@ Call::~Call() {
 
 void Call::run(const TensorView* inputs) { context_->run(inputs, function_, nullptr); }
 void Call::run(const TensorView* inputs, const CallOptions& options) {
-  if (!options.any()) return run(inputs);
+  const bool may_be_over = options.deadline != CallOptions::kNever || !options.cancel.empty();
+  if (!may_be_over && options.max_steps <= 0 && !options.poll) return run(inputs);
   Limits limits(options, function_.name());
-  if (options.deadline != CallOptions::kNever || !options.cancel.empty()) limits.look();
+  if (may_be_over) limits.look();
   context_->run(inputs, function_, &limits);
 }
 TensorView Call::output(int i) const { return context_->output(i); }

@@ -36,10 +36,6 @@ struct CallOptions {
   // Called now and then, in the thread of the call, while that is going on; what it throws stops
   // the call. Calls that end soon never come to it.
   void (*poll)() = nullptr;
-
-  bool any() const {
-    return deadline != kNever || !cancel.empty() || max_steps > 0 || poll != nullptr;
-  }
 };
 
 // The limits of one call in progress; used by the call's thread alone.
