@@ -189,6 +189,7 @@ inline bool is_tiny(const runtime::Function& f) {
     if (!small(input.type)) return false;
   }
   for (const Apply* node : graph.toposort()) {
+    if (!node->op().inner().empty() || node->op().opaque()) return false;  // a loop may be long
     for (const Var& v : node->inputs()) {
       if (!small(v->type())) return false;
     }
