@@ -69,6 +69,10 @@ class Limits {
     work_ += n * kStepWork;
     if (PHINTYS_UNLIKELY(work_ >= kWorkPerLook)) look();
   }
+  // Before a loop that will certainly take `n` steps: throws at once if they are too many.
+  void expect(int64_t n) const {
+    if (PHINTYS_UNLIKELY(n > steps_left_)) too_many_steps();
+  }
   // A loop that runs many steps at once (step(n)) takes at most so many, to stop soon and at the
   // very step.
   int64_t steps_at_once() const {

@@ -223,6 +223,7 @@ void LoopRunner::deliver_last_rows(std::span<const TensorView> outputs, int64_t 
 void LoopRunner::run(std::span<const TensorView> inputs, std::span<const TensorView> outputs,
                      const RunHooks& hooks) {
   const int64_t steps = load_int(inputs[0].data, DType::i64);
+  if (hooks.limits && !scan_.until) hooks.limits->expect(steps);
   row_views(inputs);
   const Binding& binding = context_.enter_body(rows_.data());
   if (!hooks.monitor && !hooks.profile) {
@@ -248,6 +249,7 @@ void LoopRunner::run(std::span<const TensorView> inputs, std::span<const TensorV
 void LoopRunner::evaluate(std::span<const TensorView> inputs, std::span<Array> outputs,
                           const RunHooks& hooks) {
   const int64_t steps = check_steps(inputs);
+  if (hooks.limits && !scan_.until) hooks.limits->expect(steps);
   row_views(inputs);
   for (int c = 0; c < scan_.n_states(); ++c) {
     const TensorView& initial = inputs[zu(scan_.state_input(c))];

@@ -8,8 +8,10 @@
 
 #include "array/shared_storage.h"
 #include "base/error.h"
+#include "graph/inner_graph.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/control/scan.h"
 #include "runtime/function.h"
 
 using namespace phintys;
@@ -50,6 +52,48 @@ Ref<Function> product_chain(const Var& w, int n) {
   return Function::compile(spec);
 }
 
+// A loop of `n` steps (an input): x <- 3.7 x (1 - x), keeping all rows or the last only. With
+// `until`, it would end where x > 2: never.
+Var logistic(const Var& n, const Var& start, bool keep, bool until) {
+  Var x = make_variable(Type::scalar(DType::f64), "x");
+  Var next = constant(3.7, DType::f64) * x * (constant(1.0, DType::f64) - x);
+  auto scan = make_ref<Scan>();
+  std::vector<Var> results = {next};
+  if (until) results.push_back(gt(next, constant(2.0, DType::f64)));
+  const std::vector<Var> operands = {x};
+  scan->graph = InnerGraph::make(operands, results);
+  scan->taps = {1, -1};
+  scan->keep = {keep};
+  scan->until = until;
+  scan->label = "logistic map";
+  return apply_multi(scan, {n, start})[0];
+}
+
+// Function of (n, start), which ends with an update that counts calls.
+struct Looping {
+  Var count = shared_of(filled({1}, 0), "count");
+  Ref<Function> f;
+  Looping(bool keep, bool until, int loops = 1) {
+    FunctionSpec spec;
+    spec.name = "looping";
+    Var n = make_variable(Type::scalar(DType::i64), "n");
+    Var start = make_variable(Type::tensor(DType::f64, 1), "start");
+    spec.inputs = {n, start};
+    for (int i = 0; i < loops; ++i) {
+      Var from = i == 0 ? start : start * constant(0.5, DType::f64);
+      spec.outputs.push_back(sum_all(logistic(n, from, keep, until)));
+    }
+    spec.updates = {{count, count + constant(1.0, DType::f64)}};
+    f = Function::compile(spec);
+  }
+};
+
+std::vector<Array> steps_and_start(int64_t n) {
+  Array steps = Array::empty(DType::i64, Dims{});
+  *steps.view().as<int64_t>() = n;
+  return {steps, filled({1}, 0.3)};
+}
+
 // The kind of error that the call ends with; ErrorKind::internal if it ends well.
 ErrorKind kind_of(Function& f, const std::vector<Array>& arguments, const CallOptions& options,
                   std::string* text = nullptr) {
@@ -75,6 +119,8 @@ TEST_CASE("limits: steps are counted over all loops of a call") {
   CHECK(limits.steps_at_once() == Limits::kWorkPerLook / Limits::kStepWork);
   for (int i = 0; i < 1000; ++i) limits.step();
   CHECK(limits.steps_at_once() == 4000);
+  limits.expect(4000);
+  CHECK_THROWS_AS(limits.expect(4001), Error);
   limits.step(3999);
   limits.step();
   CHECK(limits.steps_at_once() == 1);
@@ -231,4 +277,49 @@ TEST_CASE("limits: updates that are written directly are all written or none") {
   }
   CHECK(stopped > 0);
   CHECK(done > 0);
+}
+
+TEST_CASE("limits: loops take no more steps than allowed, all together") {
+  for (bool keep : {false, true}) {
+    for (bool until : {false, true}) {
+      Looping one(keep, until), two(keep, until, 2);
+      CallOptions options;
+      options.max_steps = 1000;
+      std::string text;
+      CHECK(kind_of(*one.f, steps_and_start(1000), options) == ErrorKind::internal);
+      CHECK(kind_of(*one.f, steps_and_start(1001), options, &text) == ErrorKind::step_limit);
+      CHECK(text.find("'looping' may take 1000 steps of loops") != std::string::npos);
+      CHECK(text.find("logistic map") != std::string::npos);
+      CHECK(text.find("Apply node that caused the error") != std::string::npos);
+      CHECK(first(one.count) == 1);
+      CHECK(kind_of(*two.f, steps_and_start(500), options) == ErrorKind::internal);
+      CHECK(kind_of(*two.f, steps_and_start(501), options) == ErrorKind::step_limit);
+      CHECK(kind_of(*two.f, steps_and_start(501), {}) == ErrorKind::internal);
+      CHECK(first(two.count) == 2);
+    }
+  }
+}
+
+TEST_CASE("limits: a loop without end obeys the clock and the token") {
+  for (bool until : {false, true}) {
+    Looping loop(false, until);
+    const std::vector<Array> arguments = steps_and_start(int64_t{1} << 50);
+    const auto start = CallOptions::Clock::now();
+    CallOptions timed, cancelled;
+    timed.deadline = start + 30ms;
+    CHECK(kind_of(*loop.f, arguments, timed) == ErrorKind::timeout);
+    CHECK(CallOptions::Clock::now() >= timed.deadline);
+    cancelled.cancel = {make_ref<CancelToken>()};
+    std::thread other([&] {
+      std::this_thread::sleep_for(30ms);
+      cancelled.cancel[0]->cancel();
+    });
+    CHECK(kind_of(*loop.f, arguments, cancelled) == ErrorKind::cancelled);
+    other.join();
+    CHECK(first(loop.count) == 0);
+    CHECK(kind_of(*loop.f, steps_and_start(10), timed) == ErrorKind::timeout);
+    CHECK(kind_of(*loop.f, steps_and_start(10), {}) == ErrorKind::internal);
+    CHECK(first(loop.count) == 1);
+    CHECK(CallOptions::Clock::now() - start < 20s);
+  }
 }
