@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "bindings/handles.h"
+#include "graph/frontier.h"
 #include "graph/print.h"
 #include "graph/traverse.h"
 
@@ -53,6 +54,14 @@ void bind_graph(py::module_& m) {
         return wrapped_list(graph_inputs(vars_from(v), optional_vars(blockers)));
       },
       py::arg("variables"), py::arg("blockers") = py::none(), "Ancestors without owner.");
+  m.def(
+      "frontier",
+      [](py::handle outputs, py::handle inputs, py::handle blockers) {
+        return wrapped_list(
+            frontier(vars_from(outputs), vars_from(inputs), optional_vars(blockers)));
+      },
+      py::arg("outputs"), py::arg("inputs"), py::arg("blockers") = py::none(),
+      "What a graph from `inputs` to `outputs` takes from outside, besides small constants.");
   m.def("toposort", &toposort_nodes, py::arg("variables"), py::arg("blockers") = py::none(),
         "The apply nodes that the variables depend on, inputs before users.");
   m.def(

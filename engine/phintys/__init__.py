@@ -132,6 +132,18 @@ def clone(
     return result[0]
 
 
+# The function hides the package of its name.
+import phintys.scan as _scan_package  # noqa: E402, F401
+from phintys import scan_module  # noqa: E402
+from phintys.scan_module import (  # noqa: E402
+    foldl,
+    foldr,
+    map,
+    reduce,
+    scan,
+    scan_checkpoints,
+)
+
 # Sub-modules that are loaded when they are first asked for.
 _LAZY = {
     "cuda",
@@ -188,6 +200,8 @@ __all__ = [
     "dot",
     "dprint",
     "errors",
+    "foldl",
+    "foldr",
     "function",
     "function_dump",
     "get_scalar_constant_value",
@@ -196,13 +210,18 @@ __all__ = [
     "gradient",
     "limits",
     "load",
+    "map",
     "pp",
     "pprint",
     "predefined_linkers",
     "predefined_modes",
     "predefined_optimizers",
     "printing",
+    "reduce",
     "scalar",
+    "scan",
+    "scan_checkpoints",
+    "scan_module",
     "shared",
     "subgraph_grad",
     "tensor",

@@ -18,7 +18,7 @@ from phintys.errors import (
 )
 from phintys.tensor.sharedvar import update_expression
 
-__all__ = ["pfunc"]
+__all__ = ["add_default_updates", "pfunc"]
 
 Variable = _core.Variable
 
@@ -135,7 +135,7 @@ def _output(v: Any) -> Any:
     return variable
 
 
-def _add_default_updates(
+def add_default_updates(
     roots: list[Any], updates: dict[Any, Any], blockers: list[Any], no_default_updates: Any
 ) -> None:
     """Adds the default updates of all shared variables that the function reads."""
@@ -233,7 +233,7 @@ def pfunc(
     state = [i for i in inputs if i.update is not None]
     roots = variables + [i.update for i in state]
     blockers = [i.variable for i in inputs] + [original for original, _ in replaced]
-    _add_default_updates(
+    add_default_updates(
         roots + [replacement for _, replacement in replaced],
         new_values,
         blockers,

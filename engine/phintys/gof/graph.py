@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from phintys import _core
@@ -22,6 +22,7 @@ __all__ = [
     "list_of_nodes",
     "ops",
     "orphans",
+    "register_op_class",
     "variables",
 ]
 
@@ -64,6 +65,26 @@ class Apply(_core.Apply):
 
 
 _core.set_classes(apply=Apply)
+
+_op_classes: dict[str, type[Any]] = {}
+
+
+def register_op_class(name: str) -> Callable[[type[Any]], type[Any]]:
+    """Decorator of a subclass of Op: the class of ``node.op`` for ops of that name."""
+
+    def register(cls: type[Any]) -> type[Any]:
+        _op_classes[name] = cls
+        return cls
+
+    return register
+
+
+def _op_object(op: Any) -> Any:
+    cls = _op_classes.get(op.name)
+    return op if cls is None else cls(op)
+
+
+_core.set_op_factory(_op_object)
 
 
 def _list(value: Any) -> list[Any]:
