@@ -330,15 +330,18 @@ pullback = Lop
 pushforward = Rop
 
 
-def _static_rows(x: Any, what: str) -> int:
-    length = x.static_shape[0]
-    if length is None:
-        raise PhintysNotImplementedError(
-            f"{what}: the length of {x} ({x.type}) is not known when the graph is built, and a "
-            "loop over its elements is not available. Give the length in the type, as in "
-            "T.vector('x', shape=(3,)), or with specify_shape(x, (3,))"
-        )
-    return int(length)
+def _rows_of_jacobian(
+    expression: Any, items: list[Any], consider_constant: Any, disconnected_inputs: str
+) -> list[Any]:
+    """For each of `items` the gradients of all elements of a vector, stacked."""
+    from phintys.scan_module.loop import Body, Rows, loop
+    from phintys.tensor.creation import arange
+
+    index = TensorType("int64", ())("row")
+    slopes = grad(expression[index], items, consider_constant, disconnected_inputs)
+    length = _core.shape_i(expression, 0)
+    body = Body(sequences=[Rows(arange(length), index)], emitted=slopes)
+    return list(loop(length, body, label="jacobian")[1])
 
 
 def jacobian(
@@ -347,11 +350,17 @@ def jacobian(
     consider_constant: Any = None,
     disconnected_inputs: str = "raise",
 ) -> Any:
-    """The Jacobian of `expression`, a scalar or a vector of known length.
+    """The Jacobian of `expression`, a scalar or a vector.
 
     Row i is the gradient of ``expression[i]``: the result has the shape of `expression` followed
-    by that of `wrt`. A list of `wrt` gives a list. NotImplementedError for vectors whose length is
-    not known when the graph is built.
+    by that of `wrt`. A list of `wrt` gives a list. What the rows have in common is computed once.
+    Options and errors are those of :func:`grad`; AssertionError if `expression` has more than one
+    dimension.
+
+    >>> import phintys.tensor as T
+    >>> x = T.dvector('x')
+    >>> jacobian(x ** 2, x).eval({x: [1.0, 5.0]}).tolist()
+    [[2.0, 0.0], [0.0, 10.0]]
     """
     if not isinstance(expression, _core.Variable):
         raise PhintysAssertionError("tensor.jacobian expects a Variable as `expression`")
@@ -363,25 +372,22 @@ def jacobian(
     items, use_list, use_tuple = _wrt_list(wrt)
     if expression.ndim == 0:
         results = grad(expression, items, consider_constant, disconnected_inputs)
-        return format_as(use_list, use_tuple, results)
-    from phintys.tensor.join import stack
-
-    rows = [
-        grad(expression[i], items, consider_constant, disconnected_inputs)
-        for i in range(_static_rows(expression, "jacobian"))
-    ]
-    if not rows:
-        raise PhintysValueError("jacobian: the expression has no elements")
-    results = [stack([row[k] for row in rows]) for k in range(len(items))]
+    else:
+        results = _rows_of_jacobian(expression, items, consider_constant, disconnected_inputs)
     return format_as(use_list, use_tuple, results)
 
 
 def hessian(
     cost: Any, wrt: Any, consider_constant: Any = None, disconnected_inputs: str = "raise"
 ) -> Any:
-    """The Hessian of the scalar `cost` with respect to vectors of known length.
+    """The Hessian of the scalar `cost` with respect to a vector, or to each of a list of them.
 
-    NotImplementedError for vectors whose length is not known when the graph is built.
+    Options and errors are those of :func:`grad`; AssertionError for ranks other than these.
+
+    >>> import phintys.tensor as T
+    >>> x = T.dvector('x')
+    >>> hessian((x ** 3).sum(), x).eval({x: [1.0, 2.0]}).tolist()
+    [[6.0, 0.0], [0.0, 12.0]]
     """
     if not isinstance(cost, _core.Variable):
         raise PhintysAssertionError("tensor.hessian expects a Variable as `cost`")
@@ -394,13 +400,8 @@ def hessian(
             raise PhintysAssertionError(
                 "tensor.hessian expects a (list of) 1 dimensional variable as `wrt`"
             )
-        length = _static_rows(item, "hessian")
         first = grad(cost, item, consider_constant, disconnected_inputs)
-        if first.static_shape[0] is None:
-            from phintys.tensor.shape import specify_shape
-
-            first = specify_shape(first, (length,))
-        results.append(jacobian(first, item, consider_constant, "ignore"))
+        results += _rows_of_jacobian(first, [item], consider_constant, "ignore")
     return format_as(use_list, use_tuple, results)
 
 

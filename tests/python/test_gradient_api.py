@@ -77,9 +77,36 @@ def test_jacobian_and_hessian():
     np.testing.assert_allclose(
         gradient.hessian((x**3).sum(), x).eval({x: point}), np.diag(6 * point)
     )
-    y = T.dvector("y")
-    with pytest.raises(NotImplementedError, match="specify_shape"):
-        gradient.jacobian(y**2, y)
+    # Lengths that are known only when the function runs, also 0; several variables; a scalar.
+    y, w = T.dvectors("y", "w")
+    by_y, by_w = gradient.jacobian(T.tanh(y * 2) * w.sum(), [y, w])
+    f = phintys.function([y, w], [by_y, by_w])
+    for n in (0, 1, 5):
+        v, u = np.linspace(-1, 1, n), np.ones(3)
+        got_y, got_w = f(v, u)
+        np.testing.assert_allclose(got_y, np.diag(6 / np.cosh(2 * v) ** 2), rtol=1e-12)
+        np.testing.assert_allclose(got_w, np.repeat(np.tanh(2 * v)[:, None], 3, 1), rtol=1e-12)
+    got = gradient.hessian((y**2).prod() + (w**3).sum(), (y, w))
+    assert isinstance(got, tuple)
+    h_y, h_w = phintys.function([y, w], got)([1.0, 2.0], [1.0, 3.0])
+    np.testing.assert_allclose(h_y, [[8, 8], [8, 2]])
+    np.testing.assert_allclose(h_w, np.diag([6, 18]))
+    matrix = T.dmatrix("matrix")
+    jac = gradient.jacobian(T.dot(matrix, y), matrix).eval({matrix: np.ones((2, 3)), y: [1, 2, 3]})
+    assert jac.shape == (2, 2, 3) and jac[1].tolist() == [[0, 0, 0], [1, 2, 3]]
+    assert isinstance(gradient.jacobian(y.sum(), [y]), list)
+    with pytest.raises(errors.DisconnectedInputError):
+        gradient.jacobian(y, w)
+    assert gradient.jacobian(y, w, disconnected_inputs="ignore").eval(
+        {y: [1, 2], w: [1]}
+    ).shape == (2, 1)
+    # Drawing random numbers is no step of the loop.
+    srng = phintys.tensor.shared_randomstreams.RandomStreams(1)
+    noise = srng.normal((3,))
+    outputs = [gradient.jacobian(noise * y, y), noise]
+    noisy = phintys.function([y], outputs, on_unused_input="ignore")
+    diagonal, drawn = noisy([1.0, 1.0, 1.0])
+    np.testing.assert_array_equal(diagonal, np.diag(drawn))
     with pytest.raises(AssertionError, match="1 dimensional"):
         gradient.jacobian(T.dmatrix(), y)
 
