@@ -232,7 +232,7 @@ void LoopRunner::run(std::span<const TensorView> inputs, std::span<const TensorV
       scalar_of_ = binding.id;
     }
     if (scalar_) {
-      scalar_->run(inputs, outputs, steps);
+      scalar_->run(inputs, outputs, steps, hooks.limits);
       return;
     }
   }

@@ -172,8 +172,26 @@ void ScalarLoop::write_over(State& s) {
     if (other.fresh == fresh) other.fresh = old;
 }
 
+// Runs at most so many steps; fewer if the condition to stop becomes true.
+int64_t ScalarLoop::run_steps(int64_t steps) {
+  const char* condition = scan_.until ? emitted_.back() : nullptr;
+  for (int64_t t = 0; t < steps; ++t) {
+    for (Transfer& l : loads_) {
+      copy_item(l.slot, l.row, l.item);
+      l.row += l.step;
+    }
+    for (const vm::SingleCall& c : calls_) c.fn(c.dst, c.a, c.b, c.c, 1);
+    for (Transfer& s : stores_) {
+      copy_item(s.row, s.slot, s.item);
+      s.row += s.step;
+    }
+    if (condition && *condition) return t + 1;
+  }
+  return steps;
+}
+
 int64_t ScalarLoop::run(std::span<const TensorView> inputs, std::span<const TensorView> outputs,
-                        int64_t steps) {
+                        int64_t steps, Limits* limits) {
   loads_.clear();
   stores_.clear();
   for (int c = 0; c < scan_.n_states(); ++c) {
@@ -204,20 +222,14 @@ int64_t ScalarLoop::run(std::span<const TensorView> inputs, std::span<const Tens
     const size_t item = item_of(body_.outputs[k]);
     stores_.push_back({emitted_[zu(e)], outputs[k].data, int64_t(item), item});
   }
-  const char* condition = scan_.until ? emitted_.back() : nullptr;
-  int64_t t = 0;
-  while (t < steps) {
-    for (Transfer& l : loads_) {
-      copy_item(l.slot, l.row, l.item);
-      l.row += l.step;
-    }
-    for (const vm::SingleCall& c : calls_) c.fn(c.dst, c.a, c.b, c.c, 1);
-    for (Transfer& s : stores_) {
-      copy_item(s.row, s.slot, s.item);
-      s.row += s.step;
-    }
-    ++t;
-    if (condition && *condition) break;
+  int64_t done = 0;
+  bool more = true;
+  while (more && done < steps) {
+    const int64_t n = limits ? std::min(steps - done, limits->steps_at_once()) : steps - done;
+    if (limits) limits->step(n);
+    const int64_t ran = run_steps(n);
+    done += ran;
+    more = ran == n && !(scan_.until && *emitted_.back());
   }
   for (int c = 0; c < scan_.n_states(); ++c) {
     if (scan_.keeps_all(c)) continue;
@@ -226,8 +238,8 @@ int64_t ScalarLoop::run(std::span<const TensorView> inputs, std::span<const Tens
     for (size_t k = 0; k < s.past.size(); ++k)
       copy_item(rows + (s.past.size() - 1 - k) * s.item, s.past[k], s.item);
   }
-  if (scan_.until) std::memcpy(outputs[zu(scan_.steps_output())].data, &t, sizeof t);
-  return t;
+  if (scan_.until) std::memcpy(outputs[zu(scan_.steps_output())].data, &done, sizeof done);
+  return done;
 }
 
 }  // namespace phintys::runtime

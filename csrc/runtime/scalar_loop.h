@@ -21,7 +21,7 @@ class ScalarLoop {
 
   // Operands as those of the Scan. The number of steps that ran.
   int64_t run(std::span<const TensorView> inputs, std::span<const TensorView> outputs,
-              int64_t steps);
+              int64_t steps, Limits* limits);
 
  private:
   struct Slot {
@@ -43,6 +43,7 @@ class ScalarLoop {
   ScalarLoop(const Scan& scan, const Program& body) : scan_(scan), body_(body) {}
   bool build(const Binding& binding, const std::vector<TensorView>& constants);
   bool place_buffers(const Binding& binding, const std::vector<TensorView>& constants);
+  int64_t run_steps(int64_t steps);
   bool collect_calls(const Binding& binding);
   void collect_states();
   void write_over(State& state);
