@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/id_map.h"
+#include "graph/traverse.h"
+#include "passes/merge.h"
 
 namespace phintys {
 
@@ -32,8 +34,11 @@ class Behind {
 
 }  // namespace
 
-Loop::Loop(Apply* apply) : node(apply), scan(*as_scan(apply)) {
-  const InnerGraph& body = *scan.graph;
+Loop::Loop(Apply* apply, bool apart)
+    : node(apply),
+      scan(*as_scan(apply)),
+      body_(apart ? InnerGraph::make(scan.graph->inputs(), scan.graph->outputs()) : scan.graph) {
+  const InnerGraph& body = *body_;
   auto outer = [&](int i) { return node->inputs()[zu(i)]; };
   auto output = [&](int i) { return node->output(i); };
   steps = outer(0);
@@ -45,7 +50,7 @@ Loop::Loop(Apply* apply) : node(apply), scan(*as_scan(apply)) {
     for (size_t k = 0; k < s.taps.size(); ++k)
       s.reads.push_back(body.inputs()[zu(scan.first_tap(c)) + k]);
     s.fresh = body.outputs()[zu(c)];
-    s.rows = output(c);
+    s.rows = {output(c)};
     states.push_back(std::move(s));
   }
   for (int s = 0; s < scan.n_sequences; ++s)
@@ -54,7 +59,8 @@ Loop::Loop(Apply* apply) : node(apply), scan(*as_scan(apply)) {
   for (int k = 0; k < scan.n_constants(); ++k)
     constants.push_back({outer(scan.constant_input(k)), body.inputs()[zu(scan.inner_constant(k))]});
   for (int e = 0; e < scan.n_emitted; ++e)
-    emitted.push_back({body.outputs()[zu(scan.emitted_output(e))], output(scan.emitted_output(e))});
+    emitted.push_back(
+        {body.outputs()[zu(scan.emitted_output(e))], {output(scan.emitted_output(e))}});
   if (scan.until) {
     condition = body.outputs().back();
     ran = output(scan.steps_output());
@@ -70,10 +76,12 @@ std::vector<Var> Loop::results() const {
 }
 
 void Loop::drop_unused(const Graph& graph) {
-  auto used = [&](const Variable* output) {
-    return !output || (graph.contains(output) && graph.clients(output).size() > 0);
+  auto used = [&](const std::vector<Variable*>& outputs) {
+    return outputs.empty() || std::any_of(outputs.begin(), outputs.end(), [&](const Variable* v) {
+             return graph.contains(v) && graph.clients(v).size() > 0;
+           });
   };
-  std::erase_if(emitted, [&](const Emitted& e) { return !used(e.stack); });
+  std::erase_if(emitted, [&](const Emitted& e) { return !used(e.stacks); });
   IdMap<bool> operands;
   for (const State& s : states)
     for (const Var& v : s.reads) operands.insert(v->id(), true);
@@ -112,30 +120,128 @@ void Loop::drop_unused(const Graph& graph) {
   std::erase_if(constants, [&](const Constant& k) { return !behind.has(k.inside); });
 }
 
+// What is inside, in the order in which a body has it.
+std::vector<Var> Loop::operands() const {
+  std::vector<Var> inside;
+  for (const State& s : states) inside.insert(inside.end(), s.reads.begin(), s.reads.end());
+  for (const Sequence& s : sequences) inside.push_back(s.row);
+  for (const Constant& k : constants) inside.push_back(k.inside);
+  return inside;
+}
+
+// Takes over a graph whose inputs are operands() and whose outputs are results().
+void Loop::set_body(const InnerGraph& body) {
+  size_t in = 0, out = 0;
+  for (State& s : states)
+    for (Var& v : s.reads) v = body.inputs()[in++];
+  for (Sequence& s : sequences) s.row = body.inputs()[in++];
+  for (Constant& k : constants) k.inside = body.inputs()[in++];
+  for (State& s : states) s.fresh = body.outputs()[out++];
+  for (Emitted& e : emitted) e.value = body.outputs()[out++];
+  if (condition) condition = body.outputs()[out++];
+  body_ = Ref<const InnerGraph>(&body);
+}
+
+// Constants and sequences that are one variable outside become one inside.
+bool Loop::unify_operands() {
+  VarMap map;
+  auto unify = [&](auto& list, auto outer, auto inside) {
+    size_t kept = 0;
+    for (size_t i = 0; i < list.size(); ++i) {
+      size_t j = 0;
+      while (j < kept && !(list[j].*outer == list[i].*outer &&
+                           (list[j].*inside).type() == (list[i].*inside).type()))
+        ++j;
+      if (j < kept) {
+        map[(list[i].*inside).get()] = list[j].*inside;
+      } else {
+        if (kept != i) list[kept] = std::move(list[i]);
+        ++kept;
+      }
+    }
+    list.resize(kept);
+  };
+  unify(sequences, &Sequence::rows, &Sequence::row);
+  unify(constants, &Constant::outer, &Constant::inside);
+  if (map.empty()) return false;
+  const std::vector<Var> changed = clone_graph(results(), map);
+  set_body(*InnerGraph::make(operands(), changed));
+  return true;
+}
+
+// States that start alike are the same if, taking that for granted, they go on alike.
+void Loop::unify_states() {
+  std::vector<size_t> same(states.size());
+  for (size_t c = 0; c < states.size(); ++c) {
+    same[c] = c;
+    for (size_t d = c; d-- > 0;)
+      if (states[d].initial == states[c].initial && states[d].taps == states[c].taps &&
+          states[d].keep == states[c].keep &&
+          states[d].reads[0].type() == states[c].reads[0].type())
+        same[c] = d;
+  }
+  Ref<const InnerGraph> body;
+  for (bool changed = true; changed;) {
+    changed = false;
+    VarMap map;
+    for (size_t c = 0; c < states.size(); ++c)
+      for (size_t k = 0; same[c] != c && k < states[c].reads.size(); ++k)
+        map[states[c].reads[k].get()] = states[same[c]].reads[k];
+    const std::vector<Var> in = operands();
+    const std::vector<Var> out = map.empty() ? results() : clone_graph(results(), map);
+    Graph graph = InnerGraph::make(in, out)->graph();
+    merge(graph);
+    for (size_t c = 0; c < states.size(); ++c) {
+      if (same[c] == c || graph.outputs()[c] == graph.outputs()[same[c]]) continue;
+      same[c] = c;
+      changed = true;
+    }
+    if (!changed) body = InnerGraph::make(graph);
+  }
+  set_body(*body);
+  for (size_t c = states.size(); c-- > 0;) {
+    if (same[c] == c) continue;
+    auto& rows = states[same[c]].rows;
+    rows.insert(rows.end(), states[c].rows.begin(), states[c].rows.end());
+    states.erase(states.begin() + static_cast<std::ptrdiff_t>(c));
+  }
+}
+
+void Loop::unify() {
+  unify_operands();
+  unify_states();
+  size_t kept = 0;
+  for (size_t e = 0; e < emitted.size(); ++e) {
+    size_t j = 0;
+    while (j < kept && !(emitted[j].value == emitted[e].value)) ++j;
+    if (j < kept) {
+      emitted[j].stacks.insert(emitted[j].stacks.end(), emitted[e].stacks.begin(),
+                               emitted[e].stacks.end());
+      continue;
+    }
+    if (kept != e) emitted[kept] = std::move(emitted[e]);
+    ++kept;
+  }
+  emitted.resize(kept);
+}
+
 Ref<Apply> Loop::build() const {
   auto op = make_ref<Scan>();
-  std::vector<Var> outer{steps}, inside;
+  std::vector<Var> outer{steps};
   for (const State& s : states) {
     op->taps.push_back(static_cast<int64_t>(s.taps.size()));
     op->taps.insert(op->taps.end(), s.taps.begin(), s.taps.end());
     op->keep.push_back(s.keep ? 1 : 0);
     outer.push_back(s.initial);
-    inside.insert(inside.end(), s.reads.begin(), s.reads.end());
   }
-  for (const Sequence& s : sequences) {
-    outer.push_back(s.rows);
-    inside.push_back(s.row);
-  }
-  for (const Constant& k : constants) {
-    outer.push_back(k.outer);
-    inside.push_back(k.inside);
-  }
+  for (const Sequence& s : sequences) outer.push_back(s.rows);
+  for (const Constant& k : constants) outer.push_back(k.outer);
   op->n_sequences = static_cast<int64_t>(sequences.size());
   op->n_emitted = static_cast<int64_t>(emitted.size());
   op->until = static_cast<bool>(condition);
   op->truncate = scan.truncate;
   op->label = scan.label;
-  op->graph = InnerGraph::make(inside, results());
+  op->graph = InnerGraph::make(operands(), results());
   op->check_attributes();
   const LocationScope scope(node->loc);
   return Apply::create(op, std::move(outer));
@@ -146,8 +252,10 @@ Ref<Apply> Loop::replace(Graph& graph) const {
   auto put = [&](Variable* old, int output) {
     if (old && graph.contains(old)) graph.replace(old, fresh->out(output));
   };
-  for (size_t c = 0; c < states.size(); ++c) put(states[c].rows, rows_output(c));
-  for (size_t e = 0; e < emitted.size(); ++e) put(emitted[e].stack, stack_output(e));
+  for (size_t c = 0; c < states.size(); ++c)
+    for (Variable* rows : states[c].rows) put(rows, rows_output(c));
+  for (size_t e = 0; e < emitted.size(); ++e)
+    for (Variable* stack : emitted[e].stacks) put(stack, stack_output(e));
   put(ran, static_cast<int>(states.size() + emitted.size()));
   return fresh;
 }

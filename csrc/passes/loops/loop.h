@@ -16,9 +16,9 @@ struct Loop {
     std::vector<int64_t> taps;
     bool keep = true;
     Var initial;
-    std::vector<Var> reads;    // inside: one for each tap
-    Var fresh;                 // inside
-    Variable* rows = nullptr;  // the node's output; null if the state is new
+    std::vector<Var> reads;       // inside: one for each tap
+    Var fresh;                    // inside
+    std::vector<Variable*> rows;  // outputs that it replaces; none if the state is new
   };
   struct Sequence {
     Var rows;
@@ -29,11 +29,12 @@ struct Loop {
     Var inside;
   };
   struct Emitted {
-    Var value;                  // inside
-    Variable* stack = nullptr;  // the node's output; null if new
+    Var value;                      // inside
+    std::vector<Variable*> stacks;  // outputs of the node that it stands for; none if it is new
   };
 
-  explicit Loop(Apply* node);
+  // `apart`: with a body of its own, which may be joined with that of another node.
+  explicit Loop(Apply* node, bool apart = false);
 
   // The node's number of steps, and whether (inside) this step is the last.
   Var steps, condition;
@@ -47,6 +48,9 @@ struct Loop {
   std::vector<Var> results() const;
   // Drops what no output in use depends on: emitted values, states, operands.
   void drop_unused(const Graph& graph);
+  // One of each where operands, states or emitted values are the same; equal parts of the body
+  // become one.
+  void unify();
   // One node with these parts.
   Ref<Apply> build() const;
   // Puts a new node in the place of the old one: outputs in use are replaced. The new node.
@@ -57,6 +61,14 @@ struct Loop {
 
   Apply* node;
   const Scan& scan;
+
+ private:
+  std::vector<Var> operands() const;
+  void set_body(const InnerGraph& body);
+  bool unify_operands();
+  void unify_states();
+
+  Ref<const InnerGraph> body_;  // keeps what is inside alive
 };
 
 // The Scan that a node applies, or null.
