@@ -214,8 +214,11 @@ class Sweep {
       const Slope& s = slopes[static_cast<size_t>(o)];
       grads.push_back(s.kind == SlopeKind::zero ? zero_grad_for(outputs.back()) : s.value);
     }
-    const std::vector<Var> given = node.op().grad({node, node.inputs(), outputs, grads, Tools()});
     const size_t n_in = static_cast<size_t>(node.nin());
+    std::vector<uint8_t> wanted(n_in);
+    for (size_t i = 0; i < n_in; ++i) wanted[i] = depends(numbers_[first + i]);
+    const std::vector<Var> given =
+        node.op().grad({node, node.inputs(), outputs, grads, Tools(), wanted});
     if (given.size() != n_in) {
       fail(ErrorKind::value, node.op().str(), ".grad returned ", given.size(), " terms for ", n_in,
            " inputs");

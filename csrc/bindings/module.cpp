@@ -2,6 +2,7 @@
 #include "bindings/common.h"
 #include "bindings/handles.h"
 #include "bindings/pickle.h"
+#include "passes/stable_body.h"
 
 #ifndef PHINTYS_BUILD_VERSION
 #define PHINTYS_BUILD_VERSION "0.0.0"
@@ -28,4 +29,5 @@ PYBIND11_MODULE(_core, m) {
   bind_settings(m);
   bind_pickle(m);
   bind_api(m);
+  phintys::install_stable_body();  // gradients may come before the first function
 }

@@ -67,6 +67,9 @@ struct GradArgs {
   std::span<const Var> outputs;  // node's outputs, usable in the result
   std::span<const Var> grads;    // d cost / d output; null where disconnected
   const GradTools& tools;
+  // For each input, whether its gradient is used: building others is a waste. Empty: all are.
+  std::span<const uint8_t> wanted = {};
+  bool wants(size_t input) const { return wanted.empty() || wanted[input]; }
 };
 
 // Where an output's elements lie, for concrete input shapes.

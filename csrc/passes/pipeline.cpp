@@ -7,6 +7,7 @@
 #include "passes/constant_fold.h"
 #include "passes/fuse.h"
 #include "passes/inner.h"
+#include "passes/loops_extend.h"
 #include "passes/lower_casts.h"
 #include "passes/merge.h"
 #include "passes/pass.h"
@@ -18,6 +19,7 @@ namespace phintys {
 
 namespace {
 
+constexpr Pass kLoopsExtend{"loops_extend", loops_extend};
 constexpr Pass kMerge{"merge", merge};
 constexpr Pass kShapeLift{"shape_lift", shape_lift};
 constexpr Pass kCanonicalize{"canonicalize", canonicalize};
@@ -61,8 +63,9 @@ constexpr Pass kLowering[] = {
 };
 constexpr Pass kLoweringUnfused[] = {kLowerCasts, kConstantFold, kMerge, kFuseNothing};
 
-constexpr Pass kAll[] = {kMerge,      kShapeLift, kCanonicalize, kConstantFold, kStabilize,
-                         kSpecialize, kBlas,      kLowerCasts,   kFuse,         kFuseNothing};
+constexpr Pass kAll[] = {kLoopsExtend,  kMerge,     kShapeLift,  kCanonicalize,
+                         kConstantFold, kStabilize, kSpecialize, kBlas,
+                         kLowerCasts,   kFuse,      kFuseNothing};
 
 }  // namespace
 
@@ -76,6 +79,8 @@ std::span<const Pass> pipeline(std::string_view name) {
 
 void run_pipeline(std::string_view name, Graph& graph, const PassOptions& options,
                   std::vector<PassReport>* reports) {
+  // First, because it tells by its address which op a loop extends.
+  if (!pipeline(name).empty()) run_pass(kLoopsExtend, graph, options, reports);
   optimize_inner(name, graph, options, reports);
   for (const Pass& pass : pipeline(name)) run_pass(pass, graph, options, reports);
 }

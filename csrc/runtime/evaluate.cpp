@@ -5,6 +5,7 @@
 
 #include "ops/elemwise.h"
 #include "passes/constant_fold.h"
+#include "passes/stable_body.h"
 #include "runtime/function.h"
 #include "vm/row_kernels.h"
 #include "vm/tiles.h"
@@ -60,6 +61,7 @@ void install_kernels() {
   std::call_once(once, [] {
     vm::install_row_kernels();
     set_constant_evaluator(evaluate_node);
+    install_stable_body();
   });
 }
 

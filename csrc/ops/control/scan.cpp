@@ -202,20 +202,6 @@ bool Scan::connected(int in, int out) const {
   return reach_[size_t(in) * graph->outputs().size() + size_t(out)];
 }
 
-// Of what is emitted, only running the body tells.
-std::vector<std::vector<Var>> Scan::infer_shape(const Apply& node) const {
-  if (n_emitted > 0) return {};
-  std::vector<std::vector<Var>> shapes;
-  for (int c = 0; c < n_states(); ++c) {
-    const Var& rows = node.inputs()[size_t(state_input(c))];
-    std::vector<Var> dims = shape_list(rows);
-    if (keeps_all(c)) dims[0] = dims[0] + node.inputs()[0];
-    shapes.push_back(std::move(dims));
-  }
-  if (until) shapes.emplace_back();
-  return shapes;
-}
-
 void Scan::layout(std::span<const TensorView>, std::span<Layout>) const {
   fail(ErrorKind::internal, "a loop is laid out by the runtime");
 }

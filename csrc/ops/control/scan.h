@@ -100,6 +100,9 @@ class Scan final : public OpBase<Scan> {
   mutable std::once_flag reach_once_;
   mutable std::vector<bool> reach_;  // [input * n_outputs + output]
   void find_reach() const;
+  // Parts of infer_shape (scan_shape.cpp).
+  std::vector<Var> emitted_shape(const Apply& node, int output) const;
+  Var lifted(const Apply& node, const Var& inner) const;
 };
 
 }  // namespace phintys

@@ -1,0 +1,110 @@
+"""Gradients of random loops against the same loops unrolled."""
+
+import numpy as np
+import phintys.tensor as T
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from loop_graphs import loop
+from op_checks import compiled, floats
+
+K = 3  # length of all vectors
+
+OPS = [
+    lambda a, b, w: a + b,
+    lambda a, b, w: a * b,
+    lambda a, b, w: a - 2 * b,
+    lambda a, b, w: T.tanh(a),
+    lambda a, b, w: T.sin(a * b),
+    lambda a, b, w: T.dot(a, w),
+    lambda a, b, w: T.dot(T.tanh(w), b),
+    lambda a, b, w: T.switch(a > b, a, b * 0.5),
+    lambda a, b, w: a * T.sum(b),
+    lambda a, b, w: T.set_subtensor(a[1:], b[:-1]),
+    lambda a, b, w: a[::-1] + T.sqr(b),
+    lambda a, b, w: T.nnet.softmax(a + b).flatten(),
+    lambda a, b, w: T.exp(-T.sqr(a)) / (1 + T.sqr(b)),
+]
+
+
+@st.composite
+def loops(draw):
+    n_states = draw(st.integers(0, 3))
+    taps = [
+        draw(st.lists(st.integers(-3, -1), min_size=1, max_size=2, unique=True))
+        for _ in range(n_states)
+    ]
+    code = draw(
+        st.lists(
+            st.tuples(st.integers(0, len(OPS) - 1), st.integers(0, 30), st.integers(0, 30)),
+            min_size=1,
+            max_size=7,
+        )
+    )
+    n_emitted = draw(st.integers(0 if n_states else 1, 2))
+    steps = draw(st.integers(1, 4))
+    return {
+        "taps": taps,
+        "n_sequences": draw(st.integers(0, 2)),
+        "code": code,
+        "picks": draw(st.lists(st.integers(0, 40), min_size=5, max_size=5)),
+        "n_emitted": n_emitted,
+        "steps": steps,
+        "truncate": draw(st.sampled_from([-1, -1, -1, 0, 1, 2])),
+        "cost": draw(st.integers(1, 2 ** (2 * n_states + n_emitted) - 1)),
+    }
+
+
+def _build(plan, variables, **how):
+    starts, sequences, w = variables
+
+    def step(*args):
+        pool = list(args[:-1]) or [args[-1][0]]
+        for op, a, b in plan["code"]:
+            pool.append(OPS[op](pool[a % len(pool)], pool[b % len(pool)], args[-1]))
+        made = [pool[-1 - p % len(pool)] for p in plan["picks"]]
+        n = len(plan["taps"])
+        return made[:n], made[n : n + plan["n_emitted"]]
+
+    out = loop(
+        step, list(zip(starts, plan["taps"], strict=True)), sequences, [w],
+        n_steps=plan["steps"], truncate=plan["truncate"], **how,
+    )  # fmt: skip
+    parts = [v for trace in out.trace for v in (trace, trace[-1])] + out.emitted
+    chosen = [v for i, v in enumerate(parts) if plan["cost"] >> i & 1]
+    return sum((T.sqr(v) * (1.0 + i)).sum() for i, v in enumerate(chosen))
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(loops())
+def test_random_loops(plan):
+    starts = [T.matrix() for _ in plan["taps"]]
+    sequences = [T.matrix() for _ in range(plan["n_sequences"])]
+    w = T.matrix()
+    xs = [*starts, *sequences, w]
+    point = [floats(-min(t), K, seed=i) * 0.7 for i, t in enumerate(plan["taps"])]
+    point += [floats(plan["steps"], K, seed=10 + i) * 0.7 for i in range(plan["n_sequences"])]
+    point.append(floats(K, K, seed=20) * 0.5)
+
+    def gradients(**how):
+        cost = _build(plan, (starts, sequences, w), **how)
+        first = T.grad(cost, xs, disconnected_inputs="ignore")
+        return first, cost
+
+    got, _ = gradients()
+    want, _ = gradients(unroll=plan["steps"])
+    fast = compiled(xs, got)(*point)
+    for mode in (None, "FAST_COMPILE"):
+        for a, b in zip(compiled(xs, got, mode)(*point), compiled(xs, want)(*point), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
+    assert len(fast) == len(xs)
+    # Of truncated loops, the unrolled graph cuts the second order where the loop does not.
+    if plan["truncate"] >= 0:
+        return
+
+    def second(grads):
+        return T.grad(sum(T.sqr(g).sum() for g in grads), xs, disconnected_inputs="ignore")
+
+    for a, b in zip(
+        compiled(xs, second(got))(*point), compiled(xs, second(want))(*point), strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-8)
