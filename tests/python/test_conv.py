@@ -392,3 +392,66 @@ def test_gradients_that_hand_out_shares(dtype, x, w, border, stride, groups):
     a, b = rng.normal(size=x).astype(dtype), rng.normal(size=w).astype(dtype)
     for flip in (True, False):
         check_adjoints(a, b, border, stride, flip, None, groups)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("x", "w", "border", "stride", "dilation", "groups"),
+    [
+        ((5, 130, 7, 7), (96, 130, 3, 3), "half", (1, 1), None, 1),  # blocks of channels
+        ((40, 64, 7, 7), (80, 64, 3, 3), 1, (1, 1), None, 1),  # groups of images, a narrow panel
+        ((2, 64, 60, 44), (70, 64, 3, 3), "half", (1, 1), None, 1),  # chunks of rows
+        ((3, 70, 9, 11), (128, 70, 3, 3), 1, (2, 2), None, 1),  # classes, several blocks
+        ((3, 70, 40, 41), (66, 70, 4, 3), 1, (3, 2), (2, 1), 1),
+        ((2, 48, 8, 9), (64, 24, 5, 3), "full", (1, 1), (1, 3), 2),
+        ((2, 32, 5, 6), (32, 32, 7, 7), "half", (1, 1), None, 1),  # more taps than points
+        ((2, 40, 6, 7), (32, 40, 1, 1), 2, (1, 1), None, 1),  # points that have no taps
+        ((2, 24, 3, 9, 8), (32, 24, 3, 3, 3), (0, 1, 1), (1, 1, 1), None, 1),
+        ((2, 600, 30), (32, 600, 5), "half", (2,), None, 1),
+    ],
+)
+def test_filters_in_vectors(dtype, x, w, border, stride, dilation, groups):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=x).astype(dtype), rng.normal(size=w).astype(dtype)
+    for flip in (True, False):
+        check_adjoints(a, b, border, stride, flip, dilation, groups)
+
+
+def test_filters_in_vectors_of_any_layout():
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(3, 40, 7, 9)), rng.normal(size=(48, 40, 3, 3))
+    want = convolve(x, w, "half")
+    wide = np.zeros((3, 40, 7, 9, 2))
+    wide[..., 0] = x
+    forms = (
+        np.asfortranarray(x),
+        wide[..., 0],
+        x[:, ::-1].copy()[:, ::-1],
+        x[..., ::-1].copy()[..., ::-1],
+    )
+    for form in forms:
+        same(run(form, w, border="half"), want, exact=False, rtol=1e-11)
+    more = np.zeros((48, 41, 4, 3))
+    more[:, 1:, :3] = w
+    last_axis = np.ascontiguousarray(w.transpose(2, 3, 0, 1)).transpose(2, 3, 0, 1)
+    for form in (np.asfortranarray(w), more[:, 1:, :3], w[::-1].copy()[::-1], last_axis):
+        same(run(x, form, border="half"), want, exact=False, rtol=1e-11)
+
+
+def test_filters_in_vectors_give_the_same_bits_for_any_number_of_threads():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(9, 96, 14, 14)).astype("float32")
+    w = rng.normal(size=(130, 96, 3, 3)).astype("float32")
+    a, b = variable(x), variable(w)
+    f = compiled([a, b], [conv2d(a, b, border_mode=1), T.grad((conv2d(a, b) ** 2).sum(), a)])
+    results = []
+    before = phintys.config.num_threads
+    try:
+        for threads in (1, 2, 5):
+            phintys.config.num_threads = threads
+            results.append(f(x, w))
+    finally:
+        phintys.config.num_threads = before
+    for other in results[1:]:
+        for p, q in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(p, q)

@@ -104,14 +104,25 @@ void sweep(const Geometry& g, bool gradient, const Planes& src, const TensorView
 template <class T>
 size_t sweep_scratch(const Geometry& g, bool gradient);
 
-// The gradient of the input by handing out shares (scatter.cpp), for problems with something to
-// sum; sweep() calls it where it is faster.
+// What the ways to do so are chosen by: about how many multiply-adds each takes for a tap and a
+// channel of the source, copies included. For problems with something to sum.
+//
+// The gradient of the input by handing out shares (scatter.cpp).
 template <class T>
-bool scatter_is_faster(const Geometry& g);
+double scatter_work(const Geometry& g);
 template <class T>
 void scatter(const Geometry& g, const Planes& gy, const TensorView& filters, T* gx, void* scratch);
 template <class T>
 size_t scatter_scratch(const Geometry& g);
+
+// Both with filters in vectors (lanes.cpp).
+template <class T>
+double lanes_work(const Geometry& g, bool gradient);
+template <class T>
+void lanes(const Geometry& g, bool gradient, const Planes& src, const TensorView& filters, T* dst,
+           void* scratch);
+template <class T>
+size_t lanes_scratch(const Geometry& g, bool gradient);
 
 // The gradient of the filters, dense, from x and the gradient of y.
 template <class T>

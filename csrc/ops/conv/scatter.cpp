@@ -178,23 +178,19 @@ class Scatter {
 }  // namespace
 
 template <class T>
-bool scatter_is_faster(const Geometry& g) {
-  // Vector operations for each output channel and image; few rows keep the processor loading.
+double scatter_work(const Geometry& g) {
   const auto lanes = static_cast<double>(conv_kernels<T>().lanes);
-  double gathered = 1, shared = 1;
+  double points = 1;
   bool unit = true;
   for (const Axis& a : g.axis) {
-    const int64_t points = floor_div(a.in - 1 + a.lo, a.stride) - floor_div(a.lo, a.stride) + 1;
-    gathered *= static_cast<double>(points);
-    shared *= static_cast<double>(a.out);
+    points *= static_cast<double>(a.out);
     unit = unit && a.stride == 1;
   }
   const auto width = static_cast<double>(g.axis[2].out);
   const double rounded =
       static_cast<double>(round_up(g.axis[2].out, conv_kernels<T>().lanes)) / width;
   const double adding = (unit ? 4 * rounded : 1.5 * lanes) / static_cast<double>(g.out_channels);
-  const auto rows = static_cast<double>(g.in_channels);
-  return 1.1 * rows * shared * (1 + adding) < std::max(rows, 2.0) * gathered;
+  return 1.1 * static_cast<double>(g.in_channels) * points * (1 + adding);
 }
 
 template <class T>
@@ -223,8 +219,8 @@ size_t scatter_scratch(const Geometry& g) {
          static_cast<size_t>(slots_for(ceil_div(p.tasks, p.grain))) * p.slot_bytes;
 }
 
-template bool scatter_is_faster<float>(const Geometry&);
-template bool scatter_is_faster<double>(const Geometry&);
+template double scatter_work<float>(const Geometry&);
+template double scatter_work<double>(const Geometry&);
 template void scatter<float>(const Geometry&, const Planes&, const TensorView&, float*, void*);
 template void scatter<double>(const Geometry&, const Planes&, const TensorView&, double*, void*);
 template size_t scatter_scratch<float>(const Geometry&);

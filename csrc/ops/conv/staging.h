@@ -50,4 +50,38 @@ struct Part {
 template <class T>
 void stage_part(const Geometry& g, const Staging& s, const Part& part, const Planes& src, T* to);
 
+// Calls f(class, c, n, taps, before) for each class of outputs in order: c[a] of n[a] on axis a,
+// its number of taps and that of all classes before.
+template <class F>
+void for_classes(const Geometry& g, const Staging& p, F&& f) {
+  const int64_t n[3] = {p.gradient ? p.residues[0] : 1, p.gradient ? p.residues[1] : 1,
+                        p.gradient ? p.residues[2] : 1};
+  int64_t number = 0, before = 0;
+  for (int64_t c0 = 0; c0 < n[0]; ++c0) {
+    for (int64_t c1 = 0; c1 < n[1]; ++c1) {
+      for (int64_t c2 = 0; c2 < n[2]; ++c2) {
+        const int64_t c[3] = {c0, c1, c2};
+        int64_t taps = 1;
+        for (int a = 0; a < 3; ++a) taps *= ceil_div(g.axis[a].kernel - c[a], n[a]);
+        f(number++, c, n, taps, before);
+        before += taps;
+      }
+    }
+  }
+}
+
+// Calls f(tap number, k) for the taps of a class.
+template <class F>
+void for_taps(const Geometry& g, const int64_t* c, const int64_t* step, F&& f) {
+  int64_t tap = 0;
+  for (int64_t k0 = c[0]; k0 < g.axis[0].kernel; k0 += step[0]) {
+    for (int64_t k1 = c[1]; k1 < g.axis[1].kernel; k1 += step[1]) {
+      for (int64_t k2 = c[2]; k2 < g.axis[2].kernel; k2 += step[2]) {
+        const int64_t k[3] = {k0, k1, k2};
+        f(tap++, k);
+      }
+    }
+  }
+}
+
 }  // namespace phintys::conv

@@ -25,6 +25,7 @@ constexpr int64_t kChunkWork = 1 << 21;  // multiply-adds
 
 struct Plan : Staging {
   bool packed;
+  double work;  // multiply-adds for a tap and a channel, copies included
   int64_t panel_rows, panels, row_parts;
   int64_t terms;           // most of a sum at a time
   int64_t tile;            // packed
@@ -59,7 +60,10 @@ Plan plan_sweep(const Geometry& g, bool gradient) {
       static_cast<double>(p.rows * (p.virtual_points - points)) / static_cast<double>(points);
   const double copies =
       4.0 * static_cast<double>(round_up(n[2], kernels.lanes)) / static_cast<double>(n[2]);
-  p.packed = whole_points && vain > copies + 0.03 * static_cast<double>(p.rows);
+  const double packing = copies + 0.03 * static_cast<double>(p.rows);
+  p.packed = whole_points && vain > packing;
+  const double all = static_cast<double>(p.points[0] * p.points[1] * p.points[2]);
+  p.work = 1.06 * all * (static_cast<double>(p.rows) + (p.packed ? packing : vain));
   p.tile = p.panel_rows <= kernels.wide_rows ? kernels.wide_tile : kernels.tile;
   p.tasks = g.groups * p.groups_of_images * p.chunks;
   p.row_parts = p.tasks >= 4 ? 1 : std::min(ceil_div(4, p.tasks), ceil_div(p.panels, 2));
@@ -82,39 +86,6 @@ Plan plan_sweep(const Geometry& g, bool gradient) {
 bool nothing_to_sum(const Geometry& g, bool gradient) {
   return (gradient ? g.out_channels * g.out_points() : g.in_channels * g.in_points()) * g.taps() ==
          0;
-}
-
-// Calls f(class, c0, c1, c2, taps) for each class of outputs in order; ck is its number on axis k.
-template <class F>
-void for_classes(const Geometry& g, const Plan& p, F&& f) {
-  const int64_t n[3] = {p.gradient ? p.residues[0] : 1, p.gradient ? p.residues[1] : 1,
-                        p.gradient ? p.residues[2] : 1};
-  int64_t number = 0, before = 0;
-  for (int64_t c0 = 0; c0 < n[0]; ++c0) {
-    for (int64_t c1 = 0; c1 < n[1]; ++c1) {
-      for (int64_t c2 = 0; c2 < n[2]; ++c2) {
-        const int64_t c[3] = {c0, c1, c2};
-        int64_t taps = 1;
-        for (int a = 0; a < 3; ++a) taps *= ceil_div(g.axis[a].kernel - c[a], n[a]);
-        f(number++, c, n, taps, before);
-        before += taps;
-      }
-    }
-  }
-}
-
-// Calls f(tap number, k0, k1, k2) for the taps of a class.
-template <class F>
-void for_taps(const Geometry& g, const int64_t* c, const int64_t* step, F&& f) {
-  int64_t tap = 0;
-  for (int64_t k0 = c[0]; k0 < g.axis[0].kernel; k0 += step[0]) {
-    for (int64_t k1 = c[1]; k1 < g.axis[1].kernel; k1 += step[1]) {
-      for (int64_t k2 = c[2]; k2 < g.axis[2].kernel; k2 += step[2]) {
-        const int64_t k[3] = {k0, k1, k2};
-        f(tap++, k);
-      }
-    }
-  }
 }
 
 // Where each term of a sum lies in staged memory.
@@ -342,6 +313,18 @@ class Sweep {
   Part at_{};
 };
 
+enum class Way { sweep, scatter, lanes };
+
+template <class T>
+Way way_of(const Geometry& g, bool gradient, double work) {
+  Way way = Way::sweep;
+  if (gradient && scatter_work<T>(g) < work) {
+    work = scatter_work<T>(g);
+    way = Way::scatter;
+  }
+  return lanes_work<T>(g, gradient) < work ? Way::lanes : way;
+}
+
 }  // namespace
 
 template <class T>
@@ -350,18 +333,19 @@ void sweep(const Geometry& g, bool gradient, const Planes& src, const TensorView
   const int64_t channels = g.groups * (gradient ? g.in_channels : g.out_channels);
   const int64_t size = g.batch * channels * (gradient ? g.in_points() : g.out_points());
   if (size == 0) return;
-  if (gradient && !nothing_to_sum(g, true) && scatter_is_faster<T>(g)) {
-    return scatter<T>(g, src, filters, dst, scratch);
-  }
-  bool gaps = nothing_to_sum(g, gradient);
+  const bool nothing = nothing_to_sum(g, gradient);
+  bool gaps = nothing;
   for (const Axis& a : g.axis) gaps = gaps || (gradient && a.residues() < a.stride);
+  const Plan p = nothing ? Plan{} : plan_sweep<T>(g, gradient);
+  const Way way = nothing ? Way::sweep : way_of<T>(g, gradient, p.work);
+  if (way == Way::scatter) return scatter<T>(g, src, filters, dst, scratch);
   if (gaps) {
     parallel_ranges(size, 1 << 20, [&](int64_t begin, int64_t end) {
       std::memset(dst + begin, 0, static_cast<size_t>(end - begin) * sizeof(T));
     });
   }
-  if (nothing_to_sum(g, gradient)) return;
-  const Plan p = plan_sweep<T>(g, gradient);
+  if (nothing) return;
+  if (way == Way::lanes) return lanes<T>(g, gradient, src, filters, dst, scratch);
   char* memory = static_cast<char*>(scratch);
   int64_t* table = reinterpret_cast<int64_t*>(memory);
   T* packed = reinterpret_cast<T*>(memory + p.table_bytes);
@@ -384,8 +368,10 @@ size_t sweep_scratch(const Geometry& g, bool gradient) {
   const int64_t channels = g.groups * (gradient ? g.in_channels : g.out_channels);
   const int64_t size = g.batch * channels * (gradient ? g.in_points() : g.out_points());
   if (size == 0 || nothing_to_sum(g, gradient)) return 0;
-  if (gradient && scatter_is_faster<T>(g)) return scatter_scratch<T>(g);
   const Plan p = plan_sweep<T>(g, gradient);
+  const Way way = way_of<T>(g, gradient, p.work);
+  if (way == Way::lanes) return lanes_scratch<T>(g, gradient);
+  if (way == Way::scatter) return scatter_scratch<T>(g);
   return p.table_bytes + p.filter_bytes +
          static_cast<size_t>(slots_for(ceil_div(p.tasks, p.grain))) * p.slot_bytes;
 }
