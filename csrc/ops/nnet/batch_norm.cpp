@@ -295,7 +295,6 @@ void ScaleChannels::perform(PerformContext& context, std::span<const TensorView>
   work.gamma = contiguous(inputs[2]);
   work.beta = contiguous(inputs[3]);
   work.y = outputs[0].data;
-  work.past_caches = past_caches(work, work.y);
   const int64_t row = std::max<int64_t>(1, work.channels * work.inner);
   auto* const kernel = PHINTYS_ISA_CALL(scale_channel_rows);
   parallel_ranges(work.outer, std::max<int64_t>(1, 32768 / row),

@@ -197,30 +197,70 @@ PHINTYS_INLINE void sum_columns(int64_t rows, V (&total)[kNumber], F&& term) {
   }
 }
 
-// Several vectors side by side: a stretch of every row is read at once. Long ones pay, as the next
-// stretch is in another page; as many as there are registers for.
+// kNumber vectors side by side, of which the last is a `Last`.
+template <class V, int kNumber, class Last>
+struct Strip {
+  using E = elem_of<V>;
+  Last last;
+
+  PHINTYS_INLINE V load(const E* p, int k) const {
+    return k + 1 < kNumber ? V::load(p + k * V::lanes) : last.load(p + k * V::lanes);
+  }
+  PHINTYS_INLINE void store(E* p, int k, V v) const {
+    k + 1 < kNumber ? v.store(p + k * V::lanes) : last.store(p + k * V::lanes, v);
+  }
+  PHINTYS_INLINE void stream(E* p, int k, V v) const {
+    k + 1 < kNumber ? WholeVector<V>{}.stream(p + k * V::lanes, v)
+                    : last.stream(p + k * V::lanes, v);
+  }
+};
+
+// f<kNumber>(first, strip) for strips of several vectors: a stretch of every row is read at once.
+// Long ones pay, as the next row is in another page; as many vectors as there are registers for.
 template <class V, class F>
 PHINTYS_INLINE void for_columns(int64_t begin, int64_t end, F&& f) {
+  using Whole = WholeVector<V>;
+  using Part = PartVector<V>;
   int64_t c = begin;
-  if constexpr (PHINTYS_SIMD_BYTES == 64) {
-    for (; c + 8 * V::lanes <= end; c += 8 * V::lanes) {
-      f.template operator()<8>(c, WholeVector<V>{});
-    }
+#if defined(PHINTYS_SIMD_AVX512)
+  for (; c + 8 * V::lanes <= end; c += 8 * V::lanes) {
+    f.template operator()<8>(c, Strip<V, 8, Whole>{});
   }
+  if (c == end) return;
+  const int number = static_cast<int>((end - c + V::lanes - 1) / V::lanes);
+  const Part part{static_cast<int>(end - c) - (number - 1) * V::lanes};
+  switch (number) {
+    case 1:
+      return f.template operator()<1>(c, Strip<V, 1, Part>{part});
+    case 2:
+      return f.template operator()<2>(c, Strip<V, 2, Part>{part});
+    case 3:
+      return f.template operator()<3>(c, Strip<V, 3, Part>{part});
+    case 4:
+      return f.template operator()<4>(c, Strip<V, 4, Part>{part});
+    case 5:
+      return f.template operator()<5>(c, Strip<V, 5, Part>{part});
+    case 6:
+      return f.template operator()<6>(c, Strip<V, 6, Part>{part});
+    case 7:
+      return f.template operator()<7>(c, Strip<V, 7, Part>{part});
+    default:
+      return f.template operator()<8>(c, Strip<V, 8, Part>{part});
+  }
+#else
   for (; c + 4 * V::lanes <= end; c += 4 * V::lanes) {
-    f.template operator()<4>(c, WholeVector<V>{});
+    f.template operator()<4>(c, Strip<V, 4, Whole>{});
   }
-  for (; c + V::lanes <= end; c += V::lanes) f.template operator()<1>(c, WholeVector<V>{});
-  if (c < end) f.template operator()<1>(c, PartVector<V>{static_cast<int>(end - c)});
+  for (; c + V::lanes <= end; c += V::lanes) f.template operator()<1>(c, Strip<V, 1, Whole>{});
+  if (c < end) f.template operator()<1>(c, Strip<V, 1, Part>{{static_cast<int>(end - c)}});
+#endif
 }
 
-// Brings a stretch of `bytes` bytes some rows further on into the caches: processors do not foresee
-// steps that are this long.
+// Brings what lies some rows further on into the caches: processors do not foresee long steps.
 template <class T>
-PHINTYS_INLINE void prefetch_rows(const T* at, int64_t step, int64_t bytes) {
+PHINTYS_INLINE void prefetch_row(const T* at, int64_t step) {
   constexpr int64_t kRows = 8;
-  const char* const next = reinterpret_cast<const char*>(at + kRows * step);
-  for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(next + b);
+  __builtin_prefetch(at + kRows * step);
 }
 
 template <class V, int kNumber, class F>
@@ -232,8 +272,8 @@ PHINTYS_INLINE void scale_columns(const BatchNormWork& w, int64_t first, F f,
     const T* const x = in<T>(w.x) + r * w.channels + first;
     T* const y = to<T>(w.y) + r * w.channels + first;
     for (int k = 0; k < kNumber; ++k) {
-      const V v = (f.load(x + k * V::lanes) - mean[k]) * scale[k] + shift[k];
-      past_caches ? f.stream(y + k * V::lanes, v) : f.store(y + k * V::lanes, v);
+      const V v = (f.load(x, k) - mean[k]) * scale[k] + shift[k];
+      past_caches ? f.stream(y, k, v) : f.store(y, k, v);
     }
   }
 }
@@ -247,24 +287,23 @@ void batch_norm_columns(const BatchNormWork& w, int64_t begin, int64_t end) {
   for_columns<V>(begin, end, [&]<int kNumber>(int64_t first, auto f) {
     V mean[kNumber], scale[kNumber], shift[kNumber];
     sum_columns<V, kNumber>(w.outer, mean, [&](int64_t r, int k) {
-      const T* const at = x + r * step + first + k * V::lanes;
-      prefetch_rows(at, step, V::lanes * static_cast<int64_t>(sizeof(T)));
-      return f.load(at);
+      const T* const at = x + r * step + first;
+      prefetch_row(at + k * V::lanes, step);
+      return f.load(at, k);
     });
     for (int k = 0; k < kNumber; ++k) mean[k] = mean[k] / count;
     sum_columns<V, kNumber>(w.outer, scale, [&](int64_t r, int k) {
-      const V d = f.load(x + r * step + first + k * V::lanes) - mean[k];
+      const V d = f.load(x + r * step + first, k) - mean[k];
       return d * d;
     });
     for (int k = 0; k < kNumber; ++k) {
-      const int64_t c = first + k * V::lanes;
       const V var = scale[k] / count;
       const V inv_std = V::broadcast(1) / sqrt(var + V::broadcast(static_cast<T>(w.eps)));
-      f.store(to<T>(w.mean) + c, mean[k]);
-      f.store(to<T>(w.var) + c, var);
-      f.store(to<T>(w.inv_std) + c, inv_std);
-      scale[k] = inv_std * f.load(in<T>(w.gamma) + c);
-      shift[k] = f.load(in<T>(w.beta) + c);
+      f.store(to<T>(w.mean) + first, k, mean[k]);
+      f.store(to<T>(w.var) + first, k, var);
+      f.store(to<T>(w.inv_std) + first, k, inv_std);
+      scale[k] = inv_std * f.load(in<T>(w.gamma) + first, k);
+      shift[k] = f.load(in<T>(w.beta) + first, k);
     }
     if (w.past_caches) {
       scale_columns<V, kNumber>(w, first, f, mean, scale, shift, true);
@@ -284,7 +323,7 @@ void batch_norm_grad_columns(const BatchNormWork& w, int64_t begin, int64_t end)
   const V count = V::broadcast(static_cast<T>(w.outer));
   for_columns<V>(begin, end, [&]<int kNumber>(int64_t first, auto f) {
     V mean[kNumber], factor[kNumber], plain[kNumber], scaled[kNumber];
-    for (int k = 0; k < kNumber; ++k) mean[k] = f.load(in<T>(w.mean) + first + k * V::lanes);
+    for (int k = 0; k < kNumber; ++k) mean[k] = f.load(in<T>(w.mean) + first, k);
     // Both sums in one pass, which reads each row once.
     for (int k = 0; k < kNumber; ++k) plain[k] = scaled[k] = V::broadcast(0);
     for (int64_t r = 0; r < w.outer; r += 128) {
@@ -293,12 +332,12 @@ void batch_norm_grad_columns(const BatchNormWork& w, int64_t begin, int64_t end)
       for (int k = 0; k < kNumber; ++k) p[k] = q[k] = V::broadcast(0);
       for (int64_t i = r; i < end; ++i) {
         for (int k = 0; k < kNumber; ++k) {
-          const int64_t at = i * step + first + k * V::lanes;
-          prefetch_rows(x + at, step, V::lanes * static_cast<int64_t>(sizeof(T)));
-          prefetch_rows(gy + at, step, V::lanes * static_cast<int64_t>(sizeof(T)));
-          const V g = f.load(gy + at);
+          const int64_t at = i * step + first;
+          prefetch_row(x + at + k * V::lanes, step);
+          prefetch_row(gy + at + k * V::lanes, step);
+          const V g = f.load(gy + at, k);
           p[k] += g;
-          q[k] += g * (f.load(x + at) - mean[k]);
+          q[k] += g * (f.load(x + at, k) - mean[k]);
         }
       }
       for (int k = 0; k < kNumber; ++k) {
@@ -307,28 +346,27 @@ void batch_norm_grad_columns(const BatchNormWork& w, int64_t begin, int64_t end)
       }
     }
     for (int k = 0; k < kNumber; ++k) {
-      const int64_t c = first + k * V::lanes;
-      const V inv_std = f.load(in<T>(w.inv_std) + c);
+      const V inv_std = f.load(in<T>(w.inv_std) + first, k);
       const V dot = scaled[k] * inv_std;
-      f.store(to<T>(w.gbeta) + c, plain[k]);
-      f.store(to<T>(w.ggamma) + c, dot);
-      factor[k] = f.load(in<T>(w.gamma) + c) * inv_std;
+      f.store(to<T>(w.gbeta) + first, k, plain[k]);
+      f.store(to<T>(w.ggamma) + first, k, dot);
+      factor[k] = f.load(in<T>(w.gamma) + first, k) * inv_std;
       plain[k] = plain[k] / count;
       scaled[k] = dot / count * inv_std;
     }
     auto write = [&](auto put) {
       for (int64_t r = 0; r < w.outer; ++r) {
         for (int k = 0; k < kNumber; ++k) {
-          const int64_t at = r * step + first + k * V::lanes;
-          const V z = f.load(x + at) - mean[k];
-          put(gx + at, ((f.load(gy + at) - plain[k]) - z * scaled[k]) * factor[k]);
+          const int64_t at = r * step + first;
+          const V z = f.load(x + at, k) - mean[k];
+          put(gx + at, k, ((f.load(gy + at, k) - plain[k]) - z * scaled[k]) * factor[k]);
         }
       }
     };
     if (w.past_caches) {
-      write([&](T* p, V v) { f.stream(p, v); });
+      write([&](T* p, int k, V v) { f.stream(p, k, v); });
     } else {
-      write([&](T* p, V v) { f.store(p, v); });
+      write([&](T* p, int k, V v) { f.store(p, k, v); });
     }
   });
   if (w.past_caches) stream_fence();
