@@ -7,6 +7,7 @@
 #include "passes/constant_fold.h"
 #include "passes/fuse.h"
 #include "passes/inner.h"
+#include "passes/loops/loop_passes.h"
 #include "passes/loops_extend.h"
 #include "passes/lower_casts.h"
 #include "passes/merge.h"
@@ -20,6 +21,9 @@ namespace phintys {
 namespace {
 
 constexpr Pass kLoopsExtend{"loops_extend", loops_extend};
+constexpr Pass kMergeLoops{"merge_loops", merge_loops};
+constexpr Pass kTrimLoops{"trim_loops", trim_loops};
+constexpr Pass kSaveLoopMemory{"save_loop_memory", save_loop_memory};
 constexpr Pass kMerge{"merge", merge};
 constexpr Pass kShapeLift{"shape_lift", shape_lift};
 constexpr Pass kCanonicalize{"canonicalize", canonicalize};
@@ -35,7 +39,7 @@ constexpr Pass kFuseNothing{"fuse_nothing", fuse_nothing};
 constexpr Pass kFastCompile[] = {
     kMerge,         // patterns compare variables, so equal ones must be one
     kCanonicalize,  // the normal form that the stable forms are written for
-    kStabilize,
+    kStabilize,    kSaveLoopMemory, kTrimLoops,
 };
 
 constexpr Pass kFastRun[] = {
@@ -45,14 +49,17 @@ constexpr Pass kFastRun[] = {
     kConstantFold,  // lengths and constant subexpressions become constants that rules see
     kCanonicalize,  // what the folded constants make possible
     kMerge,         // the rules built some things twice
+    kMergeLoops,    // numbers of steps are now one variable where they are equal
     kStabilize,     // before specialize, which takes powers and quotients apart
     kCanonicalize,  // stable forms leave double negations and the like
     kShapeLift,     // rules asked for shapes (sums of fills)
     kMerge,         // gradients of losses are recognised as a whole: equal parts must be one
     kSpecialize,
-    kConstantFold,  // constants that were built along the way
-    kMerge,         // so that blas and fuse see the true number of users
-    kBlas,          // last: it looks at who else uses an addend
+    kConstantFold,    // constants that were built along the way
+    kMerge,           // so that blas and fuse see the true number of users
+    kSaveLoopMemory,  // indices of results are in their normal form
+    kTrimLoops,       // what the passes found that nobody uses
+    kBlas,            // last: it looks at who else uses an addend
 };
 
 constexpr Pass kLowering[] = {
@@ -63,9 +70,9 @@ constexpr Pass kLowering[] = {
 };
 constexpr Pass kLoweringUnfused[] = {kLowerCasts, kConstantFold, kMerge, kFuseNothing};
 
-constexpr Pass kAll[] = {kLoopsExtend,  kMerge,     kShapeLift,  kCanonicalize,
-                         kConstantFold, kStabilize, kSpecialize, kBlas,
-                         kLowerCasts,   kFuse,      kFuseNothing};
+constexpr Pass kAll[] = {kLoopsExtend, kMergeLoops,   kTrimLoops,    kSaveLoopMemory, kMerge,
+                         kShapeLift,   kCanonicalize, kConstantFold, kStabilize,      kSpecialize,
+                         kBlas,        kLowerCasts,   kFuse,         kFuseNothing};
 
 }  // namespace
 
