@@ -7,6 +7,7 @@
 #include "ops/elemwise.h"
 #include "ops/join.h"
 #include "ops/linalg/solve.h"
+#include "ops/op_util.h"
 #include "ops/reduce.h"
 #include "ops/shape_ops.h"
 #include "ops/sort/cumulate.h"
@@ -313,15 +314,35 @@ bool is_target(const Var& v, const Apply& n) {
   return s && in(*s, 0).get() == in(n, 0).get() &&
          op_as<Subtensor>(*s).index == op_as<IncSubtensor>(n).index && same_numbers(*s, 1, n, 2);
 }
-// set(x[i], y)[i] -> y.
+// True iff `stored` is x[a:] and `read` is x[:a-1:-1]: the same rows, the last one first.
+bool reads_backwards(const std::vector<IndexEntry>& stored, const std::vector<IndexEntry>& read) {
+  const auto leading = [](const std::vector<IndexEntry>& entries) {
+    return !entries.empty() && entries[0].is_slice &&
+           std::all_of(entries.begin() + 1, entries.end(),
+                       [](const IndexEntry& e) { return e.is_full(); });
+  };
+  if (!leading(stored) || !leading(read)) return false;
+  const IndexEntry &s = stored[0], &r = read[0];
+  return s.start.kind == SlotKind::constant && s.start.value > 0 &&
+         s.stop.kind == SlotKind::absent && s.step.kind == SlotKind::absent &&
+         r.start.kind == SlotKind::absent && r.stop.kind == SlotKind::constant &&
+         r.stop.value == s.start.value - 1 && r.step.kind == SlotKind::constant &&
+         r.step.value == -1;
+}
+// set(x[i], y)[i] -> y; what is added to zeros is stored as well. Gradients of loops read what they
+// stored from the end.
 Var subtensor_of_set(const Apply& n, const Ctx&) {
   const Apply* s = owner_if(in(n, 0), IncSubtensor::kName);
-  if (!s || !op_as<IncSubtensor>(*s).set) return {};
-  if (op_as<Subtensor>(n).index != op_as<IncSubtensor>(*s).index) return {};
+  if (!s || !(op_as<IncSubtensor>(*s).set || is_zero(in(*s, 0)))) return {};
+  const auto &read = op_as<Subtensor>(n).index, &stored = op_as<IncSubtensor>(*s).index;
+  const bool backwards = reads_backwards(decode_index(stored), decode_index(read));
+  if (!backwards && (read != stored || !same_numbers(n, 1, *s, 2))) return {};
   const Var& y = in(*s, 1);
-  if (!same_numbers(n, 1, *s, 2) || y.ndim() > n.output()->ndim()) return {};
+  if (y.ndim() > n.output()->ndim()) return {};
   const Var r = cast(pad_left(y, n.output()->ndim()), out_type(n).dtype());
-  return covers(r.type(), out_type(n)) ? r : Var();
+  if (!covers(r.type(), out_type(n))) return {};
+  if (!backwards) return r;
+  return indexed(r, {Part{IndexEntry::slice({}, {}, IndexSlot::of(-1)), {}, {}, {}}});
 }
 // set(x[:], y) -> y, inc(x[:], y) -> x + y.
 Var store_all(const Apply& n, const Ctx&) {
@@ -432,7 +453,9 @@ constexpr Rule kIndex[] = {
     {"subtensor", "make_vector(a, b)[1] -> b, make_vector(a, b)[1:] -> make_vector(b)",
      subtensor_of_vector},
     {"subtensor", "stack(a, b)[1] -> b", subtensor_of_stack},
-    {"subtensor", "set_subtensor(x[i], y)[i] -> y", subtensor_of_set},
+    {"subtensor",
+     "set_subtensor(x[i], y)[i] -> y, inc_subtensor(0[i], y)[i] -> y, also from the end",
+     subtensor_of_set},
     {"subtensor", "alloc(x, n)[a:b] -> alloc(x, b - a)", subtensor_of_alloc},
     {"subtensor", "f(x, y)[i] -> f(x[i], y[i])", subtensor_of_elemwise},
     {"subtensor", "sum(x, axis=1)[i] -> sum(x[i]), and the like", subtensor_of_reduce},
