@@ -373,6 +373,7 @@ void check_evaluated(const Op& op, int output, const Type& type, const Array& ar
 // Runs the op. An output that lies in an input's memory is laid out as a view of that input, so
 // that the memory lives as long as the output and is not overwritten before.
 void Context::evaluate_opaque(const Instruction& instr) {
+  if (hooks_.limits) hooks_.limits->before(Limits::kWorkPerLook);  // it may take any time
   std::vector<Array> arrays(instr.outputs.size());
   scratch_.reset();
   if (instr.inner.empty()) {

@@ -69,6 +69,8 @@ class Limits {
     work_ += n * kStepWork;
     if (PHINTYS_UNLIKELY(work_ >= kWorkPerLook)) look();
   }
+  // After step(n): only n - `unused` of them ran, as the loop was done.
+  void give_back(int64_t unused) { steps_left_ += unused; }
   // Before a loop that will certainly take `n` steps: throws at once if they are too many.
   void expect(int64_t n) const {
     if (PHINTYS_UNLIKELY(n > steps_left_)) too_many_steps();

@@ -228,6 +228,7 @@ int64_t ScalarLoop::run(std::span<const TensorView> inputs, std::span<const Tens
     const int64_t n = limits ? std::min(steps - done, limits->steps_at_once()) : steps - done;
     if (limits) limits->step(n);
     const int64_t ran = run_steps(n);
+    if (limits) limits->give_back(n - ran);
     done += ran;
     more = ran == n && !(scan_.until && *emitted_.back());
   }

@@ -358,3 +358,102 @@ if child:
     sys.exit(os.waitstatus_to_exitcode(status))
 """
     assert interrupted("f(x)", setup) == "stopped\n"
+
+
+# --- loops ---------------------------------------------------------------------------------------
+
+
+def looping(inner=None):
+    """A function of (start, n): a loop of n steps, and a shared variable that counts calls."""
+    x, n = T.dscalar("x"), T.lscalar("n")
+    count = phintys.shared(0, name="count")
+
+    def step(s):
+        s = 3.7 * s * (1 - s)
+        if inner is not None:
+            rows, _ = phintys.scan(lambda r: r * 0.5, outputs_info=s, n_steps=inner)
+            s = s + 1e-300 * rows[-1]
+        return s
+
+    rows, _ = phintys.scan(step, outputs_info=x, n_steps=n, name="the logistic map")
+    f = phintys.function([x, n], rows[-1], updates=[(count, count + 1)], name="looping")
+    return f, count
+
+
+def test_loops_obey_a_step_limit():
+    f, count = looping()
+    assert 0 < f.call(0.3, 1000, max_steps=1000) < 1
+    with pytest.raises(StepLimitError, match="'looping' may take 1000 steps") as info:
+        f.call(0.3, 1001, max_steps=1000)
+    assert "the logistic map" in str(info.value) and "test_limits.py" in str(info.value)
+    assert count.get_value() == 1
+    with phintys.change_flags(max_loop_steps=10):
+        f(0.3, 10)
+        with pytest.raises(StepLimitError):
+            f(0.3, 11)
+        f.call(0.3, 11, max_steps=20)
+    with phintys.limits(max_steps=5):
+        for _ in range(3):  # the limit is that of one call
+            f(0.3, 5)
+        with phintys.limits(max_steps=100), pytest.raises(StepLimitError):
+            f(0.3, 6)
+    assert count.get_value() == 6
+
+
+def test_steps_of_loops_in_loops_count():
+    f, count = looping(inner=10)
+    f.call(0.3, 10, max_steps=110)
+    with pytest.raises(StepLimitError):
+        f.call(0.3, 10, max_steps=109)
+    assert count.get_value() == 1
+
+
+def test_loops_obey_deadlines_and_tokens():
+    f, count = looping(inner=10**6)
+    token = phintys.CancelToken()
+    timer = threading.Timer(0.1, token.cancel)
+    for error, limits in ((TimeoutError, {"timeout": 0.1}), (Cancelled, {"cancel": token})):
+        if error is Cancelled:
+            timer.start()
+        start = time.monotonic()
+        with pytest.raises(error, match="the logistic map"):
+            f.call(0.3, 3000, **limits)  # half a minute at least
+        assert time.monotonic() - start < SOON
+    assert count.get_value() == 0
+    expected = 0.3
+    for _ in range(7):
+        expected = 3.7 * expected * (1 - expected)
+    assert f(0.3, 7) == pytest.approx(expected, rel=1e-10)
+
+
+def test_loops_until_a_condition_obey():
+    x = T.dscalar("x")
+    rows, _ = phintys.scan(
+        lambda s: (s + 1, phintys.scan_module.until(s > 1e300)), outputs_info=x, n_steps=3 * 10**8
+    )
+    f = phintys.function([x], rows[-1])
+    with pytest.raises(StepLimitError):
+        f.call(0.0, max_steps=1000)
+    with pytest.raises(TimeoutError):
+        f.call(0.0, timeout=0.1)
+
+
+def test_gradients_of_loops_obey():
+    w, n = T.dvector("w"), T.lscalar("n")
+    rows, _ = phintys.scan(
+        lambda s, w: T.tanh(s * w), outputs_info=T.ones_like(w), non_sequences=w, n_steps=n
+    )
+    f = phintys.function([w, n], phintys.grad(rows[-1].sum(), w))
+    value = np.linspace(0.5, 1, 5)
+    expected = f(value, 100)
+    np.testing.assert_array_equal(f.call(value, 100, max_steps=1000), expected)
+    with pytest.raises(StepLimitError):
+        f.call(value, 100, max_steps=150)  # there are 100 forward, and 100 back
+    with pytest.raises(TimeoutError):
+        f.call(value, 10**6, timeout=0.01)
+
+
+def test_ctrl_c_stops_a_loop():
+    setup = "from test_limits import looping; g, count = looping(inner=10**6)"
+    check = "assert count.get_value() == 0; g(0.3, 5); assert count.get_value() == 1"
+    assert interrupted("g(0.3, 3000)", setup, check) == "stopped\n"

@@ -53,13 +53,13 @@ Ref<Function> product_chain(const Var& w, int n) {
 }
 
 // A loop of `n` steps (an input): x <- 3.7 x (1 - x), keeping all rows or the last only. With
-// `until`, it would end where x > 2: never.
-Var logistic(const Var& n, const Var& start, bool keep, bool until) {
+// `until`, it ends where x > `end`; never, if that is 2.
+Var logistic(const Var& n, const Var& start, bool keep, bool until, double end = 2) {
   Var x = make_variable(Type::scalar(DType::f64), "x");
   Var next = constant(3.7, DType::f64) * x * (constant(1.0, DType::f64) - x);
   auto scan = make_ref<Scan>();
   std::vector<Var> results = {next};
-  if (until) results.push_back(gt(next, constant(2.0, DType::f64)));
+  if (until) results.push_back(gt(next, constant(end, DType::f64)));
   const std::vector<Var> operands = {x};
   scan->graph = InnerGraph::make(operands, results);
   scan->taps = {1, -1};
@@ -119,6 +119,8 @@ TEST_CASE("limits: steps are counted over all loops of a call") {
   CHECK(limits.steps_at_once() == Limits::kWorkPerLook / Limits::kStepWork);
   for (int i = 0; i < 1000; ++i) limits.step();
   CHECK(limits.steps_at_once() == 4000);
+  limits.step(100);
+  limits.give_back(100);
   limits.expect(4000);
   CHECK_THROWS_AS(limits.expect(4001), Error);
   limits.step(3999);
@@ -298,6 +300,23 @@ TEST_CASE("limits: loops take no more steps than allowed, all together") {
       CHECK(first(two.count) == 2);
     }
   }
+}
+
+TEST_CASE("limits: steps after the end of a loop do not count") {
+  FunctionSpec spec;
+  Var n = make_variable(Type::scalar(DType::i64), "n");
+  Var start = make_variable(Type::tensor(DType::f64, 1), "start");
+  spec.inputs = {n, start};
+  for (int i = 1; i <= 10; ++i) {  // each ends after its first step: 0.3 becomes 0.777
+    Var from = start * constant(1 - 0.01 * i, DType::f64);
+    spec.outputs.push_back(sum_all(logistic(n, from, false, true, 0.5)));
+  }
+  Ref<Function> f = Function::compile(spec);
+  CallOptions options;
+  options.max_steps = 10;
+  CHECK(kind_of(*f, steps_and_start(1000), options) == ErrorKind::internal);
+  options.max_steps = 9;
+  CHECK(kind_of(*f, steps_and_start(1000), options) == ErrorKind::step_limit);
 }
 
 TEST_CASE("limits: a loop without end obeys the clock and the token") {
