@@ -5,6 +5,8 @@
 
 #include "kernels/memory.h"
 #include "saved.h"
+#include "serial/attributes.h"
+#include "serial/bytes.h"
 
 using namespace saved;
 
@@ -220,6 +222,94 @@ TEST_CASE("data that their checksum does not fit are named") {
   const Outcome o = attempt(file);
   CHECK(o.kind == ErrorKind::bad_file);
   CHECK_MESSAGE(o.message.find("damaged") != std::string::npos, o.message);
+}
+
+namespace {
+
+// A file with the sections of `like`, but another graph.
+std::string with_graph(const std::string& like, const std::string& graph) {
+  std::string s = like;
+  const SectionAt old = section(s, serial::kSectionGraph), data = section(s, serial::kSectionData);
+  s.resize(old.offset);
+  s += graph;
+  write(s, old.entry + 16, uint64_t{graph.size()});
+  s.resize(serial::align_data(s.size()));
+  write(s, data.entry + 8, uint64_t{s.size()});
+  s += like.substr(data.offset);
+  write(s, 16, uint64_t{s.size()});
+  forge(s);
+  return s;
+}
+
+// Loops in one another, each used `uses` times in the next one's body; the body has no state, so
+// that a few bytes do. The last one's number is that of the innermost if `circle`.
+std::string loops(int depth, int uses, bool circle = false) {
+  runtime::FunctionSpec spec;
+  spec.inputs = {make_variable(Type::scalar(DType::i64), "n")};
+  spec.outputs = {spec.inputs[0]};
+  const std::string like = serial::save(*runtime::Function::compile(spec));
+  auto op = make_ref<Scan>();
+  op->graph = InnerGraph::make(spec.inputs, {});
+  const serial::AttrList attrs = serial::attributes_of(*op);
+  serial::ByteWriter out;
+  auto scalar_node = [&](uint32_t number) {
+    out.u32(number);  // operator
+    out.u32(0);       // location
+    out.u32(0);
+    out.u32(2);  // operands: the number of steps, and the constant
+    out.u32(0);
+    out.u32(0);
+    out.u32(0);  // results
+  };
+  out.u32(0);  // files
+  out.u32(static_cast<uint32_t>(depth));
+  for (int level = 0; level < depth; ++level) {
+    out.string("scan");
+    out.u32(1);
+    serial::write_attributes(out, attrs, [&](serial::ByteWriter&, const InnerGraph&) {
+      out.u32(1);  // inputs
+      out.u8(static_cast<uint8_t>(DType::i64));
+      out.u8(0);
+      out.string("n");
+      out.u32(0);  // constants
+      const int below = circle && level == 0 ? 0 : level - 1;
+      out.u32(static_cast<uint32_t>(below >= 0 ? uses : 0));
+      for (int u = 0; below >= 0 && u < uses; ++u) scalar_node(static_cast<uint32_t>(below));
+      out.u32(0);  // outputs
+    });
+  }
+  out.u32(0);  // constants
+  out.u32(0);  // shared variables
+  out.u32(1);
+  scalar_node(static_cast<uint32_t>(depth - 1));
+  out.u32(1);  // outputs
+  out.u32(0);
+  out.u32(0);  // updates
+  std::string s = with_graph(like, out.bytes());
+  write(s, 8, uint32_t{2});
+  forge(s);
+  return s;
+}
+
+}  // namespace
+
+TEST_CASE("graphs inside operators are bounded") {
+  auto refused = [](const std::string& file, const char* why) {
+    const Outcome o = attempt(file);
+    CHECK_FALSE(o.loaded);
+    CHECK(o.kind == ErrorKind::bad_file);
+    CHECK_MESSAGE(o.message.find(why) != std::string::npos, o.message);
+  };
+  const Outcome fine = attempt(loops(31, 1));
+  CHECK_MESSAGE(fine.loaded, fine.message);
+  refused(loops(33, 1), "deep inside one another");
+  refused(loops(30, 2), "too large");
+  refused(loops(8, 100), "too large");
+  refused(loops(1, 1, true), "operator 0 of 0");
+  std::string old = loops(2, 1);
+  write(old, 8, uint32_t{1});
+  forge(old);
+  refused(old, "version 1");
 }
 
 TEST_CASE("the memory limit holds") {
