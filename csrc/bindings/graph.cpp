@@ -5,6 +5,7 @@
 #include "graph/frontier.h"
 #include "graph/print.h"
 #include "graph/traverse.h"
+#include "ops/control/scan.h"
 
 namespace phintys::python {
 
@@ -67,7 +68,8 @@ void bind_graph(py::module_& m) {
   m.def(
       "debugprint",
       [](py::handle v, int depth, bool print_type, bool stop_on_name, std::string ids) {
-        return debugprint(vars_from(v), {depth, print_type, stop_on_name, std::move(ids)});
+        return debugprint(vars_from(v),
+                          {depth, print_type, stop_on_name, std::move(ids), &outer_input});
       },
       py::arg("variables"), py::arg("depth") = -1, py::arg("print_type") = false,
       py::arg("stop_on_name") = false, py::arg("ids") = "CHAR", "The graph as a tree of text.");

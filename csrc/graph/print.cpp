@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "graph/inner_graph.h"
 #include "graph/op.h"
 
 namespace phintys {
@@ -130,6 +131,21 @@ class DebugPrinter {
       print_line(item);
     }
   }
+  // The graphs inside the ops printed so far, then those inside them, and so on.
+  void print_inner() {
+    for (size_t k = 0; k < with_graphs_.size(); ++k) {
+      const Apply* node = with_graphs_[k];
+      text_ += k == 0 ? "\nInner graphs:\n\n" : "\n";
+      text_ += node->op().str() + " " + id_text(node, node->id()) + "\n";
+      margin_ = " >";
+      int number = 0;
+      for (const Ref<const InnerGraph>& graph : node->op().inner()) {
+        enter_graph(*node, *graph, number++);
+        for (const Var& v : graph->outputs()) print(v.get());
+      }
+      margin_.clear();
+    }
+  }
   std::string take() { return std::move(text_); }
 
  private:
@@ -151,11 +167,30 @@ class DebugPrinter {
     return "[id " + letters + "]";
   }
 
+  // Two nodes may share a graph: its inputs stand for those of the one that is printed.
+  void enter_graph(const Apply& node, const InnerGraph& graph, int number) {
+    outer_.clear();
+    for (const Apply* inner : graph.nodes()) done_.erase(inner);
+    for (size_t i = 0; options_.outer_input && i < graph.inputs().size(); ++i) {
+      const int at = options_.outer_input(node, number, static_cast<int>(i));
+      if (at >= 0) outer_[graph.inputs()[i].get()] = node.input(at);
+    }
+  }
+
+  // " -> [id C]": what an input of a graph inside stands for.
+  std::string outer_text(const Variable* v) {
+    const auto found = outer_.find(v);
+    if (found == outer_.end() || options_.ids.empty()) return "";
+    const Variable* outer = found->second;
+    const Apply* owner = outer->owner();
+    return owner ? " -> " + id_text(owner, owner->id()) : " -> " + id_text(outer, outer->id());
+  }
+
   void print_line(const Item& item) {
     Variable* v = item.variable;
     if (options_.depth >= 0 && item.level >= options_.depth) return;
     prefix_.resize(item.level > 1 ? static_cast<size_t>(item.level - 1) * 2 : 0);
-    text_ += prefix_;
+    text_ += margin_ + prefix_;
     if (item.level > 0) {
       text_ += " |";
       prefix_ += item.last ? "  " : " |";
@@ -163,13 +198,14 @@ class DebugPrinter {
     const std::string type = options_.print_type ? " <" + v->type().str() + ">" : "";
     Apply* node = v->owner();
     if (!node) {
-      text_ += to_string(*v) + " " + id_text(v, v->id()) + type + "\n";
+      text_ += to_string(*v) + " " + id_text(v, v->id()) + type + outer_text(v) + "\n";
       return;
     }
     const bool printed = !done_.insert(node).second;
     text_ += node->op().str();
     if (node->nout() > 1) text_ += "." + std::to_string(v->index());
     text_ += " " + id_text(node, node->id()) + type + " '" + v->name.str() + "'   \n";
+    if (!printed && !node->op().inner().empty()) with_graphs_.push_back(node);
     if (printed || (options_.stop_on_name && !v->name.empty())) return;
     for (int i = node->nin() - 1; i >= 0; --i) {
       stack_.push_back({node->input(i), item.level + 1, i == node->nin() - 1});
@@ -181,6 +217,9 @@ class DebugPrinter {
   std::string prefix_;  // of the children of the node printed last
   std::unordered_map<const void*, size_t> ids_;
   std::unordered_set<const Apply*> done_;
+  std::vector<const Apply*> with_graphs_;  // nodes printed whose ops have graphs inside
+  std::unordered_map<const Variable*, const Variable*> outer_;  // of the graph being printed
+  std::string margin_;                                          // before each of its lines
   std::string text_;
 };
 
@@ -189,6 +228,7 @@ class DebugPrinter {
 std::string debugprint(std::span<const Var> variables, const DebugPrintOptions& options) {
   DebugPrinter printer(options);
   for (const Var& v : variables) printer.print(v.get());
+  printer.print_inner();
   return printer.take();
 }
 

@@ -18,8 +18,11 @@ struct DebugPrintOptions {
   bool print_type = false;
   bool stop_on_name = false;
   std::string ids = "CHAR";  // "CHAR", "id", "int", ""
+  // Which input of a node is input `input` of graph number `graph` inside its op; -1 if none is.
+  int (*outer_input)(const Apply& node, int graph, int input) = nullptr;
 };
-// Theano's debugprint: a tree, each node printed in full once, then referred to by its id.
+// Theano's debugprint: a tree, each node printed in full once, then referred to by its id. Graphs
+// inside ops follow, one after the other.
 std::string debugprint(std::span<const Var> variables, const DebugPrintOptions& options = {});
 
 }  // namespace phintys

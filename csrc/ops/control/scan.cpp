@@ -202,6 +202,19 @@ bool Scan::connected(int in, int out) const {
   return reach_[size_t(in) * graph->outputs().size() + size_t(out)];
 }
 
+int outer_input(const Apply& node, int graph, int input) {
+  if (const Scan* scan = dynamic_cast<const Scan*>(&node.op())) {
+    if (input >= scan->n_taps()) return input - scan->n_taps() + scan->sequence_input(0);
+    for (int c = 0, first = 0; c < scan->n_states(); ++c) {
+      first += static_cast<int>(scan->taps_of(c).size());
+      if (input < first) return scan->state_input(c);
+    }
+  }
+  // A graph of all of the node's inputs.
+  const auto& inner = node.op().inner()[static_cast<size_t>(graph)]->inputs();
+  return static_cast<int>(inner.size()) == node.nin() ? input : -1;
+}
+
 void Scan::layout(std::span<const TensorView>, std::span<Layout>) const {
   fail(ErrorKind::internal, "a loop is laid out by the runtime");
 }

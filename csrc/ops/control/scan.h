@@ -105,4 +105,7 @@ class Scan final : public OpBase<Scan> {
   Var lifted(const Apply& node, const Var& inner) const;
 };
 
+// Which input of a node is input `input` of graph number `graph` inside its op; -1 if none is.
+int outer_input(const Apply& node, int graph, int input);
+
 }  // namespace phintys
