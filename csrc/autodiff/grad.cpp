@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "autodiff/backward.h"
+#include "autodiff/forward.h"
 #include "graph/print.h"
 #include "graph/traverse.h"
 #include "ops/build.h"
@@ -142,9 +143,29 @@ std::vector<Var> Lop(std::span<const Var> f, std::span<const Var> wrt,
   return gradients(seeds, wrt, options).grads;
 }
 
+namespace {
+
+// What a forward sweep found, with what `options` say in place of what it did not.
+std::vector<Var> forward_results(std::span<const Var> f, std::vector<Var> found,
+                                 const GradOptions& options) {
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (!found[i]) {
+      found[i] = disconnected_value(f[i], options.return_disconnected);
+    } else if (found[i].type().kind() == TypeKind::null && !options.null_gradients_return) {
+      fail(ErrorKind::null_type_grad, "tensor.grad encountered a NaN. ", found[i].type().why());
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
 std::vector<Var> Rop(std::span<const Var> f, std::span<const Var> wrt,
                      std::span<const Var> eval_points, const GradOptions& options) {
   check_points("Rop", wrt, eval_points);
+  if (autodiff::needs_forward(f, wrt)) {
+    return forward_results(f, autodiff::forward(f, wrt, eval_points), options);
+  }
   // g(u) = Lop(f, wrt, u) is linear in u, so its own vector-Jacobian product is the product wanted.
   std::vector<Var> u;
   VarMap stand_ins;

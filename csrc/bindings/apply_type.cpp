@@ -5,6 +5,7 @@
 #include "bindings/handles.h"
 #include "bindings/ops.h"
 #include "bindings/pickle.h"
+#include "bindings/python_op.h"
 #include "graph/traverse.h"
 #include "structmember.h"  // needs Python.h before it
 
@@ -70,9 +71,15 @@ int apply_init(PyObject* self, PyObject* args, PyObject* kwargs) {
     for (py::handle item : out_handles) outs.push_back(Var(node_of(item.ptr())));
     check_outputs(ins, outs);
     std::vector<Variable*> adopted;
-    for (const Var& v : outs) adopted.push_back(v.get());
+    std::vector<Type> types;
+    for (const Var& v : outs) {
+      adopted.push_back(v.get());
+      types.push_back(v.type());
+    }
     const UserLocation here;
-    link_adopted(a, Apply::adopt(op_from(op), std::move(ins), adopted));
+    Ref<const Op> applied =
+        is_python_op(op) ? make_python_op(op, ins, std::move(types)) : op_from(op);
+    link_adopted(a, Apply::adopt(std::move(applied), std::move(ins), adopted));
     Py_INCREF(op);
     Py_XSETREF(a->op, op);
     return 0;
@@ -84,6 +91,7 @@ int apply_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
   Py_VISIT(a->op);
   Py_VISIT(a->dict);
+  if (int r = visit_op(a->node, a->python_op, visit, arg)) return r;
   if (int r = visit_edges(a->outputs, visit, arg)) return r;
   return visit_edges(a->inputs, visit, arg);
 }
@@ -93,6 +101,7 @@ void drop_references(ApplyObject* a) {
   release(std::exchange(a->dict, nullptr));
   clear_edges(&a->outputs);
   clear_edges(&a->inputs);
+  a->python_op = false;
 }
 
 int apply_clear(PyObject* self) {
@@ -184,7 +193,16 @@ PyObject* apply_reduce(PyObject* self, PyObject*) {
   return guarded<PyObject*>(nullptr, [&] { return reduce_apply(self).release().ptr(); });
 }
 
+PyObject* apply_locate(PyObject* self, PyObject*) {
+  return guarded<PyObject*>(nullptr, [&] {
+    apply_of(self)->loc = python_location();
+    return py::none().release().ptr();
+  });
+}
+
 PyMethodDef apply_methods[] = {{"__reduce__", apply_reduce, METH_NOARGS, nullptr},
+                               {"_locate", apply_locate, METH_NOARGS,
+                                "Say that the node was built where the user's code is now."},
                                {nullptr, nullptr, 0, nullptr}};
 
 PyMemberDef apply_members[] = {

@@ -2,6 +2,7 @@
 #include "autodiff/grad.h"
 
 #include "bindings/handles.h"
+#include "bindings/python_op.h"
 
 namespace phintys::python {
 
@@ -59,6 +60,7 @@ py::tuple gradient(py::handle cost, py::handle wrt, py::handle consider_constant
     }
   }
   const UserLocation here;
+  const KeepHandles kept_handles;
   const Var c = cost.is_none() ? Var() : var_from(cost);
   const GradResult result = grad(c, vars_from(wrt), options);
   py::list disconnected;
@@ -92,6 +94,7 @@ void bind_autodiff(py::module_& m) {
       [](py::handle f, py::handle wrt, py::handle eval_points, py::handle consider_constant,
          const std::string& disconnected_inputs) {
         const UserLocation here;
+        const KeepHandles kept;
         return wrapped_list(Lop(vars_from(f), vars_from(wrt), eval_points_from(eval_points),
                                 vjp_options(consider_constant, disconnected_inputs)));
       },
@@ -103,6 +106,7 @@ void bind_autodiff(py::module_& m) {
       [](py::handle f, py::handle wrt, py::handle eval_points,
          const std::string& disconnected_inputs) {
         const UserLocation here;
+        const KeepHandles kept;
         return wrapped_list(Rop(vars_from(f), vars_from(wrt), eval_points_from(eval_points),
                                 vjp_options(py::none(), disconnected_inputs)));
       },

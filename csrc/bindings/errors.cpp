@@ -18,6 +18,7 @@ struct Kept {
   PyObject* type = nullptr;
   PyObject* value = nullptr;
   PyObject* traceback = nullptr;
+  std::string text;
 };
 thread_local Kept t_kept;
 
@@ -25,6 +26,24 @@ void drop_kept() {
   Py_CLEAR(t_kept.type);
   Py_CLEAR(t_kept.value);
   Py_CLEAR(t_kept.traceback);
+  t_kept.text.clear();
+}
+
+// Adds what C++ code has to say about an exception of the user's to its text.
+void add_to_exception(PyObject* value, const std::string& text) {
+  if (text.empty() || !value || !PyObject_IsInstance(value, PyExc_Exception)) return;
+  try {
+    const py::object e = py::reinterpret_borrow<py::object>(value);
+    const py::tuple args(py::getattr(e, "args", py::tuple()));
+    if (args.empty() || (args.size() == 1 && py::isinstance<py::str>(args[0]))) {
+      const std::string said = args.empty() ? "" : py::cast<std::string>(args[0]);
+      if (said.find("Apply node that caused the error") != std::string::npos) return;
+      e.attr("args") = py::make_tuple(said + text);
+    } else if (py::hasattr(e, "add_note")) {
+      e.attr("add_note")(text.substr(text.find_first_not_of('\n')));
+    }
+  } catch (py::error_already_set&) {  // an exception that cannot be added to stays as it is
+  }
 }
 
 PyObject* builtin_class(ErrorKind kind) {
@@ -85,11 +104,15 @@ void set_exceptions(const py::dict& classes) {
 }  // namespace
 
 void set_python_error(ErrorKind kind, const char* message) {
-  if (t_kept.type) {
+  const std::string_view said(message);
+  const size_t at = t_kept.type ? said.find(t_kept.text) : std::string_view::npos;
+  if (at != std::string_view::npos) {
     const Kept kept = std::exchange(t_kept, Kept{});
+    add_to_exception(kept.value, std::string(said.substr(at + kept.text.size())));
     PyErr_Restore(kept.type, kept.value, kept.traceback);
     return;
   }
+  drop_kept();  // some code has got over that one
   PyObject* cls = g_classes[static_cast<size_t>(kind)];
   // Messages may quote names from files: never fail over bytes that are not UTF-8.
   PyObject* text =
@@ -123,6 +146,7 @@ void throw_as_error(py::error_already_set& error) {
   t_kept.type = error.type().inc_ref().ptr();
   t_kept.value = py::object(error.value()).release().ptr();
   t_kept.traceback = py::object(error.trace()).release().ptr();
+  t_kept.text = text;
   fail(ErrorKind::runtime, text);
 }
 

@@ -1,5 +1,7 @@
 #include "bindings/handles.h"
 
+#include "bindings/python_op.h"
+
 #include <cstring>
 
 namespace phintys::python {
@@ -38,10 +40,15 @@ PyObject* edge_to(const Variable* v) {
   return object;
 }
 
-std::vector<PyObject*> input_edges(const Apply& node) {
+std::vector<PyObject*> input_edges(const Apply& node, bool* python_op) {
   std::vector<PyObject*> edges;
-  edges.reserve(node.inputs().size());
+  edges.reserve(node.inputs().size() + 1);
   for (const Var& v : node.inputs()) edges.push_back(edge_to(v.get()));
+  if (const PythonOp* op = python_op_of(node)) {
+    Py_INCREF(op->object());
+    edges.push_back(op->object());
+    *python_op = true;
+  }
   return edges;
 }
 
@@ -58,7 +65,7 @@ ApplyObject* make_apply_handle(Apply* node) {
     outputs.push_back(out);
   }
   set_edges(&self->outputs, std::move(outputs));
-  if (node->nout() != 1) set_edges(&self->inputs, input_edges(*node));
+  if (node->nout() != 1) set_edges(&self->inputs, input_edges(*node, &self->python_op));
   return self;
 }
 
@@ -73,7 +80,7 @@ void make_handles(Variable* v, std::vector<py::object>* made) {
     py::object object = py::reinterpret_steal<py::object>(new_handle(class_for(*out)));
     VariableObject* self = reinterpret_cast<VariableObject*>(object.ptr());
     attach(self, Ref<Variable>(out));
-    if (owner && n == 1) set_edges(&self->inputs, input_edges(*owner));
+    if (owner && n == 1) set_edges(&self->inputs, input_edges(*owner, &self->python_op));
     made->push_back(std::move(object));
   }
   if (!owner || n == 1) return;
@@ -132,6 +139,11 @@ void set_edges(Edges* edges, std::vector<PyObject*> owned) {
 int visit_edges(const Edges& edges, visitproc visit, void* arg) {
   for (Py_ssize_t i = 0; i < edges.size; ++i) Py_VISIT(edges.items[i]);
   return 0;
+}
+
+int visit_op(const Apply* node, bool python_op, visitproc visit, void* arg) {
+  if (!python_op || !node || node->op().ref_count() != 1) return 0;
+  return static_cast<const PythonOp&>(node->op()).traverse(visit, arg);
 }
 
 void clear_edges(Edges* edges) {
@@ -257,8 +269,9 @@ py::list wrapped_list(std::span<const Var> variables) {
 }
 
 void link_adopted(ApplyObject* self, Ref<Apply> node) {
-  const std::vector<PyObject*> inputs = input_edges(*node);
   const bool single = node->nout() == 1;
+  bool* python_op = single ? &handle_of(node->output(0))->python_op : &self->python_op;
+  const std::vector<PyObject*> inputs = input_edges(*node, python_op);
   std::vector<PyObject*> outputs;
   for (int i = 0; i < node->nout(); ++i) {
     VariableObject* out = handle_of(node->output(i));

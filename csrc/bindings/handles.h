@@ -10,6 +10,8 @@
 //                                             many outputs)
 //   variable whose .owner was asked for    -> handle of the apply node
 //
+// Whatever holds the edges of a node whose op is written in Python holds the op's object too.
+//
 // Invariant: if a node has a handle, all its ancestors have one. Handles of apply nodes with one
 // output are made when first asked for: an expression costs one Python object a node and, having
 // no reference cycle, goes as soon as its last reference does. The other cycles, and those that
@@ -37,7 +39,8 @@ struct VariableObject {
   Edges inputs;                  // handles of the owner's inputs, if it has one output
   PyObject* dict;
   PyObject* weakrefs;
-  bool used;  // some handle has an edge to this one
+  bool used;       // some handle has an edge to this one
+  bool python_op;  // among its edges is the object of its owner's op
 };
 
 struct ApplyObject {
@@ -47,6 +50,7 @@ struct ApplyObject {
   Edges inputs;  // only if there are several outputs
   PyObject* dict;
   PyObject* weakrefs;
+  bool python_op;  // among its edges is the op's object
 };
 
 extern PyTypeObject* variable_type;  // _core.Variable
@@ -87,6 +91,9 @@ PyTypeObject* handle_class(HandleClass which);
 
 // Reference handling of edges; releasing never recurses however long the chain.
 void set_edges(Edges* edges, std::vector<PyObject*> owned);
+// Visits what the op of a node owns, for the handle that holds the node's edges, if `python_op` and
+// nothing else shares the op.
+int visit_op(const Apply* node, bool python_op, visitproc visit, void* arg);
 int visit_edges(const Edges& edges, visitproc visit, void* arg);
 void clear_edges(Edges* edges);
 void release(PyObject* object);

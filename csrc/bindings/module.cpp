@@ -2,6 +2,7 @@
 #include "bindings/common.h"
 #include "bindings/handles.h"
 #include "bindings/pickle.h"
+#include "bindings/python_op.h"
 #include "passes/stable_body.h"
 
 #ifndef PHINTYS_BUILD_VERSION
@@ -21,6 +22,7 @@ PYBIND11_MODULE(_core, m) {
   init_operators();
   bind_inner_graph(m);
   bind_ops(m);
+  bind_python_ops(m);
   bind_build(m);
   bind_graph(m);
   bind_autodiff(m);

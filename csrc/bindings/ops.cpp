@@ -6,6 +6,7 @@
 #include "bindings/inner_graph.h"
 #include "bindings/numbers.h"
 #include "bindings/pickle.h"
+#include "bindings/python_op.h"
 #include "ops/build.h"
 #include "ops/elementwise/table.h"
 #include "ops/elemwise.h"
@@ -254,6 +255,10 @@ void bind_op_class(py::module_& m) {
 }  // namespace
 
 Ref<const Op> op_from(py::handle object) {
+  if (is_python_op(object)) {
+    fail(ErrorKind::type, "the library's own op is needed here, not one written in Python: ",
+         py::cast<std::string>(py::str(object)));
+  }
   if (!py::isinstance<OpObject>(object)) {
     fail(ErrorKind::type, "an op is needed, not an object of class ", class_name(object));
   }
@@ -267,6 +272,8 @@ py::dict attributes_dict(const Op& op) {
 }
 
 py::object op_to_python(const Ref<const Op>& op) {
+  if (const auto* python = dynamic_cast<const PythonOp*>(op.get()))
+    return py::reinterpret_borrow<py::object>(python->object());
   py::object core = py::cast(OpObject{op});
   return g_op_factory ? py::handle(g_op_factory)(core) : core;
 }
@@ -303,7 +310,11 @@ void bind_ops(py::module_& m) {
       py::arg("op_name"), py::arg("inputs"), py::pos_only(),
       "Apply an operator given by name and attributes: its output, or a list if it has several.");
   m.def(
-      "apply_op", [](py::handle op, py::handle inputs) { return call_op(op_from(op), inputs); },
+      "apply_op",
+      [](py::handle op, py::handle inputs) -> py::object {
+        if (is_python_op(op)) return op(*py::tuple(py::reinterpret_borrow<py::object>(inputs)));
+        return call_op(op_from(op), inputs);
+      },
       py::arg("op"), py::arg("inputs"), "Apply an operator: its output, or a list of several.");
   static PyMethodDef elemwise_method = {
       "elemwise", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&elemwise_call)),

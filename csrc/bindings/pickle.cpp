@@ -2,6 +2,7 @@
 
 #include "bindings/handles.h"
 #include "bindings/ops.h"
+#include "bindings/python_op.h"
 #include "bindings/types.h"
 
 namespace phintys::python {
@@ -43,9 +44,20 @@ py::object output_of(py::handle apply, int index, const py::object& name) {
   return wrapped(node->out(index));
 }
 
-py::object apply_node(py::handle op, py::handle inputs) {
+// `types`: of the outputs, if the op is written in Python.
+py::object apply_node(py::handle op, py::handle inputs, const py::object& types) {
   const UserLocation here;
-  const Ref<Apply> node = Apply::create(op_from(op), vars_from(inputs));
+  std::vector<Var> operands = vars_from(inputs);
+  Ref<Apply> node;
+  if (types.is_none()) {
+    node = Apply::create(op_from(op), std::move(operands));
+  } else {
+    std::vector<Type> results;
+    for (py::handle t : types) results.push_back(type_from_python(t));
+    if (!is_python_op(op)) fail(ErrorKind::type, "an op written in Python is needed");
+    Ref<const Op> python = make_python_op(op, operands, results);
+    node = Apply::create(std::move(python), std::move(operands), std::move(results));
+  }
   return py::reinterpret_steal<py::object>(wrap(node.get()));
 }
 
@@ -71,10 +83,16 @@ py::object reduce_variable(PyObject* self) {
 }
 
 py::object reduce_apply(PyObject* self) {
-  apply_of(self);
+  const Apply* node = apply_of(self);
   const py::object object = py::reinterpret_borrow<py::object>(self);
+  py::object types = py::none();
+  if (python_op_of(*node)) {
+    py::list list;
+    for (int o = 0; o < node->nout(); ++o) list.append(type_to_python(node->output(o)->type()));
+    types = list;
+  }
   return py::make_tuple(core("_apply_node"),
-                        py::make_tuple(object.attr("op"), object.attr("inputs")),
+                        py::make_tuple(object.attr("op"), object.attr("inputs"), types),
                         state_of(reinterpret_cast<ApplyObject*>(self)->dict));
 }
 
@@ -85,7 +103,8 @@ py::object reduce_op(const Ref<const Op>& op) {
 void bind_pickle(py::module_& m) {
   m.def("_plain_variable", &plain_variable);
   m.def("_output_of", &output_of);
-  m.def("_apply_node", &apply_node);
+  m.def("_apply_node", &apply_node, py::arg("op"), py::arg("inputs"),
+        py::arg("types") = py::none());
   m.def("_op_from_dict", [](const std::string& name, const py::dict& attrs) {
     return op_to_python(op_from_kwargs(name, py::kwargs(attrs)));
   });

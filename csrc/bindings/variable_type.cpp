@@ -51,6 +51,7 @@ int variable_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(v->type);
   Py_VISIT(v->owner);
   Py_VISIT(v->dict);
+  if (int r = visit_op(v->node ? v->node->owner() : nullptr, v->python_op, visit, arg)) return r;
   return visit_edges(v->inputs, visit, arg);
 }
 
@@ -59,6 +60,7 @@ void drop_references(VariableObject* v) {
   release(std::exchange(v->owner, nullptr));
   release(std::exchange(v->dict, nullptr));
   clear_edges(&v->inputs);
+  v->python_op = false;
 }
 
 int variable_clear(PyObject* self) {

@@ -65,6 +65,7 @@ from phintys.compile import (  # noqa: E402
     ProfileStats,
     SymbolicInput,
     SymbolicOutput,
+    as_op,
     function,
     function_dump,
     load,
@@ -72,6 +73,7 @@ from phintys.compile import (  # noqa: E402
     predefined_modes,
     predefined_optimizers,
     shared,
+    wrap_py,
 )
 from phintys.compile.limits import CancelToken, limits  # noqa: E402
 from phintys.config import change_flags, config  # noqa: E402
@@ -193,6 +195,7 @@ __all__ = [
     "Type",
     "Variable",
     "_asarray",
+    "as_op",
     "change_flags",
     "clone",
     "compile",
@@ -226,4 +229,5 @@ __all__ = [
     "subgraph_grad",
     "tensor",
     "updates",
+    "wrap_py",
 ]

@@ -25,14 +25,17 @@ from phintys.compile.mode import (
 from phintys.compile.nanguardmode import NanGuardMode
 from phintys.compile.ops import (
     DeepCopyOp,
+    FromFunctionOp,
     Rebroadcast,
     Shape,
     Shape_i,
     SpecifyShape,
     ViewOp,
+    as_op,
     deep_copy_op,
     shape_i,
     view_op,
+    wrap_py,
 )
 from phintys.compile.pfunc import pfunc
 from phintys.compile.profiling import ProfileStats
@@ -55,6 +58,7 @@ __all__ = [
     "DebugModeError",
     "DeepCopyOp",
     "FastCompileMode",
+    "FromFunctionOp",
     "Function",
     "FunctionMaker",
     "In",
@@ -73,6 +77,7 @@ __all__ = [
     "SymbolicOutput",
     "UnusedInputError",
     "ViewOp",
+    "as_op",
     "deep_copy_op",
     "function",
     "function_dump",
@@ -90,4 +95,5 @@ __all__ = [
     "shared_constructor",
     "specify_shape",
     "view_op",
+    "wrap_py",
 ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from phintys.errors import InconsistencyError, MethodNotDefined, MissingInputError
 from phintys.gof.fg import FunctionGraph
-from phintys.gof.graph import Apply, Constant, Op, Variable
+from phintys.gof.graph import Apply, Constant, Variable
 from phintys.gof.null_type import NullType
+from phintys.gof.op import COp, Op, OpenMPOp, PureOp
 from phintys.tensor.type import Type
 
 __all__ = [
     "Apply",
+    "COp",
     "Constant",
     "FunctionGraph",
     "InconsistencyError",
@@ -17,6 +19,8 @@ __all__ = [
     "MissingInputError",
     "NullType",
     "Op",
+    "OpenMPOp",
+    "PureOp",
     "Type",
     "Variable",
 ]

@@ -11,7 +11,6 @@ from phintys.tensor.var import Constant, Scratchpad, Variable
 __all__ = [
     "Apply",
     "Constant",
-    "Op",
     "Variable",
     "ancestors",
     "clone",
@@ -25,8 +24,6 @@ __all__ = [
     "register_op_class",
     "variables",
 ]
-
-Op = _core.Op
 
 
 class Apply(_core.Apply):
@@ -54,6 +51,8 @@ class Apply(_core.Apply):
 
     def clone_with_new_inputs(self, inputs: Sequence[Any], strict: bool = True) -> Any:
         """A node of the same op on other inputs."""
+        if not isinstance(self.op, _core.Op):
+            return self.op.make_node(*inputs)
         result = _core.apply_op(self.op, list(inputs))
         first = result[0] if isinstance(result, (list, tuple)) else result
         return first.owner
