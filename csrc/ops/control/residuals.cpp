@@ -22,6 +22,12 @@ bool is_view(std::string_view name) {
   return false;
 }
 
+// True iff `node` looks at the shape of its input `i` only.
+bool takes_shape(const Apply& node, int i) {
+  const std::string_view name = node.op().name();
+  return name == "shape_i" || (name == "second" && i == 0);
+}
+
 bool is_cheap(const Op& op) {
   if (const Elemwise* e = as_elemwise(op))
     return e->is_cast() || (!e->info().heavy && e->info().cost < kCostly);
@@ -132,7 +138,8 @@ class Partition {
                                                                  : Part::varying);
     for (const Apply* node : order_) {
       Part part = Part::literal;
-      for (const Var& v : node->inputs()) part = std::max(part, part_of(v.get()));
+      for (int i = 0; i < node->nin(); ++i)
+        if (!is_model(*node, i)) part = std::max(part, part_of(node->input(i)));
       for (int o = 0; o < node->nout(); ++o) part_.insert(node->output(o)->id(), part);
     }
   }
@@ -141,6 +148,11 @@ class Partition {
     return part ? *part : Part::literal;
   }
   bool stored(const Variable* v) const { return joint_.stored.contains(v->id()); }
+  // True iff `node` takes the shape of its input `i`, and that is known without a step's values.
+  bool is_model(const Apply& node, int i) const {
+    return takes_shape(node, i) && part_of(node.input(i)) <= Part::varying &&
+           (!node.input(i)->owner() || part_of(node.input(i)) <= Part::invariant);
+  }
 
   // The node of the network where the value of `v` enters; the next one is where it leaves.
   size_t node_of(Variable* v) {
@@ -162,7 +174,8 @@ class Partition {
     for (const Var& v : targets_) need(v.get());
     for (const Apply* node : order_) {
       if (part_of(node->output()) != Part::backward) continue;
-      for (const Var& v : node->inputs()) need(v.get());
+      for (int i = 0; i < node->nin(); ++i)
+        if (!is_model(*node, i)) need(node->input(i));
     }
     for (size_t k = 0; k < variables_.size(); ++k) {  // grows
       const Apply* node = variables_[k]->owner();
@@ -171,9 +184,11 @@ class Partition {
         network_.add_arc(kSource, in, kInfinite);
         continue;
       }
-      for (const Var& v : node->inputs())
-        if (part_of(v.get()) == Part::varying && !stored(v.get()))
-          network_.add_arc(node_of(v.get()) + 1, in, kInfinite);
+      for (int i = 0; i < node->nin(); ++i) {
+        Variable* v = node->input(i);
+        if (part_of(v) == Part::varying && !stored(v) && !is_model(*node, i))
+          network_.add_arc(node_of(v) + 1, in, kInfinite);
+      }
     }
     network_.saturate(kSource, kSink);
     const std::vector<bool> after = network_.reaching(kSink);
@@ -195,6 +210,8 @@ class Partition {
         result.rows.push_back(v);
       } else if (part == Part::invariant && (!node || !is_view(node->op().name()))) {
         result.invariant.push_back(v);
+      } else if (part == Part::varying && !node) {
+        result.models.push_back(v);
       } else if (node) {
         stack.insert(stack.end(), node->inputs().rbegin(), node->inputs().rend());
       }

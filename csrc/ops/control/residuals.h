@@ -26,6 +26,7 @@ struct JointGraph {
 struct Residuals {
   std::vector<Var> rows;       // another value in each step: stored anyway, or to be stored
   std::vector<Var> invariant;  // the same value in each step
+  std::vector<Var> models;     // inputs of which only the shape matters, the same in each step
 };
 
 // What must be stored in addition is a cut of least size between the values that are costly to

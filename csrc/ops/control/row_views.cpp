@@ -23,6 +23,18 @@ const OpClass* op_if(const Apply* node) {
              : nullptr;
 }
 
+// True iff `v` is n + k.
+bool is_sum(const Var& v, const Var& n, int64_t k) {
+  if (k == 0) return v == n;
+  const Apply* node = v->owner();
+  if (!node || node->nin() != 2 || std::strcmp(node->op().name(), "add") != 0) return false;
+  int64_t value = 0;
+  for (int i = 0; i < 2; ++i)
+    if (node->input(i) == n.get() && constant_int_value(node->input(1 - i), &value))
+      return value == k;
+  return false;
+}
+
 // False if `row` may be stretched when it is added to a row of `rows`.
 bool fills_row(const Type& row, const Type& rows) {
   if (row.ndim() + 1 != rows.ndim()) return false;
@@ -62,8 +74,9 @@ Var last_row_of_slope(const Var& g, const Var& steps) {
       return last && ends && fills_row(inputs[1].type(), v.type()) ? inputs[1] : Var();
     }
     if (e.step.kind != SlotKind::absent || inputs[1].ndim() != v.ndim()) return Var();
-    if (e.start.kind == SlotKind::absent && e.stop.kind == SlotKind::input && inputs[2] == steps) {
-      ends = true;  // [:steps]
+    if (e.start.kind != SlotKind::input && e.stop.kind == SlotKind::input && steps &&
+        is_sum(inputs[2], steps, e.start.value)) {
+      ends = true;  // [k : steps + k]
     } else if (e.start.kind != SlotKind::constant || e.start.value < 0 ||
                e.stop.kind != SlotKind::absent) {
       return Var();  // other than [k:]

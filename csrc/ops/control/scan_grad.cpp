@@ -349,9 +349,17 @@ class LoopGradient {
     const std::vector<Var> values = clone_graph(residuals_.invariant, outer);
     for (size_t k = 0; k < values.size(); ++k)
       loop_.add_constant(values[k], residuals_.invariant[k]);
+    for (const Var& v : residuals_.models)
+      loop_.add_constant(index_scalar(args_.inputs[at(state_of_tap(v))], 0), v);
     complete_body();
     const std::string label = op_.label.empty() ? "" : "grad_of_" + op_.label;
     outputs_ = loop_.build(runs_, label);
+  }
+
+  // The node's input for the state that an input of the joint graph is a tap of.
+  int state_of_tap(const Var& v) const {
+    const auto found = std::find(forward_inputs_.begin(), forward_inputs_.end(), v);
+    return outer_input(static_cast<int>(found - forward_inputs_.begin()));
   }
 
   // Says what the slope of an output of the body is in each backward step.
@@ -406,7 +414,7 @@ class LoopGradient {
     values.insert(values.end(), loop_.emitted.begin(), loop_.emitted.end());
     VarMap map = slope_values_;
     // What the loop reads is not to be computed again.
-    for (const auto* list : {&residuals_.rows, &residuals_.invariant})
+    for (const auto* list : {&residuals_.rows, &residuals_.invariant, &residuals_.models})
       for (const Var& v : *list) map.emplace(v.get(), v);
     values = clone_graph(values, map);
     for (size_t k = 0; k < values.size(); ++k)
