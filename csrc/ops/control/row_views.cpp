@@ -1,5 +1,6 @@
 #include "ops/control/row_views.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "ops/build.h"
@@ -66,8 +67,11 @@ Var last_row_of_slope(const Var& g, const Var& steps) {
   bool ends = !steps;  // whether the last row of v is the last one computed
   while (const IncSubtensor* part = op_if<IncSubtensor>(v->owner())) {
     const std::vector<IndexEntry> index = decode_index(part->index);
+    if (index.empty()) return Var();
     const std::span<const Var> inputs = v->owner()->inputs();
-    if (part->set || index.size() != 1 || !is_zero(inputs[0])) return Var();
+    const bool rows = std::all_of(index.begin() + 1, index.end(),
+                                  [](const IndexEntry& entry) { return entry.is_full(); });
+    if (part->set || !rows || !is_zero(inputs[0])) return Var();
     const IndexEntry& e = index[0];
     if (!e.is_slice) {
       const bool last = e.start.kind == SlotKind::constant && e.start.value == -1;
@@ -93,7 +97,9 @@ bool has_rows(const Var& x, const Var& n) {
   if (const ShapeI* length = op_if<ShapeI>(n->owner()))
     if (length->axis == 0 && n->owner()->input(0) == x.get()) return true;
   if (const Subtensor* part = op_if<Subtensor>(node)) {
-    const IndexEntry e = decode_index(part->index)[0];
+    const std::vector<IndexEntry> index = decode_index(part->index);
+    if (index.empty()) return false;
+    const IndexEntry& e = index[0];
     const auto is = [](const IndexSlot& s, int64_t v) {
       return s.kind == SlotKind::constant && s.value == v;
     };
