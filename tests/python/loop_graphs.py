@@ -42,6 +42,7 @@ def loop(step, states=(), sequences=(), constants=(), n_steps=None, **options):
         n_emitted=len(emitted),
         until=until,
         truncate=options.pop("truncate", -1),
+        recompute=options.pop("recompute", False),
         label=options.pop("label", ""),
     )
     assert not options

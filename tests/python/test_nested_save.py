@@ -14,6 +14,7 @@ from phintys import _core
 
 def loop(body, n_sequences, **attributes):
     defaults = {"taps": [1, -1], "keep": [1], "n_emitted": 0, "until": False, "truncate": -1}
+    defaults["recompute"] = False
     return _core.make_op(
         "scan", graph=body, n_sequences=n_sequences, label="", **(defaults | attributes)
     )

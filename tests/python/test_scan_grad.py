@@ -502,3 +502,23 @@ def test_cheap_values_are_not_stored():
 
     out = loop(step, [(xs[1][:1], [-1])], [xs[0]]).trace[0]
     assert len(loops_of(T.grad(out.sum(), xs[:2]))) == 2  # the loop itself is all that is needed
+
+
+def test_a_loop_that_computes_again():
+    """Only states are stored; random numbers are the same ones."""
+    xs = _variables()
+
+    def case(x, h, w, **how):
+        def step(h1, x, w):
+            return [h1 * T.exp(T.dot(h1, w)) + T.tanh(x)], []
+
+        return loop(step, [(h[:1], [-1])], [x], [w], **how).trace[0]
+
+    want = compiled(xs, _gradient(case, xs))(*POINT)
+    grads = _gradient(case, xs, recompute=True)
+    assert len(loops_of(grads)) == 2  # no loop that stores more
+    assert "exp" in names_inside(_backward_loop(grads))
+    _all_close(compiled(xs, grads)(*POINT), want)
+    second = T.grad(sum(T.sqr(g).sum() for g in grads), xs)
+    plain = T.grad(sum(T.sqr(g).sum() for g in _gradient(case, xs)), xs)
+    _all_close(compiled(xs, second)(*POINT), compiled(xs, plain)(*POINT), rtol=1e-9)

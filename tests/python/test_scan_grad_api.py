@@ -201,3 +201,40 @@ def test_shapes_of_what_is_emitted_are_known_without_running():
     f = compiled([x, w], out.shape)
     assert "Scan" not in f.fn.program_text()
     np.testing.assert_array_equal(f(floats(5, 2), floats(2, 3)), [5, 5])
+
+
+@pytest.mark.parametrize("n", [12, 10])
+def test_checkpoints_store_less_and_give_the_same_gradient(n):
+    x, w = T.matrix("x"), T.matrix("w")
+
+    def step(x, h, w):
+        return T.tanh(T.dot(h, w) * T.exp(-x))
+
+    start = T.constant(np.ones(3))
+    rows, _ = phintys.scan(step, x, [start], [w])
+    few, _ = phintys.scan_checkpoints(step, x, [start], [w], save_every_N=4)
+    point = floats(n, 3, seed=1), floats(3, 3, seed=2)
+    want = compiled([x, w], T.grad(rows[-1].sum(), [x, w]))(*point)
+    grads = T.grad(few[-1].sum(), [x, w])
+    for g, e in zip(compiled([x, w], grads)(*point), want, strict=True):
+        np.testing.assert_allclose(g, e, rtol=1e-10, atol=1e-12)
+    # The loop over blocks emits nothing, and its gradient runs the loop inside again.
+    outer = [node for node in loops_of(grads) if "outer" in str(node.op)]
+    assert all(node.op.attrs["n_emitted"] == 0 for node in outer if "grad" not in str(node.op))
+    assert any("scan" in [n.op.name for n in _nodes(node)] for node in outer)
+
+
+def test_checkpoints_with_random_draws():
+    x = T.vector("x")
+    stream = RandomStream(3)
+    few, updates = phintys.scan_checkpoints(
+        lambda h, x: T.tanh(h) * x * stream.normal(size=(2,)),
+        [], [T.constant(np.ones(2))], [x], n_steps=6, save_every_N=3,
+    )  # fmt: skip
+    f = phintys.function([x], [few[-1], T.grad(few[-1].sum(), x)], updates=updates)
+    g = phintys.function([x], few[-1], no_default_updates=True)
+    point = np.array([1.5, -0.7])
+    for _ in range(2):
+        before = [g(point + d) for d in (np.array([1e-6, 0]), np.array([-1e-6, 0]))]
+        slope = f(point)[1]
+        np.testing.assert_allclose(slope[0], (before[0] - before[1])[0] / 2e-6, rtol=1e-5)

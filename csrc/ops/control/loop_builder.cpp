@@ -55,6 +55,7 @@ std::vector<Var> LoopBuilder::build(const Var& n_steps, std::string label) const
   op->graph = InnerGraph::make(inner, outputs);
   op->n_sequences = static_cast<int64_t>(sequences.size());
   op->n_emitted = static_cast<int64_t>(emitted.size());
+  op->recompute = recompute;
   op->label = std::move(label);
   op->check_attributes();
   return apply_multi(op, std::move(operands));

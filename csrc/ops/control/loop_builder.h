@@ -21,6 +21,8 @@ struct LoopBuilder {
   std::vector<std::pair<Var, Var>> sequences, constants;  // operand, the body's input
   std::vector<Var> emitted;                               // the body's outputs
 
+  bool recompute = false;
+
   // Adds a part; returns where it is among the outputs (states come first).
   Var add_state(Var first, int64_t tap);  // `next` is still to be set
   void add_sequence(Var operand, Var row) { sequences.emplace_back(std::move(operand), row); }

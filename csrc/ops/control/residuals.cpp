@@ -180,7 +180,7 @@ class Partition {
     for (size_t k = 0; k < variables_.size(); ++k) {  // grows
       const Apply* node = variables_[k]->owner();
       const size_t in = 2 + 2 * k;
-      if (!node || !is_cheap(node->op())) {
+      if (!node || !(joint_.recompute || is_cheap(node->op()))) {
         network_.add_arc(kSource, in, kInfinite);
         continue;
       }

@@ -20,6 +20,8 @@ struct JointGraph {
   size_t n_forward_outputs;
   // Ids of variables that are stored anyway.
   const IdMap<bool>& stored;
+  // Nothing is too costly to be computed again.
+  bool recompute;
 };
 
 // Where the backward part ends: every path from its outputs to the forward inputs meets one.

@@ -92,6 +92,7 @@ Ref<const Op> Scan::with_inner(std::vector<Ref<const InnerGraph>> graphs) const 
   op->n_emitted = n_emitted;
   op->until = until;
   op->truncate = truncate;
+  op->recompute = recompute;
   op->label = label;
   op->extends = extends;
   return op;

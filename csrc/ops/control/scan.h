@@ -38,8 +38,9 @@ class Scan final : public OpBase<Scan> {
   int64_t n_sequences = 0;
   int64_t n_emitted = 0;
   bool until = false;
-  int64_t truncate = -1;  // the gradient goes back at most this many steps; -1: all
-  std::string label;      // the user's name for the loop
+  int64_t truncate = -1;   // the gradient goes back at most this many steps; -1: all
+  bool recompute = false;  // the gradient stores states only, and computes other values again
+  std::string label;       // the user's name for the loop
 
   template <class Self, class V>
   static void attributes(Self& s, V&& field) {
@@ -50,6 +51,7 @@ class Scan final : public OpBase<Scan> {
     field("n_emitted", s.n_emitted);
     field("until", s.until);
     field("truncate", s.truncate);
+    field("recompute", s.recompute);
     field("label", s.label);
   }
   void check_attributes() const;

@@ -285,8 +285,8 @@ class LoopGradient {
     for (const std::vector<Var>* list : {&forward_inputs_, &forward_outputs_})
       for (const Var& v : *list)
         if (kept.contains(v->id())) stored.insert(v->id(), true);
-    residuals_ = residuals_of(
-        {*joint_, forward_inputs_.size(), at(op_.n_constants()), forward_outputs_.size(), stored});
+    residuals_ = residuals_of({*joint_, forward_inputs_.size(), at(op_.n_constants()),
+                               forward_outputs_.size(), stored, op_.recompute});
     places_ = known_places(true);
     std::vector<int64_t> keep = op_.keep;
     std::vector<Var> outputs(forward_outputs_.begin(), forward_outputs_.begin() + n_rows());
@@ -312,6 +312,7 @@ class LoopGradient {
     extended->n_emitted = op_.n_emitted + added;
     extended->until = op_.until;
     extended->truncate = op_.truncate;
+    extended->recompute = op_.recompute;
     extended->label = op_.label;
     extended->extends = args_.node.op_ref();
     forward_ = extended.get();
@@ -353,6 +354,7 @@ class LoopGradient {
       loop_.add_constant(index_scalar(args_.inputs[at(state_of_tap(v))], 0), v);
     complete_body();
     const std::string label = op_.label.empty() ? "" : "grad_of_" + op_.label;
+    loop_.recompute = op_.recompute;
     outputs_ = loop_.build(runs_, label);
   }
 

@@ -240,6 +240,7 @@ Ref<Apply> Loop::build() const {
   op->n_emitted = static_cast<int64_t>(emitted.size());
   op->until = static_cast<bool>(condition);
   op->truncate = scan.truncate;
+  op->recompute = scan.recompute;
   op->label = scan.label;
   op->graph = InnerGraph::make(operands(), results());
   op->check_attributes();

@@ -25,7 +25,8 @@ bool depends_on(const Apply* node, const Apply* other) {
 
 bool alike(const Apply& a, const Apply& b) {
   const Scan &x = *as_scan(&a), &y = *as_scan(&b);
-  return a.input(0) == b.input(0) && !x.until && !y.until && x.truncate == y.truncate;
+  return a.input(0) == b.input(0) && !x.until && !y.until && x.truncate == y.truncate &&
+         x.recompute == y.recompute;
 }
 
 template <class T>

@@ -77,11 +77,13 @@ class Body:
 
 
 def loop(
-    n_steps: Any, body: Body, truncate: int = -1, label: str = ""
+    n_steps: Any, body: Body, truncate: int = -1, label: str = "", recompute: bool = False
 ) -> tuple[list[Any], list[Any], Any]:
     """Runs a body `n_steps` times.
 
-    What it uses besides its own variables is computed before, once, and taken as it is.
+    What it uses besides its own variables is computed before, once, and taken as it is. The
+    gradient goes back at most `truncate` steps (-1: all). If `recompute`, it stores the states
+    only, and computes what else it needs again.
 
     Returns
     -------
@@ -106,6 +108,7 @@ def loop(
         n_emitted=len(body.emitted),
         until=body.condition is not None,
         truncate=truncate,
+        recompute=recompute,
         label=label,
     )
     results = list(results) if isinstance(results, (list, tuple)) else [results]

@@ -115,6 +115,34 @@ def scan(
     >>> f([0.0, 1.0, 2.0], 3).tolist()
     [0.0, 1.0, 8.0]
     """
+    values, result = scan_loop(
+        fn,
+        sequences,
+        outputs_info,
+        non_sequences,
+        n_steps,
+        truncate_gradient=truncate_gradient,
+        go_backwards=go_backwards,
+        name=name,
+        strict=strict,
+    )
+    return _returned(values, result, return_list, return_updates)
+
+
+def scan_loop(
+    fn: Callable[..., Any],
+    sequences: Any,
+    outputs_info: Any,
+    non_sequences: Any,
+    n_steps: Any,
+    *,
+    truncate_gradient: int = -1,
+    go_backwards: bool = False,
+    name: str | None = None,
+    strict: bool = False,
+    recompute: bool = False,
+) -> tuple[list[Any], OrderedUpdates]:
+    """What :func:`scan` does, all results in a list; `recompute` as for `loop`."""
     by_sequence = sequence_rows(sequences, go_backwards)
     infos = output_infos(outputs_info)
     given = outside_variables(non_sequences)
@@ -153,12 +181,11 @@ def scan(
     stacks: list[Any] = []
     ran = None
     if body.states or emitted:
-        traces, stacks, ran = loop(steps, body, int(truncate_gradient), name or "")
+        traces, stacks, ran = loop(steps, body, int(truncate_gradient), name or "", recompute)
     result = OrderedUpdates()
     for state, trace in zip(shared, traces[len(states) :], strict=True):
         result[state.rows[0]] = trace[0]
-    values = _results(infos, states, traces, stacks, ran)
-    return _returned(values, result, return_list, return_updates)
+    return _results(infos, states, traces, stacks, ran), result
 
 
 def _plain_parts(given: Sequence[Any]) -> list[Any]:

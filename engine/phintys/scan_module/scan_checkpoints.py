@@ -9,7 +9,7 @@ from phintys import _core
 from phintys.errors import PhintysRuntimeError, PhintysValueError
 from phintys.scan_module.arguments import as_list, number_of_steps, sequence_rows
 from phintys.scan_module.loop import int64
-from phintys.scan_module.scan import scan
+from phintys.scan_module.scan import scan, scan_loop
 from phintys.tensor.conversion import as_tensor_variable
 from phintys.updates import OrderedUpdates
 
@@ -91,7 +91,10 @@ def scan_checkpoints(
         )
         return [r[-1] for r in results or []], updates
 
-    return scan(block, blocks, initial, given, n_steps=chunks, name=f"{name}_outer")
+    values, updates = scan_loop(
+        block, blocks, initial, given, chunks, name=f"{name}_outer", recompute=True
+    )
+    return (values[0] if len(values) == 1 else values or None), updates
 
 
 def _initial_values(outputs_info: Any) -> list[Any]:
