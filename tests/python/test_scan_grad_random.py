@@ -9,6 +9,21 @@ from op_checks import compiled, floats
 
 K = 3  # length of all vectors
 
+
+def _loop_inside(a, b, w):
+    def step(h1, b, w):
+        return [T.tanh(h1 * b + T.dot(h1, w))], []
+
+    return loop(step, [(a.dimshuffle("x", 0), [-1])], [], [b, w], n_steps=2).trace[0][-1]
+
+
+def _emitting_loop_inside(a, b, w):
+    def step(row, b):
+        return [], [T.sin(row * b).sum()]
+
+    return loop(step, [], [w], [a]).emitted[0] + b
+
+
 OPS = [
     lambda a, b, w: a + b,
     lambda a, b, w: a * b,
@@ -23,6 +38,8 @@ OPS = [
     lambda a, b, w: a[::-1] + T.sqr(b),
     lambda a, b, w: T.nnet.softmax(a + b).flatten(),
     lambda a, b, w: T.exp(-T.sqr(a)) / (1 + T.sqr(b)),
+    _loop_inside,
+    _emitting_loop_inside,
 ]
 
 
@@ -50,26 +67,42 @@ def loops(draw):
         "n_emitted": n_emitted,
         "steps": steps,
         "truncate": draw(st.sampled_from([-1, -1, -1, 0, 1, 2])),
+        "recompute": draw(st.booleans()),
+        "more": draw(st.sampled_from([0, 0, 1, 3])),  # steps that a condition prevents
+        "keep": draw(st.booleans()),
         "cost": draw(st.integers(1, 2 ** (2 * n_states + n_emitted) - 1)),
     }
 
 
-def _build(plan, variables, **how):
+def _build(plan, variables, unroll=None):
     starts, sequences, w = variables
+    n, steps, more = len(plan["taps"]), plan["steps"], plan["more"]
 
     def step(*args):
-        pool = list(args[:-1]) or [args[-1][0]]
+        flag, w = args[-2:]
+        pool = list(args[:-2]) or [w[0]]
         for op, a, b in plan["code"]:
-            pool.append(OPS[op](pool[a % len(pool)], pool[b % len(pool)], args[-1]))
+            pool.append(OPS[op](pool[a % len(pool)], pool[b % len(pool)], w))
         made = [pool[-1 - p % len(pool)] for p in plan["picks"]]
-        n = len(plan["taps"])
-        return made[:n], made[n : n + plan["n_emitted"]]
+        return made[:n], made[n : n + plan["n_emitted"]], flag
 
+    how = {"unroll": unroll}
+    if unroll is None:
+        keep = [int(plan["keep"])] * n
+        how = {"recompute": plan["recompute"], "until": more > 0, "keep": keep}
+    flags = T.as_tensor_variable((np.arange(steps + more) == steps - 1) * 1.0)
+    # A cut sequence of flags comes last, so that it has no gradient that is asked for.
     out = loop(
-        step, list(zip(starts, plan["taps"], strict=True)), sequences, [w],
-        n_steps=plan["steps"], truncate=plan["truncate"], **how,
+        step, list(zip(starts, plan["taps"], strict=True)), [*sequences, flags], [w],
+        n_steps=steps + more, truncate=plan["truncate"], **how,
     )  # fmt: skip
-    parts = [v for trace in out.trace for v in (trace, trace[-1])] + out.emitted
+    parts = []
+    for trace, taps in zip(out.trace, plan["taps"], strict=True):
+        rows = -min(taps)
+        whole = trace[: rows + steps] if plan["keep"] else trace[-rows:]
+        last = out.steps + rows - 1 if plan["keep"] and more else -1
+        parts += [whole if plan["keep"] or unroll is None else trace[-rows:], trace[last]]
+    parts += [e[:steps] for e in out.emitted]
     chosen = [v for i, v in enumerate(parts) if plan["cost"] >> i & 1]
     return sum((T.sqr(v) * (1.0 + i)).sum() for i, v in enumerate(chosen))
 
@@ -82,7 +115,8 @@ def test_random_loops(plan):
     w = T.matrix()
     xs = [*starts, *sequences, w]
     point = [floats(-min(t), K, seed=i) * 0.7 for i, t in enumerate(plan["taps"])]
-    point += [floats(plan["steps"], K, seed=10 + i) * 0.7 for i in range(plan["n_sequences"])]
+    length = plan["steps"] + plan["more"]
+    point += [floats(length, K, seed=10 + i) * 0.7 for i in range(plan["n_sequences"])]
     point.append(floats(K, K, seed=20) * 0.5)
 
     def gradients(**how):
