@@ -410,8 +410,8 @@ def test_errors_of_types_of_states():
     x = T.fvector("x")
     with pytest.raises(
         ValueError,
-        match=r"When compiling the inner function of scan .* of variable s0 \(argument number 1\) "
-        r"has dtype float32, while the result of the inner function \(`fn`\) has dtype float64",
+        match=r"When compiling the inner function of scan the .* of variable s0 "
+        r"\(argument number 1\) has dtype float32, while the result of the inner function \(`fn`\) has dtype float64",
     ):
         phintys.scan(lambda e, s: s + T.cast(e, "float64"), x, T.fscalar("s0"))
     with pytest.raises(
@@ -430,6 +430,32 @@ def test_errors_of_types_of_states():
     np.testing.assert_array_equal(run([m], s, np.ones((1, 3), "float32"))[1], [[2, 2, 2]])
     with pytest.raises((ValueError, RuntimeError)):
         run([m], s, np.ones((2, 3), "float32"))
+
+
+def test_numbers_as_first_values_take_the_dtype_of_the_steps():
+    coefficients, x = T.vector("coefficients"), T.scalar("x")
+    for initial in (0, 0.0, {"initial": 0}):
+        values, _ = phintys.scan(
+            lambda c, power, so_far, x: so_far + c * x**power,
+            [coefficients, T.arange(10000)],
+            initial,
+            x,
+        )
+        assert values.dtype == phintys.config.floatX
+        assert run([coefficients, x], values[-1], [1, 0, 2], 3) == 19
+    # One learns from the other, and a condition and an update use it.
+    total = phintys.shared(0.0)
+    (a, b), updates = phintys.scan(
+        lambda e, a, b: ([a + e, b + a], {total: total + a}, until(a > 2)), coefficients, [0, 0]
+    )
+    got = run([coefficients], [a, b, updates[total]], [1.5, 1, 1, 1])
+    assert [g.tolist() for g in got] == [[1.5, 2.5, 3.5], [0, 1.5, 4], 4]
+    with pytest.raises(ValueError, match=r"has dtype float32, while .* dtype int64"):
+        phintys.scan(lambda s: T.cast(s, "int64"), None, 0.5, n_steps=2)
+    with pytest.raises(ValueError, match=r"has 1 dimension\(s\)"):
+        phintys.scan(lambda s: s + coefficients, None, 0, n_steps=2)
+    count, _ = phintys.scan(lambda s: s + 1, None, 5, n_steps=3)
+    assert count.dtype == "int8" and count.eval().tolist() == [6, 7, 8]
 
 
 # --- what fn returns --------------------------------------------------------------------------

@@ -24,6 +24,7 @@ __all__ = [
     "outside_variables",
     "sequence_rows",
     "state_of",
+    "with_types_of_steps",
 ]
 
 
@@ -142,10 +143,14 @@ def number_of_steps(n_steps: Any, sequences: Sequence[Sequence[Rows]]) -> Any:
 
 @dataclass
 class OutputInfo:
-    """What `outputs_info` says of one output: its first value or rows (or None), its taps."""
+    """What `outputs_info` says of one output: its first value or rows (or None), its taps.
+
+    A Python number is `untyped`: it takes the dtype of what the steps compute.
+    """
 
     initial: Any = None
     taps: list[int] = field(default_factory=list)
+    untyped: bool = False
 
 
 def output_infos(outputs_info: Any) -> list[OutputInfo]:
@@ -157,7 +162,7 @@ def _output_info(item: Any) -> OutputInfo:
     if item is None:
         return OutputInfo()
     if not isinstance(item, dict):
-        return OutputInfo(_tensor(item, "a state"), [-1])
+        return OutputInfo(_tensor(item, "a state"), [-1], _is_number(item))
     if item.get("return_steps") is not None:
         raise PhintysValueError(
             "Using `return_steps` has been deprecated. Simply select the entries you need using a "
@@ -176,7 +181,11 @@ def _output_info(item: Any) -> OutputInfo:
         raise PhintysValueError("Can not use future taps of outputs", item)
     if not taps:
         return OutputInfo()
-    return OutputInfo(_tensor(initial, "a state"), taps)
+    return OutputInfo(_tensor(initial, "a state"), taps, _is_number(initial))
+
+
+def _is_number(x: Any) -> bool:
+    return type(x) in (int, float, complex)
 
 
 def state_of(info: OutputInfo) -> State:
@@ -208,10 +217,60 @@ def first_row(x: Any) -> Any:
     return _core.dimshuffle(x, [-1, *range(x.ndim)])
 
 
-_WHERE = (
+_KINDS = "biufc"
+
+
+def with_types_of_steps(
+    infos: Sequence[OutputInfo], states: Sequence[State], roots: list[Any], outputs: int
+) -> list[Any]:
+    """`roots`, of which the first `outputs` are a step's, after numbers have found their dtypes.
+
+    The state of an untyped number gets the dtype of what the steps compute from it, if that can
+    hold the number.
+    """
+    recurrent = [k for k, info in enumerate(infos) if info.taps]
+    untyped = [(k, s) for k, s in zip(recurrent, states, strict=True) if infos[k].untyped]
+    if not untyped or outputs != len(infos):
+        return roots
+    # One pass for each state that may learn its dtype from another one.
+    for _ in range(len(untyped) + 1):
+        pairs = []
+        for k, state in untyped:
+            initial, dtype = infos[k].initial, roots[k].dtype
+            if dtype == initial.dtype:
+                continue
+            if _KINDS.index(np.dtype(dtype).kind) < _KINDS.index(np.dtype(initial.dtype).kind):
+                continue
+            infos[k].initial = initial = as_tensor_variable(initial.data.astype(dtype))
+            fresh = initial.type(None)
+            if state.rows[0].tag.__dict__:
+                fresh.tag.test_value = initial.data
+            pairs.append((state.rows[0], fresh))
+            state.initial, state.rows = first_row(initial), [fresh]
+        if not pairs:
+            break
+        roots = list(_core.clone(roots, pairs, True))
+    return roots
+
+
+_DTYPES_DIFFER = (
+    "When compiling the inner function of scan the following error has been encountered: The "
+    "initial state (`outputs_info` in scan nomenclature) of variable {} (argument number {}) has "
+    "dtype {}, while the result of the inner function (`fn`) has dtype {}. This can happen if the "
+    "inner function of scan results in an upcast or downcast."
+)
+_RANKS_DIFFER = (
     "When compiling the inner function of scan (the function called by scan in each of its "
     "iterations) the following error has been encountered: The initial state (`outputs_info` in "
-    "scan nomenclature) of variable {} (argument number {}) has "
+    "scan nomenclature) of variable {} (argument number {}) has {} dimension(s), while the "
+    "corresponding variable in the result of the inner function of scan (`fn`) has {} "
+    "dimension(s) (it should be one less than the initial state). For example, if the inner "
+    "function of scan returns a vector of size d and scan uses the values of the previous "
+    "time-step, then the initial state in scan should be a matrix of shape (1, d). The first "
+    "dimension of this matrix corresponds to the number of previous time-steps that scan uses in "
+    "each of its iterations. In order to solve this issue if the two variable currently have the "
+    "same dimensionality, you can increase the dimensionality of the variable in the initial state "
+    "of scan by using dimshuffle or shape_padleft."
 )
 
 
@@ -228,26 +287,13 @@ def check_new_values(infos: Sequence[OutputInfo], outputs: Sequence[Any], n_sequ
     ]
     for number, (info, new) in enumerate(ordered, n_sequences):
         initial = info.initial
-        where = _WHERE.format(initial, number)
         ndim = initial.ndim + (info.taps == [-1])
         if new.dtype != initial.dtype:
             raise PhintysValueError(
-                f"{where}dtype {initial.dtype}, while the result of the inner function (`fn`) has "
-                f"dtype {new.dtype}. This can happen if the inner function of scan results in an "
-                "upcast or downcast."
+                _DTYPES_DIFFER.format(initial, number, initial.dtype, new.dtype)
             )
         if new.ndim != ndim - 1:
-            raise PhintysValueError(
-                f"{where}{ndim} dimension(s), while the corresponding variable in the result of "
-                f"the inner function of scan (`fn`) has {new.ndim} dimension(s) (it should be one "
-                "less than the initial state). For example, if the inner function of scan returns "
-                "a vector of size d and scan uses the values of the previous time-step, then the "
-                "initial state in scan should be a matrix of shape (1, d). The first dimension of "
-                "this matrix corresponds to the number of previous time-steps that scan uses in "
-                "each of its iterations. In order to solve this issue if the two variable "
-                "currently have the same dimensionality, you can increase the dimensionality of "
-                "the variable in the initial state of scan by using dimshuffle or shape_padleft."
-            )
+            raise PhintysValueError(_RANKS_DIFFER.format(initial, number, ndim, new.ndim))
         _check_lengths(initial, new, initial.static_shape[-new.ndim :] if new.ndim else ())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,8 +18,9 @@ from phintys.scan_module.arguments import (
     outside_variables,
     sequence_rows,
     state_of,
+    with_types_of_steps,
 )
-from phintys.scan_module.loop import Body, State, loop
+from phintys.scan_module.loop import Body, Rows, State, loop
 from phintys.scan_module.scan_utils import get_updates_and_outputs
 from phintys.tensor.conversion import as_tensor_variable
 from phintys.tensor.sharedvar import update_expression
@@ -61,7 +63,8 @@ def scan(
         For each output None if no step uses earlier values of it; else its value before the first
         step, or ``dict(initial=x, taps=[-3, -1])``. For taps other than ``[-1]`` `x` has a leading
         axis: its first rows are the values from the oldest on, as many as the oldest tap goes back.
-        Dtype, rank, and which dimensions have length 1 for sure, must be those that `fn` computes.
+        A Python number takes the dtype that the steps compute. Else dtype, rank, and which
+        dimensions have length 1 for sure, must be those that `fn` computes.
         None or nothing at all: no output feeds back.
     non_sequences
         Further arguments of `fn`, the same in all steps. Other variables that `fn` uses are found
@@ -150,9 +153,11 @@ def scan_loop(
     rows = [part for parts in by_sequence for part in parts]
     states = [state_of(info) for info in infos if info.taps]
 
-    arguments = [part.row for part in rows] + [row for state in states for row in state.rows]
-    condition, outputs, updates = get_updates_and_outputs(fn(*arguments, *given))
+    returned = fn(*_placeholders(rows, states), *given)
+    condition, outputs, updates = get_updates_and_outputs(returned)
     outputs = [as_tensor_variable(v) for v in outputs]
+    if any(info.untyped for info in infos):
+        condition, outputs, updates = _retyped(infos, states, condition, outputs, updates)
     if infos and len(outputs) != len(infos):
         raise PhintysValueError(
             "Please provide None as outputs_info for any output that does not feed back into scan "
@@ -167,9 +172,10 @@ def scan_loop(
 
     roots = outputs if condition is None else [*outputs, condition]
     own = _plain_parts(given)
-    shared = _shared_states(roots, updates, arguments + own)
+    known = _placeholders(rows, states) + own
+    shared = _shared_states(roots, updates, known)
     if strict:
-        _check_listed([*roots, *[s.new for s in shared]], arguments + own, shared, given)
+        _check_listed([*roots, *[s.new for s in shared]], known, shared, given)
     body = Body(
         states=[*states, *shared],
         sequences=rows,
@@ -186,6 +192,27 @@ def scan_loop(
     for state, trace in zip(shared, traces[len(states) :], strict=True):
         result[state.rows[0]] = trace[0]
     return _results(infos, states, traces, stacks, ran), result
+
+
+def _placeholders(rows: Sequence[Rows], states: Sequence[State]) -> list[Any]:
+    """The variables that stand for what each step reads, in the order of the step's arguments."""
+    return [part.row for part in rows] + [row for state in states for row in state.rows]
+
+
+def _retyped(
+    infos: Sequence[OutputInfo],
+    states: Sequence[State],
+    condition: Any,
+    outputs: list[Any],
+    updates: Any,
+) -> tuple[Any, list[Any], OrderedDict[Any, Any]]:
+    """What a step returns, after initial values that are numbers have found their dtypes."""
+    others = [as_tensor_variable(v) for v in updates.values()]
+    roots = [*outputs, *others] if condition is None else [*outputs, *others, condition]
+    roots = with_types_of_steps(infos, states, roots, len(outputs))
+    n = len(outputs)
+    changed = OrderedDict(zip(updates, roots[n : n + len(others)], strict=True))
+    return (None if condition is None else roots[-1]), roots[:n], changed
 
 
 def _plain_parts(given: Sequence[Any]) -> list[Any]:
