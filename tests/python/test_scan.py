@@ -411,7 +411,8 @@ def test_errors_of_types_of_states():
     with pytest.raises(
         ValueError,
         match=r"When compiling the inner function of scan the .* of variable s0 "
-        r"\(argument number 1\) has dtype float32, while the result of the inner function \(`fn`\) has dtype float64",
+        r"\(argument number 1\) has dtype float32, while the result of the inner function "
+        r"\(`fn`\) has dtype float64",
     ):
         phintys.scan(lambda e, s: s + T.cast(e, "float64"), x, T.fscalar("s0"))
     with pytest.raises(
