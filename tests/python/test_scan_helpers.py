@@ -85,6 +85,58 @@ def test_checkpoints_without_padding():
         sums.eval({x: [1, 2, 3]})
 
 
+@pytest.mark.parametrize("n", [1, 4, 6, 7])
+@pytest.mark.parametrize("known", [False, True])
+def test_gradients_of_checkpoints_run_the_steps_again(n, known):
+    x = T.TensorType("float64", shape=(n if known else None, 2))()
+    w, h0 = T.scalar("w"), T.vector("h0")
+
+    def step(row, h, w):
+        return T.tanh(h * w + row * h.sum())
+
+    kept, _ = phintys.scan_checkpoints(step, x, h0, w, save_every_N=3, name="loop")
+    every, _ = phintys.scan(step, x, h0, w)
+    gradients = T.grad(kept[-1].sum(), [x, w, h0])
+    rows, first = rng.normal(size=(n, 2)), np.array([0.3, -0.2])
+    got = phintys.function([x, w, h0], gradients)(rows, 0.7, first)
+    expected = phintys.function([x, w, h0], T.grad(every[-1].sum(), [x, w, h0]))(rows, 0.7, first)
+    for a, b in zip(got, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+    # What the blocks compute inside is not stored.
+    nodes = phintys.gof.graph.io_toposort([], gradients)
+    labels = [
+        (n.op.attrs["label"], n.op.attrs["n_emitted"]) for n in nodes if scan_op.is_loop(n.op)
+    ]
+    assert ("loop_outer", 0) in labels
+    assert {count for label, count in labels if label == "loop_outer"} == {0}
+
+
+def test_gradients_of_loops_in_loops_whose_lengths_differ():
+    lengths, x = T.lvector("lengths"), T.scalar("x")
+
+    def outer(n, total):
+        inner, _ = phintys.scan(lambda s: T.sin(s) * x, None, total, n_steps=n)
+        return inner[-1] + (inner**2).sum()
+
+    totals, _ = phintys.scan(outer, lengths, T.constant(0.5, dtype="float64"))
+    f = phintys.function([lengths, x], [totals[-1], T.grad(totals[-1], x)])
+    steps = [2, 3, 1, 4]
+    value, slope = f(steps, 0.9)
+
+    def loop(x):
+        total = 0.5
+        for n in steps:
+            s, inner = total, []
+            for _ in range(n):
+                s = np.sin(s) * x
+                inner.append(s)
+            total = inner[-1] + sum(v * v for v in inner)
+        return total
+
+    np.testing.assert_allclose(value, loop(0.9), rtol=1e-12)
+    np.testing.assert_allclose(slope, (loop(0.9 + 1e-6) - loop(0.9 - 1e-6)) / 2e-6, rtol=1e-6)
+
+
 def test_errors_of_checkpoints():
     x = T.vector()
     with pytest.raises(RuntimeError, match="doesn't work with taps"):

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "ops/control/scan.h"
 #include "ops/elemwise.h"
 
 namespace phintys {
@@ -26,6 +27,12 @@ bool is_view(std::string_view name) {
 bool takes_shape(const Apply& node, int i) {
   const std::string_view name = node.op().name();
   return name == "shape_i" || (name == "second" && i == 0);
+}
+
+bool has_unknown_length(const Type& type) {
+  if (!type.is_tensor()) return false;
+  const Dims& shape = type.shape();
+  return std::find(shape.begin(), shape.end(), kUnknownDim) != shape.end();
 }
 
 bool is_cheap(const Op& op) {
@@ -140,8 +147,28 @@ class Partition {
       Part part = Part::literal;
       for (int i = 0; i < node->nin(); ++i)
         if (!is_model(*node, i)) part = std::max(part, part_of(node->input(i)));
-      for (int o = 0; o < node->nout(); ++o) part_.insert(node->output(o)->id(), part);
+      const bool ragged = part == Part::varying && makes_ragged(*node);
+      for (int o = 0; o < node->nout(); ++o) {
+        part_.insert(node->output(o)->id(), part);
+        if (ragged && has_unknown_length(node->output(o)->type()))
+          ragged_.insert(node->output(o)->id(), true);
+      }
     }
+  }
+  // True iff the shapes of the node's outputs may differ from step to step: those of a loop whose
+  // number of steps does, and what is computed of them.
+  bool makes_ragged(const Apply& node) const {
+    if (dynamic_cast<const Scan*>(&node.op()) && part_of(node.input(0)) == Part::varying)
+      return true;
+    for (const Var& v : node.inputs())
+      if (ragged_.contains(v->id())) return true;
+    return false;
+  }
+  // A node of which a result cannot be stored in rows must be repeated.
+  bool repeated(const Apply& node) const {
+    for (int o = 0; o < node.nout(); ++o)
+      if (ragged_.contains(node.output(o)->id())) return true;
+    return false;
   }
   Part part_of(const Variable* v) const {
     const Part* part = part_.find(v->id());
@@ -160,7 +187,7 @@ class Partition {
     if (fresh) {
       variables_.push_back(v);
       const size_t in = network_.add_node(), out = network_.add_node();
-      network_.add_arc(in, out, bytes_of(v->type()));
+      network_.add_arc(in, out, ragged_.contains(v->id()) ? kInfinite : bytes_of(v->type()));
     }
     return 2 + 2 * *number_.find(v->id());
   }
@@ -180,7 +207,7 @@ class Partition {
     for (size_t k = 0; k < variables_.size(); ++k) {  // grows
       const Apply* node = variables_[k]->owner();
       const size_t in = 2 + 2 * k;
-      if (!node || !(joint_.recompute || is_cheap(node->op()))) {
+      if (!node || !(joint_.recompute || is_cheap(node->op()) || repeated(*node))) {
         network_.add_arc(kSource, in, kInfinite);
         continue;
       }
@@ -223,6 +250,7 @@ class Partition {
   const std::vector<Var> targets_;
   const std::vector<Apply*> order_;
   IdMap<Part> part_;
+  IdMap<bool> ragged_;
   std::vector<Variable*> variables_;  // of the network
   IdMap<size_t> number_;
   Network network_{2};

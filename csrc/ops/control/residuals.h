@@ -31,6 +31,9 @@ struct Residuals {
   std::vector<Var> models;     // inputs of which only the shape matters, the same in each step
 };
 
+// Values whose shape may differ from step to step cannot be stored: loops whose number of steps
+// does are repeated.
+//
 // What must be stored in addition is a cut of least size between the values that are costly to
 // compute (or cannot be computed: rows that are not stored) and their uses in the backward part.
 // Cheap operations on stored values are repeated there.

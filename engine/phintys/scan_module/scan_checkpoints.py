@@ -11,6 +11,7 @@ from phintys.scan_module.arguments import as_list, number_of_steps, sequence_row
 from phintys.scan_module.loop import int64
 from phintys.scan_module.scan import scan, scan_loop
 from phintys.tensor.conversion import as_tensor_variable
+from phintys.tensor.creation import arange
 from phintys.updates import OrderedUpdates
 
 __all__ = ["scan_checkpoints"]
@@ -75,15 +76,13 @@ def scan_checkpoints(
     if known is not None:
         chunks = int64(-(-known // save_every_N))
     blocks = [_in_blocks(s, n, chunks, save_every_N, padding and not whole) for s in arrays]
-    if not whole:
-        from phintys.tensor.creation import arange
-
-        blocks.append(_core.elemwise("minimum", every, n - every * arange(chunks)))
+    # As the lengths of blocks may differ, gradients run blocks again instead of storing their steps.
+    blocks.append(_core.elemwise("minimum", every, n - every * arange(chunks)))
     n_states = sum(v is not None for v in initial)
 
     def block(*args: Any) -> Any:
         rows, before = list(args[: len(blocks)]), list(args[len(blocks) :][:n_states])
-        steps = every if whole else rows.pop()
+        steps = rows.pop()
         infos = [None if v is None else before.pop(0) for v in initial]
         others = args[len(blocks) + n_states :]
         results, updates = scan(
