@@ -76,7 +76,7 @@ def scan_checkpoints(
     if known is not None:
         chunks = int64(-(-known // save_every_N))
     blocks = [_in_blocks(s, n, chunks, save_every_N, padding and not whole) for s in arrays]
-    # As the lengths of blocks may differ, gradients run blocks again instead of storing their steps.
+    # As the lengths of blocks may differ, gradients run blocks again instead of storing steps.
     blocks.append(_core.elemwise("minimum", every, n - every * arange(chunks)))
     n_states = sum(v is not None for v in initial)
 
