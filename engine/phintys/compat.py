@@ -33,7 +33,20 @@ class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             if error.name is not None and (real == error.name or real.startswith(error.name + ".")):
                 return None
             raise
+        self.register_hidden()
         return importlib.machinery.ModuleSpec(fullname, self)
+
+    def register_hidden(self) -> None:
+        """Registers modules that functions of their name hide, such as ``theano.scan``.
+
+        An import of one that is not registered would put it in the place of the function.
+        """
+        for name, module in list(sys.modules.items()):
+            parent, _, child = name.rpartition(".")
+            if not parent.startswith("phintys") or parent not in sys.modules:
+                continue
+            if getattr(sys.modules[parent], child, module) is not module:
+                sys.modules.setdefault(self.alias + name[len("phintys") :], module)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         """The module of the real name."""
@@ -61,7 +74,9 @@ def install_theano_alias(alias: str = "theano") -> None:
         raise phintys.errors.PhintysRuntimeError(
             f"install_theano_alias: another package named {alias} is imported already"
         )
-    sys.meta_path.insert(0, _AliasFinder(alias))
+    finder = _AliasFinder(alias)
+    finder.register_hidden()
+    sys.meta_path.insert(0, finder)
 
 
 def uninstall_theano_alias(alias: str = "theano") -> None:

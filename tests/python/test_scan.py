@@ -705,6 +705,24 @@ def test_module_paths_of_theano_pymc():
     assert phintys.scan.utils.until is until
 
 
+def test_modules_that_functions_hide_do_not_take_their_place():
+    from phintys.compat import install_theano_alias, uninstall_theano_alias
+
+    install_theano_alias()
+    try:
+        import theano
+        import theano.compile.function
+        import theano.scan.utils
+        import theano.scan_module.scan
+        from theano.scan_module.scan_utils import until as theanos
+
+        assert theanos is until and theano.scan is phintys.scan_module.scan
+    finally:
+        uninstall_theano_alias()
+    for function in (phintys.scan, phintys.scan_module.scan, phintys.compile.function):
+        assert inspect.isfunction(function)
+
+
 def test_loops_pickle():
     x = T.vector("x")
     values, _ = phintys.scan(lambda e, s: (e + s, until(s > 3)), x, np.float64(0))
