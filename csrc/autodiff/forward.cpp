@@ -1,11 +1,13 @@
 #include "autodiff/forward.h"
 
+#include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "autodiff/grad.h"
 #include "graph/op.h"
 #include "graph/traverse.h"
+#include "ops/control/op_from_graph.h"
 #include "ops/op_util.h"
 
 namespace phintys::autodiff {
@@ -14,7 +16,15 @@ namespace {
 
 ForwardRule g_rule;  // set while the library is loaded, before any graph exists
 
-bool has_rule(const Op& op) { return g_rule.has && g_rule.has(op); }
+// As deep as ops made from graphs lie in one another.
+bool has_rule(const Op& op) {
+  if (g_rule.has && g_rule.has(op)) return true;
+  const auto* graph = dynamic_cast<const OpFromGraph*>(&op);
+  if (!graph) return false;
+  if (graph->rules() && graph->rules()->has_forward()) return true;
+  const std::vector<Apply*>& nodes = graph->graph->nodes();
+  return std::any_of(nodes.begin(), nodes.end(), [](const Apply* n) { return has_rule(n->op()); });
+}
 
 // An op without a rule: the gradient of its gradient, taken of a node of stand-ins, so that
 // whatever lies between its operands plays no part.
@@ -38,7 +48,10 @@ std::vector<Var> tangents_of(const Apply& node, std::span<const Var> points) {
   options.disconnected_inputs = Missing::ignore;
   options.return_disconnected = ReturnDisconnected::none;
   options.null_gradients_return = true;
-  const std::vector<Var> found = Rop(outputs, wrt, given, options);
+  // An op made from a graph with such ops inside is looked into.
+  const auto* graph = has_rule(node.op()) ? dynamic_cast<const OpFromGraph*>(&node.op()) : nullptr;
+  const std::vector<Var> found = graph ? forward(graph->graph->inlined(operands), wrt, given)
+                                       : Rop(outputs, wrt, given, options);
   std::vector<Var> connected;
   for (const Var& v : found)
     if (v) connected.push_back(v);
@@ -49,12 +62,20 @@ std::vector<Var> tangents_of(const Apply& node, std::span<const Var> points) {
   return result;
 }
 
+std::vector<Var> tangents_by_rule(const Apply& node, std::span<const Var> points) {
+  const Op& op = node.op();
+  if (g_rule.has && g_rule.has(op)) return g_rule.apply(node, points);
+  const auto* graph = dynamic_cast<const OpFromGraph*>(&op);
+  if (graph && graph->rules() && graph->rules()->has_forward())
+    return graph->rules()->forward(node, points);
+  return tangents_of(node, points);
+}
+
 }  // namespace
 
 void set_forward_rule(ForwardRule rule) { g_rule = rule; }
 
 bool needs_forward(std::span<const Var> f, std::span<const Var> wrt) {
-  if (!g_rule.has) return false;
   std::unordered_set<const Variable*> depends;
   for (const Var& v : wrt) depends.insert(v.get());
   for (const Apply* node : toposort(f, wrt)) {
@@ -85,8 +106,7 @@ std::vector<Var> forward(std::span<const Var> f, std::span<const Var> wrt,
     }
     if (!reached) continue;
     const LocationScope scope(node->loc);
-    const std::vector<Var> out =
-        has_rule(node->op()) ? g_rule.apply(*node, in) : tangents_of(*node, in);
+    const std::vector<Var> out = tangents_by_rule(*node, in);
     for (int o = 0; o < node->nout(); ++o) {
       const Var& t = out[static_cast<size_t>(o)];
       const bool value = t && t.type().is_tensor();

@@ -79,6 +79,7 @@ void bind_variables(py::module_& m);
 void bind_applies(py::module_& m);
 void bind_inner_graph(py::module_& m);
 void bind_python_ops(py::module_& m);
+void bind_graph_rules(py::module_& m);
 void bind_ops(py::module_& m);
 void bind_build(py::module_& m);
 void bind_graph(py::module_& m);

@@ -21,6 +21,7 @@ PYBIND11_MODULE(_core, m) {
   bind_handles(m);
   init_operators();
   bind_inner_graph(m);
+  bind_graph_rules(m);
   bind_ops(m);
   bind_python_ops(m);
   bind_build(m);

@@ -1,5 +1,6 @@
 #include "bindings/pickle.h"
 
+#include "bindings/graph_rules.h"
 #include "bindings/handles.h"
 #include "bindings/ops.h"
 #include "bindings/python_op.h"
@@ -97,6 +98,11 @@ py::object reduce_apply(PyObject* self) {
 }
 
 py::object reduce_op(const Ref<const Op>& op) {
+  // Rules in Python are no attribute.
+  const py::object owner = rules_owner(*op);
+  if (!owner.is_none())
+    return py::make_tuple(py::module_::import("phintys.compile.builders").attr("_core_op"),
+                          py::make_tuple(owner));
   return py::make_tuple(core("_op_from_dict"), py::make_tuple(op->name(), attributes_dict(*op)));
 }
 

@@ -36,7 +36,8 @@ void run_pass(const Pass& pass, Graph& graph, const PassOptions& options,
 std::span<const Pass> pipeline(std::string_view name);
 // Passes that lowering needs whatever the mode (explicit casts, shapes), and fusion.
 std::span<const Pass> lowering_pipeline(bool fuse);
-// Runs a pipeline on a graph, and before it on the graphs inside its ops.
+// Runs a pipeline on a graph, and before it on the graphs inside its ops. Ops made from graphs are
+// expanded first, whatever the pipeline.
 void run_pipeline(std::string_view name, Graph& graph, const PassOptions& options,
                   std::vector<PassReport>* reports);
 // Every pass, for checking names that a user gives.

@@ -6,6 +6,7 @@
 #include "passes/canonicalize.h"
 #include "passes/constant_fold.h"
 #include "passes/fuse.h"
+#include "passes/inline_graphs.h"
 #include "passes/inner.h"
 #include "passes/loops/loop_passes.h"
 #include "passes/loops_extend.h"
@@ -24,6 +25,8 @@ constexpr Pass kLoopsExtend{"loops_extend", loops_extend};
 constexpr Pass kMergeLoops{"merge_loops", merge_loops};
 constexpr Pass kTrimLoops{"trim_loops", trim_loops};
 constexpr Pass kSaveLoopMemory{"save_loop_memory", save_loop_memory};
+constexpr Pass kInlineGraphs{"inline_graphs", inline_graphs};
+constexpr Pass kInlineInside{"inline_graphs_inside", inline_graphs_inside};
 constexpr Pass kMerge{"merge", merge};
 constexpr Pass kShapeLift{"shape_lift", shape_lift};
 constexpr Pass kCanonicalize{"canonicalize", canonicalize};
@@ -86,8 +89,10 @@ std::span<const Pass> pipeline(std::string_view name) {
 
 void run_pipeline(std::string_view name, Graph& graph, const PassOptions& options,
                   std::vector<PassReport>* reports) {
-  // First, because it tells by its address which op a loop extends.
+  if (has_inline_graphs(graph)) run_pass(kInlineGraphs, graph, options, reports);
+  // Before loops are made anew, because it tells by its address which op a loop extends.
   if (!pipeline(name).empty()) run_pass(kLoopsExtend, graph, options, reports);
+  if (has_inline_graphs_inside(graph)) run_pass(kInlineInside, graph, options, reports);
   optimize_inner(name, graph, options, reports);
   for (const Pass& pass : pipeline(name)) run_pass(pass, graph, options, reports);
 }

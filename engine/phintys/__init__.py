@@ -60,6 +60,7 @@ from phintys.compile import (  # noqa: E402
     FunctionMaker,
     In,
     Mode,
+    OpFromGraph,
     Out,
     Param,
     ProfileStats,
@@ -107,7 +108,7 @@ def clone(
     strict
         Replacements must have the type of what they replace; else types are inferred anew.
     share_inputs
-        Keep inputs and shared variables instead of copying them.
+        Keep inputs instead of copying them. Shared variables are kept in any case.
 
     >>> x, y = tensor.dscalars('x', 'y')
     >>> float(clone(x + 1, {x: y * 2}).eval({y: 3.0}))
@@ -126,7 +127,7 @@ def clone(
     if not share_inputs:
         replaced = {id(old) for old, _ in pairs}
         for leaf in _core.graph_inputs(outputs):
-            if id(leaf) not in replaced and not leaf.is_constant:
+            if id(leaf) not in replaced and not (leaf.is_constant or leaf.is_shared):
                 pairs.append((leaf, leaf.clone()))
     result = list(_core.clone(outputs, pairs, not strict))
     if isinstance(output, (list, tuple)):
@@ -164,6 +165,10 @@ def __getattr__(name: str) -> Any:
         import importlib
 
         return importlib.import_module(f"phintys.{name}")
+    if name in ("clone_replace", "graph_replace", "vectorize_graph"):
+        from phintys import graph
+
+        return getattr(graph, name)
     if name in ("sparse_grad", "theano"):
         if name == "theano":
             import sys
@@ -184,6 +189,7 @@ __all__ = [
     "Lop",
     "Mode",
     "Op",
+    "OpFromGraph",
     "OrderedUpdates",
     "Out",
     "Param",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from phintys.compile.builders import OpFromGraph
 from phintys.compile.debugmode import DebugMode
 from phintys.compile.dump import function_dump
 
@@ -37,7 +38,7 @@ from phintys.compile.ops import (
     view_op,
     wrap_py,
 )
-from phintys.compile.pfunc import pfunc
+from phintys.compile.pfunc import pfunc, rebuild_collect_shared
 from phintys.compile.profiling import ProfileStats
 from phintys.errors import (
     AliasedMemoryError,
@@ -65,6 +66,7 @@ __all__ = [
     "InvalidValueError",
     "Mode",
     "NanGuardMode",
+    "OpFromGraph",
     "Out",
     "Param",
     "ProfileStats",
@@ -88,6 +90,7 @@ __all__ = [
     "predefined_linkers",
     "predefined_modes",
     "predefined_optimizers",
+    "rebuild_collect_shared",
     "register_linker",
     "register_mode",
     "shape_i",

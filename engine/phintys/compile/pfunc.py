@@ -9,6 +9,7 @@ from phintys import _core
 from phintys.compile.function_module import Build
 from phintys.compile.io import In, SymbolicInput, SymbolicOutput
 from phintys.compile.mode import get_mode
+from phintys.compile.rebuild import rebuild_collect_shared
 from phintys.config import config
 from phintys.errors import (
     PhintysRuntimeError,
@@ -18,7 +19,7 @@ from phintys.errors import (
 )
 from phintys.tensor.sharedvar import update_expression
 
-__all__ = ["add_default_updates", "pfunc"]
+__all__ = ["add_default_updates", "pfunc", "rebuild_collect_shared"]
 
 Variable = _core.Variable
 

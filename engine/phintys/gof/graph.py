@@ -6,6 +6,25 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from phintys import _core
+from phintys.gof.walk import (
+    as_string,
+    clone,
+    clone_get_equiv,
+    default_leaf_formatter,
+    default_node_formatter,
+    general_toposort,
+    io_connection_pattern,
+    io_toposort,
+    is_in_ancestors,
+    list_of_nodes,
+    op_as_string,
+    ops,
+    orphans,
+    stack_search,
+    variables,
+    variables_and_orphans,
+    view_roots,
+)
 from phintys.tensor.var import Constant, Scratchpad, Variable
 
 __all__ = [
@@ -13,16 +32,27 @@ __all__ = [
     "Constant",
     "Variable",
     "ancestors",
+    "as_string",
     "clone",
+    "clone_get_equiv",
+    "default_leaf_formatter",
+    "default_node_formatter",
+    "general_toposort",
     "graph_inputs",
     "inputs",
+    "io_connection_pattern",
     "io_toposort",
+    "is_in_ancestors",
     "is_same_graph",
     "list_of_nodes",
+    "op_as_string",
     "ops",
     "orphans",
     "register_op_class",
+    "stack_search",
     "variables",
+    "variables_and_orphans",
+    "view_roots",
 ]
 
 
@@ -103,42 +133,7 @@ def graph_inputs(variable_list: Any, blockers: Iterable[Any] | None = None) -> l
 inputs = graph_inputs
 
 
-def io_toposort(inputs: Sequence[Any], outputs: Any, orderings: Any = None) -> list[Any]:
-    """The apply nodes between inputs and outputs, each after those that it depends on."""
-    return list(_core.toposort(_list(outputs), list(inputs)))
-
-
-def list_of_nodes(inputs: Sequence[Any], outputs: Any) -> list[Any]:
-    """The apply nodes between inputs and outputs."""
-    return io_toposort(inputs, outputs)
-
-
-def ops(i: Sequence[Any], o: Any) -> set[Any]:
-    """The apply nodes between inputs `i` and outputs `o`."""
-    return set(io_toposort(i, o))
-
-
-def variables(i: Sequence[Any], o: Any) -> set[Any]:
-    """The variables between inputs `i` and outputs `o`, both included."""
-    return set(ancestors(o, i)) | set(i)
-
-
-def orphans(i: Sequence[Any], o: Any) -> list[Any]:
-    """The variables that `o` depends on, that nothing computes and that are not in `i`."""
-    given = {id(v) for v in i}
-    return [v for v in graph_inputs(o, i) if id(v) not in given]
-
-
-def clone(
-    inputs: Sequence[Any], outputs: Any, copy_inputs: bool = True, copy_orphans: Any = None
-) -> tuple[list[Any], list[Any]]:
-    """Copies of inputs and outputs, with copies of all nodes between them."""
-    fresh = [v.clone() if copy_inputs and not isinstance(v, Constant) else v for v in inputs]
-    pairs = [(a, b) for a, b in zip(inputs, fresh, strict=True) if a is not b]
-    return fresh, list(_core.clone(_list(outputs), pairs))
-
-
-def is_same_graph(var1: Any, var2: Any, givens: Any = None) -> bool:
+def is_same_graph(var1: Any, var2: Any, givens: Any = None, debug: bool = False) -> bool:
     """True iff the two variables are computed in the same way from the same inputs.
 
     `givens` maps variables of the one to those of the other that count as the same.

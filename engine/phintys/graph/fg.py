@@ -1,5 +1,5 @@
 """``theano.graph.fg``."""
 
-from phintys.gof.fg import FunctionGraph, InconsistencyError, MissingInputError
+from phintys.gof.fg import AlreadyThere, FunctionGraph, InconsistencyError, MissingInputError
 
-__all__ = ["FunctionGraph", "InconsistencyError", "MissingInputError"]
+__all__ = ["AlreadyThere", "FunctionGraph", "InconsistencyError", "MissingInputError"]

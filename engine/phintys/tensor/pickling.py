@@ -29,14 +29,14 @@ def reduce_variable(variable: Any) -> Any:
     for node in _core.toposort([variable]):
         for output in node.outputs:
             number[id(output)] = len(number)
-        nodes.append(
-            (
-                node.op.name,
-                dict(node.op.attrs),
-                [number[id(v)] for v in node.inputs],
-                [v.name for v in node.outputs],
-            )
-        )
+        op: Any = node.op
+        details: Any = None
+        if not isinstance(op, _core.Op):  # written in Python
+            details = [v.type for v in node.outputs]
+        elif _core.rules_of(op) is None:  # its attributes are all that there is
+            op, details = op.name, dict(op.attrs)
+        inputs = [number[id(v)] for v in node.inputs]
+        nodes.append((op, details, inputs, [v.name for v in node.outputs]))
     return _make_graph, (leaves, nodes, number[id(variable)]), _state(variable)
 
 
@@ -46,9 +46,13 @@ def _make_leaf(type: Any, name: str | None) -> Any:
 
 def _make_graph(leaves: list[Any], nodes: list[Any], wanted: int) -> Any:
     variables = list(leaves)
-    for op, attrs, inputs, names in nodes:
-        result = _core.apply(op, [variables[k] for k in inputs], **attrs)
-        outputs = list(result) if isinstance(result, (list, tuple)) else [result]
+    for op, details, inputs, names in nodes:
+        operands = [variables[k] for k in inputs]
+        if isinstance(op, str):
+            result = _core.apply(op, operands, **details)
+            outputs = list(result) if isinstance(result, (list, tuple)) else [result]
+        else:
+            outputs = _core._apply_node(op, operands, details).outputs
         for output, name in zip(outputs, names, strict=True):
             output.name = name
         variables += outputs
