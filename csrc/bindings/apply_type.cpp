@@ -91,17 +91,18 @@ int apply_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
   Py_VISIT(a->op);
   Py_VISIT(a->dict);
-  if (int r = visit_op(a->node, a->python_op, visit, arg)) return r;
+  if (a->python_op)
+    if (int r = visit_op(a->node, self, visit, arg)) return r;
   if (int r = visit_edges(a->outputs, visit, arg)) return r;
   return visit_edges(a->inputs, visit, arg);
 }
 
 void drop_references(ApplyObject* a) {
+  if (std::exchange(a->python_op, false)) leave_op(a->node, reinterpret_cast<PyObject*>(a));
   release(std::exchange(a->op, nullptr));
   release(std::exchange(a->dict, nullptr));
   clear_edges(&a->outputs);
   clear_edges(&a->inputs);
-  a->python_op = false;
 }
 
 int apply_clear(PyObject* self) {
@@ -117,8 +118,8 @@ void apply_dealloc(PyObject* self) {
   // First of all: nobody may find the dying handle through its node any more.
   if (a->node) a->node->handle = nullptr;
   if (a->weakrefs) PyObject_ClearWeakRefs(self);
-  if (a->node) std::exchange(a->node, nullptr)->decref();
   drop_references(a);
+  if (a->node) std::exchange(a->node, nullptr)->decref();
   cls->tp_free(self);
   Py_DECREF(cls);
   drain_released();

@@ -40,13 +40,15 @@ PyObject* edge_to(const Variable* v) {
   return object;
 }
 
-std::vector<PyObject*> input_edges(const Apply& node, bool* python_op) {
+// Edges for `holder` to hold; sets its flag python_op.
+std::vector<PyObject*> input_edges(const Apply& node, PyObject* holder, bool* python_op) {
   std::vector<PyObject*> edges;
   edges.reserve(node.inputs().size() + 1);
   for (const Var& v : node.inputs()) edges.push_back(edge_to(v.get()));
   if (const PythonOp* op = python_op_of(node)) {
     Py_INCREF(op->object());
     edges.push_back(op->object());
+    op->add_holder(holder);
     *python_op = true;
   }
   return edges;
@@ -65,7 +67,9 @@ ApplyObject* make_apply_handle(Apply* node) {
     outputs.push_back(out);
   }
   set_edges(&self->outputs, std::move(outputs));
-  if (node->nout() != 1) set_edges(&self->inputs, input_edges(*node, &self->python_op));
+  if (node->nout() != 1)
+    set_edges(&self->inputs,
+              input_edges(*node, reinterpret_cast<PyObject*>(self), &self->python_op));
   return self;
 }
 
@@ -80,7 +84,8 @@ void make_handles(Variable* v, std::vector<py::object>* made) {
     py::object object = py::reinterpret_steal<py::object>(new_handle(class_for(*out)));
     VariableObject* self = reinterpret_cast<VariableObject*>(object.ptr());
     attach(self, Ref<Variable>(out));
-    if (owner && n == 1) set_edges(&self->inputs, input_edges(*owner, &self->python_op));
+    if (owner && n == 1)
+      set_edges(&self->inputs, input_edges(*owner, object.ptr(), &self->python_op));
     made->push_back(std::move(object));
   }
   if (!owner || n == 1) return;
@@ -141,9 +146,12 @@ int visit_edges(const Edges& edges, visitproc visit, void* arg) {
   return 0;
 }
 
-int visit_op(const Apply* node, bool python_op, visitproc visit, void* arg) {
-  if (!python_op || !node || node->op().ref_count() != 1) return 0;
-  return static_cast<const PythonOp&>(node->op()).traverse(visit, arg);
+int visit_op(const Apply* node, PyObject* handle, visitproc visit, void* arg) {
+  return static_cast<const PythonOp&>(node->op()).traverse(handle, visit, arg);
+}
+
+void leave_op(const Apply* node, PyObject* handle) {
+  static_cast<const PythonOp&>(node->op()).remove_holder(handle);
 }
 
 void clear_edges(Edges* edges) {
@@ -270,8 +278,10 @@ py::list wrapped_list(std::span<const Var> variables) {
 
 void link_adopted(ApplyObject* self, Ref<Apply> node) {
   const bool single = node->nout() == 1;
-  bool* python_op = single ? &handle_of(node->output(0))->python_op : &self->python_op;
-  const std::vector<PyObject*> inputs = input_edges(*node, python_op);
+  VariableObject* output = handle_of(node->output(0));
+  const std::vector<PyObject*> inputs =
+      single ? input_edges(*node, reinterpret_cast<PyObject*>(output), &output->python_op)
+             : input_edges(*node, reinterpret_cast<PyObject*>(self), &self->python_op);
   std::vector<PyObject*> outputs;
   for (int i = 0; i < node->nout(); ++i) {
     VariableObject* out = handle_of(node->output(i));

@@ -91,9 +91,10 @@ PyTypeObject* handle_class(HandleClass which);
 
 // Reference handling of edges; releasing never recurses however long the chain.
 void set_edges(Edges* edges, std::vector<PyObject*> owned);
-// Visits what the op of a node owns, for the handle that holds the node's edges, if `python_op` and
-// nothing else shares the op.
-int visit_op(const Apply* node, bool python_op, visitproc visit, void* arg);
+// For a handle with the flag `python_op`, which holds the edges of `node`: visits what the op owns;
+// and says that it no longer holds them.
+int visit_op(const Apply* node, PyObject* handle, visitproc visit, void* arg);
+void leave_op(const Apply* node, PyObject* handle);
 int visit_edges(const Edges& edges, visitproc visit, void* arg);
 void clear_edges(Edges* edges);
 void release(PyObject* object);

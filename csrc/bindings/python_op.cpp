@@ -51,6 +51,16 @@ std::vector<Type> types_of(std::span<const Var> variables) {
   return types;
 }
 
+// Variables like those of a node, for Python code to look at: handles on the nodes of a graph that
+// passes work on would let it change them.
+std::vector<Var> stand_ins(std::span<const Var> variables) {
+  std::vector<Var> out;
+  for (const Var& v : variables)
+    out.push_back(v->is_constant() ? make_constant(v->constant())
+                                   : make_variable(v.type(), v->name));
+  return out;
+}
+
 // Variables of a list of handles, None for a null one.
 std::vector<Var> optional_vars(const py::object& list) {
   std::vector<Var> out;
@@ -115,7 +125,10 @@ PythonOp::~PythonOp() {
   PyGILState_Release(state);
 }
 
-int PythonOp::traverse(visitproc visit, void* arg) const {
+void PythonOp::remove_holder(PyObject* handle) const { std::erase(holders_, handle); }
+
+int PythonOp::traverse(PyObject* handle, visitproc visit, void* arg) const {
+  if (holders_.size() != ref_count() || holders_.front() != handle) return 0;
   Py_VISIT(object_);
   Py_VISIT(node_);
   return 0;
@@ -134,6 +147,21 @@ bool PythonOp::equal(const Op& other) const {
   });
 }
 
+const char* PythonOp::summary() const {
+  const py::gil_scoped_acquire gil;
+  if (!summary_.empty()) return summary_.c_str();
+  try {
+    const py::type cls = py::type::of(self());
+    const std::string text =
+        py::cast<std::string>(py::str("class {}.{}, written in Python")
+                                  .format(cls.attr("__module__"), cls.attr("__qualname__")));
+    if (summary_.empty()) summary_ = text;
+  } catch (py::error_already_set&) {
+    return "written in Python";
+  }
+  return summary_.c_str();
+}
+
 std::string PythonOp::str() const {
   const py::gil_scoped_acquire gil;
   try {
@@ -146,7 +174,8 @@ std::string PythonOp::str() const {
 std::vector<Type> PythonOp::infer(std::span<const Var> inputs) const {
   if (types_of(inputs) == input_types_) return output_types_;
   return in_python([&] {
-    const py::object node = self().attr("make_node")(*py::tuple(wrapped_list(inputs)));
+    const std::vector<Var> operands = stand_ins(inputs);
+    const py::object node = self().attr("make_node")(*py::tuple(wrapped_list(operands)));
     std::vector<Type> types;
     const Apply* apply = apply_of(node.ptr());
     for (int i = 0; i < apply->nout(); ++i) types.push_back(apply->output(i)->type());
@@ -219,17 +248,14 @@ std::optional<std::vector<Var>> PythonOp::forward(const Apply& node,
 
 // --- shapes ------------------------------------------------------------------------------------
 
-// The rule is asked about a node of stand-ins, as handles on the nodes of a graph that passes work
-// on would let it change them; what it says is then written in terms of that graph.
+// The rule is asked about a node of stand-ins; what it says is then written in terms of the graph.
 std::vector<std::vector<Var>> PythonOp::shapes(const Apply& node) const {
   VarMap map;
-  std::vector<Var> operands;
+  const std::vector<Var> operands = stand_ins(node.inputs());
   py::tuple lengths(node.inputs().size());
   for (size_t i = 0; i < node.inputs().size(); ++i) {
     const Var& v = node.inputs()[i];
-    operands.push_back(v->is_constant() ? make_constant(v->constant())
-                                        : make_variable(v.type(), v->name));
-    map[operands.back().get()] = v;
+    map[operands[i].get()] = v;
     py::tuple dims(v.ndim());
     for (int d = 0; d < v.ndim(); ++d) {
       Var length = shape_i(v, d);

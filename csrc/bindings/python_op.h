@@ -2,8 +2,9 @@
 //
 // Each application of such an op has a PythonOp of its own, which clones of the node share. It owns
 // a reference on the Python object. The object may refer to variables, and so to the node, its
-// handle and itself: for the garbage collector to see such a cycle, the handle that holds the edges
-// of a node traverses what the node's PythonOp owns while no clone shares it (handles.h).
+// handle and itself. For the garbage collector to see such a cycle, each handle that holds the
+// edges of a node tells the node's PythonOp (handles.h); while nothing else shares the PythonOp,
+// the first of them traverses what that owns.
 #pragma once
 
 #include <optional>
@@ -25,13 +26,15 @@ class PythonOp final : public Op {
 
   PyObject* object() const { return object_; }
   const std::vector<Type>& output_types() const { return output_types_; }
-  int traverse(visitproc visit, void* arg) const;
+  void add_holder(PyObject* handle) const { holders_.push_back(handle); }
+  void remove_holder(PyObject* handle) const;
+  int traverse(PyObject* handle, visitproc visit, void* arg) const;
   // d outputs for given d inputs (null: zero), by the object's own rule; nothing if it has none.
   std::optional<std::vector<Var>> forward(const Apply& node, std::span<const Var> points) const;
   bool has_forward() const { return has_forward_; }
 
   const char* name() const override { return kName; }
-  const char* summary() const override { return "An op written in Python."; }
+  const char* summary() const override;  // names the class
   void visit(AttrVisitor&) const override {}
   bool equal(const Op& other) const override;
   uint64_t hash() const override { return hash_; }
@@ -64,6 +67,8 @@ class PythonOp final : public Op {
   // connection pattern, by input and output.
   mutable PyObject* node_ = nullptr;
   mutable std::vector<uint8_t> pattern_;
+  mutable std::string summary_;
+  mutable std::vector<PyObject*> holders_;  // borrowed
 };
 
 // True iff the object is an op written in Python.

@@ -51,16 +51,18 @@ int variable_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(v->type);
   Py_VISIT(v->owner);
   Py_VISIT(v->dict);
-  if (int r = visit_op(v->node ? v->node->owner() : nullptr, v->python_op, visit, arg)) return r;
+  if (v->python_op)
+    if (int r = visit_op(v->node->owner(), self, visit, arg)) return r;
   return visit_edges(v->inputs, visit, arg);
 }
 
 void drop_references(VariableObject* v) {
+  if (std::exchange(v->python_op, false))
+    leave_op(v->node->owner(), reinterpret_cast<PyObject*>(v));
   release(std::exchange(v->type, nullptr));
   release(std::exchange(v->owner, nullptr));
   release(std::exchange(v->dict, nullptr));
   clear_edges(&v->inputs);
-  v->python_op = false;
 }
 
 int variable_clear(PyObject* self) {
@@ -76,8 +78,8 @@ void variable_dealloc(PyObject* self) {
   // First of all: nobody may find the dying handle through its node any more.
   if (v->node) v->node->handle = nullptr;
   if (v->weakrefs) PyObject_ClearWeakRefs(self);
-  if (v->node) std::exchange(v->node, nullptr)->decref();
   drop_references(v);
+  if (v->node) std::exchange(v->node, nullptr)->decref();
   cls->tp_free(self);
   Py_DECREF(cls);
   drain_released();

@@ -89,8 +89,8 @@ class Writer {
   void write_type(ByteWriter& out, const Type& type);
   void write_array(ByteWriter& out, const Array& array);
   void write_location(ByteWriter& out, SourceLoc loc);
-  uint32_t op_number(const Ref<const Op>& op);
-  uint32_t new_op(const Op& op, const AttrList& attrs, std::string_view record);
+  uint32_t op_number(const Apply& node);
+  uint32_t new_op(const Apply& node, const AttrList& attrs, std::string_view record);
   uint32_t file_number(uint32_t file);
   std::string assemble();
 
@@ -189,7 +189,8 @@ void Writer::write_location(ByteWriter& out, SourceLoc loc) {
 }
 
 // Equal ops share a number, which is greater than those of the ops in the graphs inside them.
-uint32_t Writer::op_number(const Ref<const Op>& op) {
+uint32_t Writer::op_number(const Apply& node) {
+  const Ref<const Op>& op = node.op_ref();
   if (auto it = op_by_address_.find(op.get()); it != op_by_address_.end()) return it->second;
   const AttrList attrs = attributes_of(*op);
   const bool with_graph = std::any_of(attrs.begin(), attrs.end(), [](const Attr& a) {
@@ -214,7 +215,7 @@ uint32_t Writer::op_number(const Ref<const Op>& op) {
     if (known != op_by_bytes_.end()) {
       number = known->second;
     } else {
-      number = new_op(*op, attrs, record.bytes());
+      number = new_op(node, attrs, record.bytes());
       inner_nodes_.push_back(inner);
     }
     if (with_graph)
@@ -227,7 +228,13 @@ uint32_t Writer::op_number(const Ref<const Op>& op) {
 }
 
 // Made again from its record once, so that a file that cannot be loaded is never written.
-uint32_t Writer::new_op(const Op& op, const AttrList& attrs, std::string_view record) {
+uint32_t Writer::new_op(const Apply& node, const AttrList& attrs, std::string_view record) {
+  const Op& op = node.op();
+  if (op.opaque() && op.inner().empty()) {
+    fail(ErrorKind::type, "a function with the operator ", op.str(), " (", op.summary(),
+         ") cannot be saved: only the library's own operators can. It is applied in ",
+         node.describe());
+  }
   bool same = false;
   std::string why;
   try {
@@ -257,7 +264,7 @@ uint64_t Writer::see_inner(const AttrList& attrs) {
     if (!graph) continue;
     PHINTYS_CHECK(*graph, "an op without its graph");
     for (const Apply* node : (*graph)->nodes())
-      count_inner(nodes, 1 + inner_nodes_[op_number(node->op_ref())]);
+      count_inner(nodes, 1 + inner_nodes_[op_number(*node)]);
   }
   --depth_;
   return nodes;
@@ -344,7 +351,7 @@ void Writer::write_constants(ByteWriter& out, const std::vector<const Variable*>
 }
 
 void Writer::write_node(ByteWriter& out, const Apply& node, VariableNumbers& ids) {
-  out.u32(op_number(node.op_ref()));
+  out.u32(op_number(node));
   write_location(out, node.loc);
   out.count(node.inputs().size());
   for (const Var& v : node.inputs()) out.u32(ids.of(v.get()));
@@ -360,7 +367,7 @@ void Writer::write_node(ByteWriter& out, const Apply& node, VariableNumbers& ids
 void Writer::write_graph() {
   // The table of operators comes first in the file, and arrays lie in the order of their uses.
   uint64_t inner = 0;
-  for (const Apply* node : order_) count_inner(inner, inner_nodes_[op_number(node->op_ref())]);
+  for (const Apply* node : order_) count_inner(inner, inner_nodes_[op_number(*node)]);
   write_constants(body_, constants_);
   body_.count(shared_.size());
   for (size_t i : shared_) {

@@ -157,6 +157,7 @@ _LAZY = {
     "misc",
     "raise_op",
     "sparse",
+    "tests",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from typing import Any
@@ -365,7 +366,8 @@ class Function(_call.FunctionBase):
         return self.copy()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        result = _from_bytes(self._to_bytes())
+        make, args = self.__reduce__()
+        result = make(*copy.deepcopy(args, memo))
         memo[id(self)] = result
         return result
 
@@ -390,7 +392,16 @@ class Function(_call.FunctionBase):
         return bytes(_core.save_function(self.fn, None, **self._meta()))
 
     def __reduce__(self) -> Any:
-        return _from_bytes, (self._to_bytes(),)
+        try:
+            return _from_bytes, (self._to_bytes(),)
+        except PhintysTypeError:
+            # No file holds ops written in Python. The graph as it was built can be compiled anew.
+            if self._build is None:
+                raise
+            return _from_build, (self._build, self._state_values())
+
+    def _state_values(self) -> Any:
+        return None
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the function to a file: program, constants, shared state, names.
@@ -452,6 +463,9 @@ class StatefulFunction(Function):
             return results[0]
         return dict(zip(keys, results, strict=True)) if mode == "dict" else results
 
+    def _state_values(self) -> Any:
+        return self._values
+
     def __getitem__(self, key: Any) -> Any:
         k = self._position(key)
         return super().__getitem__(key) if k is None else np.array(self._values[k])
@@ -481,6 +495,13 @@ class StatefulFunction(Function):
 
 def _from_bytes(data: bytes) -> Any:
     return load(data)
+
+
+def _from_build(build: Build, values: Any) -> Any:
+    function = build.mode.make_function(build)
+    if values is not None:
+        function._values = values
+    return function
 
 
 def load(source: Any, limit: int = 0) -> Any:

@@ -7,12 +7,15 @@ from phintys.gof.fg import FunctionGraph
 from phintys.gof.graph import Apply, Constant, Variable
 from phintys.gof.null_type import NullType
 from phintys.gof.op import COp, Op, OpenMPOp, PureOp
+from phintys.gof.params_type import EnumList, EnumType, Params, ParamsType
 from phintys.tensor.type import Type
 
 __all__ = [
     "Apply",
     "COp",
     "Constant",
+    "EnumList",
+    "EnumType",
     "FunctionGraph",
     "InconsistencyError",
     "MethodNotDefined",
@@ -20,6 +23,8 @@ __all__ = [
     "NullType",
     "Op",
     "OpenMPOp",
+    "Params",
+    "ParamsType",
     "PureOp",
     "Type",
     "Variable",

@@ -36,31 +36,67 @@ def constant(x: Any, name: str | None = None, dtype: Any = None) -> Any:
 
 
 class ScalarOp:
-    """A function of numbers. Subclasses name their op of the registry in ``registry_name``."""
+    """A function of numbers: an op of the registry, named in ``registry_name``, or one of your own.
+
+    A subclass of your own defines ``impl(self, *numbers)``, and ``grad(self, inputs, grads)`` for a
+    gradient, in expressions of scalars. Its `output_types_preference` is a function from the types
+    of the operands to a list of those of the results, such as ``upgrade_to_float``; without one
+    the result has the promotion of the operands' dtypes.
+    """
 
     registry_name: str | None = None
     nout = 1
+    _operands = -1
 
     def __init__(self, output_types_preference: Any = None, name: str | None = None) -> None:
-        if self.registry_name is None:
+        if self.registry_name is None and not hasattr(self, "impl"):
             raise PhintysTypeError(
-                f"{type(self).__name__}: a scalar op is one of the registry's; a function of your "
-                "own is an expression of those, written as a Python function of tensors"
+                f"{type(self).__name__}: a scalar op of your own needs a method impl"
             )
         self.output_types_preference = output_types_preference
-        self.name = name or self.registry_name
+        self.name = name or self.registry_name or type(self).__name__
 
     @property
     def nin(self) -> int:
-        """The number of operands."""
-        assert self.registry_name is not None
+        """The number of operands; -1 if any number will do."""
+        if self.registry_name is None:
+            return self._operands
         return int(_INFO[self.registry_name]["arity"])
 
+    def output_types(self, types: Any) -> list[Any]:
+        """Types of the results for operands of `types`."""
+        if self.output_types_preference is None:
+            return upcast_out(*types) * self.nout
+        found = list(self.output_types_preference(*types))
+        if len(found) != self.nout:
+            raise PhintysTypeError(
+                f"Not the right number of outputs produced for {self}({', '.join(map(str, types))})"
+                f". Expected {self.nout}, got {len(found)}."
+            )
+        return found
+
+    def grad(self, inputs: Any, output_grads: Any) -> Any:
+        """Gradients with respect to `inputs`, all of them scalars."""
+        from phintys.gradient_ops import grad_not_implemented
+
+        return [grad_not_implemented(self, i, x) for i, x in enumerate(inputs)]
+
+    def L_op(self, inputs: Any, outputs: Any, output_grads: Any) -> Any:
+        """The same with the outputs at hand."""
+        return self.grad(inputs, output_grads)
+
     def __call__(self, *inputs: Any) -> Any:
-        return _core.elemwise(self.registry_name, *[as_scalar(x) for x in inputs])
+        scalars = [as_scalar(x) for x in inputs]
+        if self.registry_name is None:
+            return _own(self)(*scalars)
+        return _core.elemwise(self.registry_name, *scalars)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other)
+        if type(self) is not type(other):
+            return False
+        mine, others = self.__dict__, other.__dict__
+        key = "output_types_preference"
+        return self.registry_name is not None or bool(mine.get(key) == others.get(key))
 
     def __hash__(self) -> int:
         return hash(type(self))
@@ -71,12 +107,22 @@ class ScalarOp:
     __repr__ = __str__
 
 
+def _own(scalar_op: Any, name: str | None = None) -> Any:
+    from phintys.scalar.own import OwnElemwise
+
+    return OwnElemwise(scalar_op, name)
+
+
 class UnaryScalarOp(ScalarOp):
     """Of one operand."""
+
+    _operands = 1
 
 
 class BinaryScalarOp(ScalarOp):
     """Of two operands."""
+
+    _operands = 2
 
 
 class LogicalComparison(BinaryScalarOp):
@@ -113,6 +159,8 @@ class Elemwise:
             from phintys.tensor.conversion import as_tensor_variable
 
             result = build(*[as_tensor_variable(x) for x in inputs])
+        elif self.scalar_op.registry_name is None:
+            result = _own(self.scalar_op, self.name)(*inputs)
         else:
             result = _core.elemwise(self.scalar_op.registry_name, *inputs)
         if kwargs.get("name") is not None:
@@ -235,13 +283,13 @@ def float_out(*types: Any) -> list[Any]:
 
 
 def upgrade_to_float(*types: Any) -> Any:
-    """The floating types that functions like exp have for operands of `types`.
+    """The floating type that functions like exp have for operands of `types`, in a list.
 
     For the name of a dtype: the name of that dtype.
     """
     if len(types) == 1 and isinstance(types[0], str):
         return _float_dtype(types[0])
-    return _types([_float_dtype(t.dtype) for t in types])
+    return _types([upcast(*[_float_dtype(t.dtype) for t in types])])
 
 
 upgrade_to_float_no_complex = upgrade_to_float

@@ -76,13 +76,13 @@ def scan_checkpoints(
     if known is not None:
         chunks = int64(-(-known // save_every_N))
     blocks = [_in_blocks(s, n, chunks, save_every_N, padding and not whole) for s in arrays]
-    # As the lengths of blocks may differ, gradients run blocks again instead of storing steps.
-    blocks.append(_core.elemwise("minimum", every, n - every * arange(chunks)))
+    if not whole:
+        blocks.append(_core.elemwise("minimum", every, n - every * arange(chunks)))
     n_states = sum(v is not None for v in initial)
 
     def block(*args: Any) -> Any:
         rows, before = list(args[: len(blocks)]), list(args[len(blocks) :][:n_states])
-        steps = rows.pop()
+        steps = every if whole else rows.pop()
         infos = [None if v is None else before.pop(0) for v in initial]
         others = args[len(blocks) + n_states :]
         results, updates = scan(

@@ -1,0 +1,1 @@
+"""Tools for tests of programs and ops: ``theano.tests``."""

@@ -1,0 +1,964 @@
+"""Ops written in Python: values, gradients, shapes, memory, threads, failures, cycles, copies."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import threading
+import weakref
+from typing import Any, ClassVar
+
+import numpy as np
+import phintys
+import phintys.tensor as T
+import pytest
+import scipy.special
+from phintys import Apply, Op
+from phintys.compile.ops import as_op, wrap_py
+from phintys.gradient import DisconnectedType, grad_not_implemented, verify_grad
+from phintys.tensor.type import TensorType
+
+rng = np.random.RandomState(0)
+
+
+class Scaled(Op):
+    """x times a number, for arrays of any rank."""
+
+    __props__ = ("factor",)
+
+    def __init__(self, factor: float = 2.0) -> None:
+        self.factor = factor
+
+    def make_node(self, x: Any) -> Any:
+        x = T.as_tensor_variable(x)
+        return Apply(self, [x], [x.type()])
+
+    def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+        global runs
+        runs += 1
+        output_storage[0][0] = inputs[0] * np.asarray(self.factor, inputs[0].dtype)
+
+    def infer_shape(self, node: Any, shapes: Any) -> Any:
+        return shapes
+
+    def grad(self, inputs: Any, output_grads: Any) -> Any:
+        return [Scaled(self.factor)(output_grads[0])]
+
+
+runs = 0
+
+
+class Cube(Op):
+    """x**3, with the second derivative left to the graph."""
+
+    __props__ = ()
+    itypes = (T.dvector,)
+    otypes = (T.dvector,)
+
+    def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+        output_storage[0][0] = inputs[0] ** 3
+
+    def L_op(self, inputs: Any, outputs: Any, output_grads: Any) -> Any:
+        (x,), (y,), (g,) = inputs, outputs, output_grads
+        return [T.switch(T.neq(x, 0), 3 * y / x, 0.0) * g]
+
+
+class SumAndDifference(Op):
+    """Two inputs, two outputs."""
+
+    __props__ = ()
+
+    def make_node(self, a: Any, b: Any) -> Any:
+        a, b = T.as_tensor_variable(a), T.as_tensor_variable(b)
+        return Apply(self, [a, b], [a.type("s"), a.type("d")])
+
+    def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+        a, b = inputs
+        output_storage[0][0], output_storage[1][0] = a + b, a - b
+
+    def grad(self, inputs: Any, output_grads: Any) -> Any:
+        gs, gd = output_grads
+        terms = [g for g in (gs, gd) if not isinstance(g.type, DisconnectedType)]
+        plus = sum(terms[1:], terms[0])
+        minus = [
+            sign * g for sign, g in ((1, gs), (-1, gd)) if not isinstance(g.type, DisconnectedType)
+        ]
+        return [plus, sum(minus[1:], minus[0])]
+
+
+def vector(n: int = 5) -> Any:
+    return rng.normal(size=n)
+
+
+# --- applying and running ------------------------------------------------------------------------
+
+
+def test_node_knows_the_very_op() -> None:
+    op, x = Scaled(3.0), T.dmatrix("x")
+    y = op(x, name="y")
+    assert y.owner.op is op
+    assert y.name == "y"
+    assert isinstance(y.owner.op, Op) and isinstance(y.owner.op, phintys.gof.Op)
+    assert isinstance((x + 1).owner.op, Op)
+    assert not isinstance((x + 1).owner.op, Scaled)
+    assert str(op) == "Scaled{factor=3.0}"
+    assert y.owner.inputs == [x]
+    assert "test_python_ops.py" in y.owner.loc
+
+
+@pytest.mark.parametrize("mode", ["FAST_RUN", "FAST_COMPILE", "DebugMode"])
+def test_values_among_fused_ops(mode: str) -> None:
+    x = T.dmatrix("x")
+    y = Scaled(3.0)(T.exp(x) + 1)
+    f = phintys.function([x], [T.tanh(y) * 2, y, y.sum(axis=0)], mode=mode)
+    for shape in [(3, 4), (1, 1), (0, 3), (60, 70)]:
+        v = rng.normal(size=shape)
+        e = 3 * (np.exp(v) + 1)
+        for got, expected in zip(f(v), [np.tanh(e) * 2, e, e.sum(axis=0)], strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int8", "complex128", "bool"])
+def test_dtypes_and_layouts(dtype: str) -> None:
+    class Reversed(Op):
+        __props__ = ()
+
+        def make_node(self, x: Any) -> Any:
+            return Apply(self, [x], [x.type()])
+
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+            assert inputs[0].dtype == dtype
+            output_storage[0][0] = inputs[0][::-1]  # a view
+
+    x = TensorType(dtype, (False, False))("x")
+    f = phintys.function([x], [Reversed()(x), Reversed()(x.T)])
+    v = rng.normal(size=(40, 50)).astype(dtype)[::2, ::-1]
+    for got, expected in zip(f(v), [v[::-1], v.T[::-1]], strict=True):
+        assert got.dtype == dtype
+        np.testing.assert_array_equal(got, expected)
+        assert got.flags.writeable
+        assert not np.shares_memory(got, v)
+
+
+def test_default_make_node() -> None:
+    x = T.dvector("x")
+    assert Cube()(x).type == x.type
+    with pytest.raises(ValueError, match="We expected 1 inputs but got 2"):
+        Cube()(x, x)
+    with pytest.raises(TypeError, match="We expected inputs of types"):
+        Cube()(T.fvector())
+
+    class Nothing(Op):
+        pass
+
+    with pytest.raises(NotImplementedError, match="itypes and otypes"):
+        Nothing()(x)
+
+
+def test_several_outputs_and_default_output() -> None:
+    a, b = T.dvectors("a", "b")
+    s, d = SumAndDifference()(a, b)
+    assert s.owner is d.owner and (s.index, d.index) == (0, 1)
+    f = phintys.function([a, b], [s * d, d])
+    u, v = vector(), vector()
+    np.testing.assert_allclose(f(u, v)[0], (u + v) * (u - v))
+
+    class Second(SumAndDifference):
+        default_output = 1
+
+    r = Second()(a, b)
+    np.testing.assert_allclose(phintys.function([a, b], r)(u, v), u - v)
+    assert len(Second()(a, b, return_list=True)) == 1
+    assert len(SumAndDifference()(a, b, return_list=True)) == 2
+
+
+def test_keyword_arguments_reach_make_node() -> None:
+    class Power(Op):
+        __props__ = ()
+
+        def make_node(self, x: Any, n: int = 2) -> Any:
+            return Apply(self, [x, T.constant(n)], [x.type()])
+
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+            output_storage[0][0] = inputs[0] ** inputs[1]
+
+    x = T.dscalar("x")
+    assert float(phintys.function([x], Power()(x, n=3))(2.0)) == 8.0
+
+
+def test_scalars_and_numbers_as_results() -> None:
+    @as_op([T.dscalar, T.lscalar], [T.dscalar])
+    def product(x: Any, n: Any) -> float:
+        return float(x) * int(n)  # a Python number
+
+    x, n = T.dscalar("x"), T.lscalar("n")
+    assert float(phintys.function([x, n], product(x, n) + 1)(2.5, 4)) == 11.0
+
+
+def test_parameters() -> None:
+    from phintys.gof import EnumList, ParamsType
+    from phintys.scalar import float64
+
+    sides = EnumList("LEFT", "RIGHT")
+
+    class Shifted(Op):
+        __props__ = ("by", "side")
+        params_type = ParamsType(by=float64, side=sides)
+        itypes = (T.dvector,)
+        otypes = (T.dvector,)
+
+        def __init__(self, by: float, side: str) -> None:
+            self.by, self.side = by, side
+
+        def perform(self, node: Any, inputs: Any, output_storage: Any, params: Any) -> None:
+            sign = 1 if params.side == sides.RIGHT else -1
+            output_storage[0][0] = inputs[0] + sign * params.by
+
+    x = T.dvector("x")
+    f = phintys.function([x], [Shifted(0.5, "RIGHT")(x), Shifted(0.5, "LEFT")(x)])
+    right, left = f([1.0])
+    assert (right[0], left[0]) == (1.5, 0.5)
+    with pytest.raises(TypeError, match="UP"):
+        phintys.function([x], Shifted(0.5, "UP")(x))([1.0])
+
+
+def test_shape_that_depends_on_values() -> None:
+    @as_op([T.dvector], [T.dvector])
+    def positive(x: Any) -> Any:
+        return x[x > 0]
+
+    x = T.dvector("x")
+    p = positive(x)
+    f = phintys.function([x], [p.sum(), p * 2, p.shape[0]])
+    for v in ([1.0, -1.0, 2.0], [-1.0], [], [3.0]):
+        v = np.array(v)
+        total, double, n = f(v)
+        assert total == v[v > 0].sum() and n == (v > 0).sum()
+        np.testing.assert_array_equal(double, 2 * v[v > 0])
+
+
+def test_never_run_while_compiling() -> None:
+    global runs
+    runs = 0
+    y = Scaled(2.0)(T.constant([1.0, 2.0])) + 1
+    f = phintys.function([], y)
+    assert runs == 0
+    np.testing.assert_array_equal(f(), [3.0, 5.0])
+    assert runs == 1
+    f.planned_bytes([])
+    assert runs == 1
+
+
+def test_inside_scan() -> None:
+    x = T.dvector("x")
+    ys, _ = phintys.scan(
+        lambda x_t, s: Scaled(3.0)(x_t) + s, sequences=[x], outputs_info=[np.zeros(())]
+    )
+    f = phintys.function([x], ys)
+    np.testing.assert_allclose(f([1.0, 2.0, 3.0]), np.cumsum([3.0, 6.0, 9.0]))
+
+
+def test_profile_counts_it() -> None:
+    x = T.dvector("x")
+    f = phintys.function([x], Scaled()(x) + 1, profile=True)
+    f(vector())
+    f(vector())
+    (entry,) = [e for e in f.fn.profile() if e["op"].startswith("Scaled")]
+    assert entry["calls"] == 2 and entry["seconds"] > 0
+
+
+def test_nan_guard_sees_results() -> None:
+    @as_op([T.dvector], [T.dvector])
+    def bad(x: Any) -> Any:
+        return x * np.nan
+
+    x = T.dvector("x")
+    f = phintys.function([x], bad(x), mode=phintys.compile.NanGuardMode())
+    with pytest.raises(AssertionError, match="NaN"):
+        f(vector())
+
+
+# --- gradients -----------------------------------------------------------------------------------
+
+
+def test_first_and_second_order() -> None:
+    v = np.array([0.5, -1.5, 2.0])
+    verify_grad(lambda x: T.exp(Scaled(0.5)(T.sin(x))), [v], rng=rng)
+    verify_grad(lambda x: Cube()(x * 2), [v], rng=rng)
+    x = T.dvector("x")
+    first = phintys.grad(Cube()(x).sum(), x)
+    second = phintys.grad(first.sum(), x)
+    np.testing.assert_allclose(phintys.function([x], first)(v), 3 * v**2)
+    np.testing.assert_allclose(phintys.function([x], second)(v), 6 * v)
+    d = T.dvector("d")
+    pushed = phintys.Rop(Cube()(x), x, d)
+    np.testing.assert_allclose(phintys.function([x, d], pushed)(v, v), 3 * v**2 * v)
+
+
+def test_gradient_of_several_outputs() -> None:
+    u, v = vector(), vector()
+
+    def both(a: Any, b: Any) -> Any:
+        s, d = SumAndDifference()(a, b)
+        return s * d
+
+    verify_grad(both, [u, v], rng=rng)
+    verify_grad(lambda a, b: SumAndDifference()(a, b)[1] * a, [u, v], rng=rng)
+
+
+def test_gradients_that_do_not_exist() -> None:
+    class Half(Op):
+        __props__ = ()
+
+        def make_node(self, x: Any, n: Any) -> Any:
+            return Apply(self, [x, n], [x.type()])
+
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+            output_storage[0][0] = inputs[0] * inputs[1]
+
+        def connection_pattern(self, node: Any) -> Any:
+            return [[True], [False]]
+
+        def grad(self, inputs: Any, output_grads: Any) -> Any:
+            return [output_grads[0] * inputs[1], DisconnectedType()()]
+
+    x, n = T.dvector("x"), T.dscalar("n")
+    y = Half()(x, n).sum()
+    np.testing.assert_allclose(phintys.function([x, n], phintys.grad(y, x))([1.0, 2.0], 3.0), 3.0)
+    with pytest.raises(phintys.gradient.DisconnectedInputError):
+        phintys.grad(y, n)
+
+    class Unknown(Half):
+        def connection_pattern(self, node: Any) -> Any:
+            return [[True], [True]]
+
+        def grad(self, inputs: Any, output_grads: Any) -> Any:
+            return [output_grads[0], grad_not_implemented(self, 1, inputs[1], "for a reason")]
+
+    y = Unknown()(x, n).sum()
+    phintys.grad(y, x)
+    with pytest.raises(phintys.gradient.NullTypeGradError, match="for a reason"):
+        phintys.grad(y, n)
+
+    class Without(Half):
+        grad: Any = None
+
+    del Without.grad
+
+    class Bare(Op):
+        itypes = (T.dvector,)
+        otypes = (T.dvector,)
+
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+            output_storage[0][0] = inputs[0]
+
+    with pytest.raises(phintys.gradient.NullTypeGradError, match="neither grad nor L_op"):
+        phintys.grad(Bare()(x).sum(), x)
+
+
+@pytest.mark.parametrize(
+    ("terms", "error", "text"),
+    [
+        (lambda x, g: None, TypeError, "must return a list"),
+        (lambda x, g: [None], TypeError, "returned None for a gradient term"),
+        (lambda x, g: [], ValueError, "wrong number of gradient terms"),
+        (lambda x, g: [T.ones_like(x, dtype="int64")], TypeError, "integer-valued"),
+        (lambda x, g: [g.sum()], ValueError, "dimensions"),
+    ],
+)
+def test_wrong_gradients_are_refused(terms: Any, error: type, text: str) -> None:
+    class Wrong(Cube):
+        def L_op(self, inputs: Any, outputs: Any, output_grads: Any) -> Any:
+            return terms(inputs[0], output_grads[0])
+
+    x = T.dvector("x")
+    with pytest.raises(error, match=text):
+        phintys.grad(Wrong()(x).sum(), x)
+
+
+def test_rop_uses_a_rule_of_the_ops_own() -> None:
+    class Sine(Op):
+        __props__ = ()
+        itypes = (T.dvector,)
+        otypes = (T.dvector,)
+
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+            output_storage[0][0] = np.sin(inputs[0])
+
+        def R_op(self, inputs: Any, eval_points: Any) -> Any:
+            if eval_points[0] is None:
+                return eval_points
+            return [T.cos(inputs[0]) * eval_points[0]]
+
+    x, d = T.dvector("x"), T.dvector("d")
+    y = T.exp(x) * Sine()(x * x) + x.sum()
+    f = phintys.function([x, d], phintys.Rop(y, x, d))
+    v, w = vector(), vector()
+    e = 1e-6
+
+    def value(p: Any) -> Any:
+        return np.exp(p) * np.sin(p * p) + p.sum()
+
+    expected = (value(v + e * w) - value(v - e * w)) / (2 * e)
+    np.testing.assert_allclose(f(v, w), expected, rtol=1e-5, atol=1e-7)
+    # Several results, one of which does not depend on x.
+    z = T.dvector("z")
+    r = phintys.Rop([y, Cube()(z)], x, d, disconnected_outputs="ignore")
+    np.testing.assert_allclose(phintys.function([x, d, z], r)(v, w, v)[1], np.zeros(5))
+    # Against the gradient of the gradient of library ops, through a node with shared operands.
+    y2 = T.sin(x * x) * T.exp(x)
+    plain = phintys.function([x, d], phintys.Rop(y2, x, d))
+    own = phintys.function([x, d], phintys.Rop(Sine()(x * x) * T.exp(x), x, d))
+    np.testing.assert_allclose(own(v, w), plain(v, w))
+
+
+# --- shapes --------------------------------------------------------------------------------------
+
+
+def test_shapes_do_not_run_the_op() -> None:
+    global runs
+    x = T.dmatrix("x")
+    f = phintys.function([x], Scaled()(T.exp(x)).shape)
+    runs = 0
+    np.testing.assert_array_equal(f(np.ones((3, 4))), [3, 4])
+    assert runs == 0
+
+
+@pytest.mark.parametrize("with_fgraph", [False, True])
+def test_shape_from_values_and_other_inputs(with_fgraph: bool) -> None:
+    class Tiled(Op):
+        __props__ = ()
+
+        def make_node(self, x: Any, n: Any) -> Any:
+            n = T.as_tensor_variable(n)
+            return Apply(self, [x, n], [T.dmatrix()])
+
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+            raise AssertionError("run")
+
+        if with_fgraph:
+
+            def infer_shape(self, fgraph: Any, node: Any, shapes: Any) -> Any:
+                return [(node.inputs[1], shapes[0][0] + 1)]
+
+        else:
+
+            def infer_shape(self, node: Any, shapes: Any) -> Any:
+                return [(node.inputs[1], shapes[0][0] + 1)]
+
+    x, n = T.dvector("x"), T.iscalar("n")
+    f = phintys.function([x, n], Tiled()(x, n * 2).shape)
+    np.testing.assert_array_equal(f(vector(3), 5), [10, 4])
+    np.testing.assert_array_equal(phintys.function([x], Tiled()(x, 7).shape)(vector(3)), [7, 4])
+
+
+def test_shapes_that_cannot_be_told() -> None:
+    class Unknown(Scaled):
+        def infer_shape(self, node: Any, shapes: Any) -> Any:
+            raise phintys.tensor.basic.ShapeError("no idea")
+
+    x = T.dmatrix("x")
+    np.testing.assert_array_equal(
+        phintys.function([x], Unknown()(x).shape)(np.ones((2, 5))), [2, 5]
+    )
+
+    class Wrong(Scaled):
+        def infer_shape(self, node: Any, shapes: Any) -> Any:
+            return [(shapes[0][0],)]
+
+    with pytest.raises(ValueError, match="1 lengths for output 0"):
+        phintys.function([x], Wrong()(x).shape)
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+
+def test_inputs_may_be_kept() -> None:
+    seen: list[Any] = []
+
+    @as_op([T.dvector], [T.dvector])
+    def spy(x: Any) -> Any:
+        seen.append(x)
+        return x
+
+    x = T.dvector("x")
+    f = phintys.function([x], T.exp(spy(x * 2)))
+    for i in range(4):
+        f(np.full(1000, float(i)))
+    assert [a[0] for a in seen] == [0.0, 2.0, 4.0, 6.0]
+    assert all((a == a[0]).all() for a in seen)
+
+
+def test_a_result_that_the_op_keeps_is_not_shared() -> None:
+    class Buffered(Op):
+        __props__ = ()
+        itypes = (T.dvector,)
+        otypes = (T.dvector,)
+        buffer: Any = None
+
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+            if self.buffer is None:
+                self.buffer = np.empty(inputs[0].shape)
+            self.buffer[...] = inputs[0] + 1
+            output_storage[0][0] = self.buffer
+
+    x = T.dvector("x")
+    f = phintys.function([x], Buffered()(x))
+    first = f(np.zeros(1000))
+    second = f(np.ones(1000))
+    assert (first == 1).all() and (second == 2).all()
+    first[:] = 7
+    assert (f(np.zeros(1000)) == 1).all()
+
+
+def test_views_and_destroyed_inputs() -> None:
+    class Tail(Op):
+        __props__ = ()
+        view_map: ClassVar[Any] = {0: [0]}
+        itypes = (T.dvector,)
+        otypes = (T.dvector,)
+
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+            output_storage[0][0] = inputs[0][1:]
+
+    class Negated(Op):
+        __props__ = ()
+        destroy_map: ClassVar[Any] = {0: [0]}
+        itypes = (T.dvector,)
+        otypes = (T.dvector,)
+
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+            np.negative(inputs[0], out=inputs[0])
+            output_storage[0][0] = inputs[0]
+
+    x = T.dvector("x")
+    s = phintys.shared(np.arange(2000.0), "s")
+    y = x + 1
+    f = phintys.function([x], [Tail()(y), Negated()(y), y, Negated()(x), Negated()(s), x + s])
+    v = np.ones(2000)
+    out = f(v)
+    np.testing.assert_array_equal(out[0], np.full(1999, 2.0))
+    np.testing.assert_array_equal(out[1], np.full(2000, -2.0))
+    np.testing.assert_array_equal(out[2], np.full(2000, 2.0))
+    np.testing.assert_array_equal(out[3], -v)
+    np.testing.assert_array_equal(v, np.ones(2000))
+    np.testing.assert_array_equal(s.get_value(), np.arange(2000.0))
+    np.testing.assert_array_equal(out[5], 1 + np.arange(2000.0))
+
+
+def test_read_only_and_repeated_results() -> None:
+    @as_op([T.dscalar], [T.dvector, T.dvector])
+    def spread(x: Any) -> Any:
+        a = np.broadcast_to(x, (1000,))
+        return [a, a]
+
+    x = T.dscalar("x")
+    a, b = phintys.function([x], spread(x))(3.0)
+    a[0] = 1
+    assert a[1] == 3 and b[0] == 3
+
+
+# --- state and failures --------------------------------------------------------------------------
+
+
+def test_updates() -> None:
+    s = phintys.shared(np.arange(3.0), "s")
+    t = phintys.shared(np.zeros(3), "t")
+    f = phintys.function([], Scaled(2.0)(s), updates=[(s, Scaled(3.0)(s)), (t, s)])
+    np.testing.assert_array_equal(f(), [0, 2, 4])
+    np.testing.assert_array_equal(s.get_value(), [0, 3, 6])
+    np.testing.assert_array_equal(t.get_value(), [0, 1, 2])
+
+
+def test_a_failure_leaves_shared_variables_alone() -> None:
+    class Moody(Exception):
+        pass
+
+    @as_op([T.dvector], [T.dvector])
+    def moody(x: Any) -> Any:
+        if x[0] > 2:
+            raise Moody("not today")
+        return x
+
+    s = phintys.shared(np.array([1.0, 5.0]), "s")
+    t = phintys.shared(np.array(0.0), "t")
+    f = phintys.function([], moody(s).sum(), updates=[(s, s + 1), (t, t + 1)])
+    f()
+    f()
+    with pytest.raises(Moody, match="not today"):
+        f()
+    np.testing.assert_array_equal(s.get_value(), [3.0, 7.0])
+    assert t.get_value() == 2.0
+
+
+def test_exceptions_keep_their_class_and_name_the_node() -> None:
+    class Own(Exception):
+        def __init__(self, text: str, code: int = 7) -> None:
+            super().__init__(text)
+            self.code = code
+
+    @as_op([T.dvector], [T.dvector])
+    def fails(x: Any) -> Any:
+        raise Own("reason")
+
+    x = T.dvector("x")
+    f = phintys.function([x], fails(x + 1) * 2)
+    with pytest.raises(Own) as info:
+        f(vector(3))
+    text = str(info.value)
+    assert text.startswith("reason\nApply node that caused the error: FromFunctionOp{fails}")
+    assert "Inputs shapes: [(3,)]" in text and "test_python_ops.py" in text
+    assert info.value.code == 7
+    assert "in fails" in "".join(__import__("traceback").format_exception(info.value))
+
+    class BadGrad(Cube):
+        def L_op(self, inputs: Any, outputs: Any, output_grads: Any) -> Any:
+            raise ZeroDivisionError("no slope")
+
+    with pytest.raises(ZeroDivisionError, match="no slope\nApply node that caused the error"):
+        phintys.grad(BadGrad()(x).sum(), x)
+
+    # What one call's code has got over does not come back in another.
+    @as_op([T.dvector], [T.dvector])
+    def catches(x: Any) -> Any:
+        with pytest.raises(Own):
+            f(x)
+        raise IndexError("mine")
+
+    with pytest.raises(IndexError, match="mine"):
+        phintys.function([x], catches(x))(vector())
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "left output 0 empty"),
+        (np.zeros((2, 2)), "output 0 of perform must be"),
+        (np.zeros(2, complex), "output 0 of perform must be"),
+        ("text", "output 0 of perform must be"),
+    ],
+)
+def test_results_of_another_type_are_refused(value: Any, text: str) -> None:
+    class Wrong(Cube):
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+            output_storage[0][0] = value
+
+    x = T.dvector("x")
+    with pytest.raises((TypeError, ValueError), match=text) as info:
+        phintys.function([x], Wrong()(x))(vector())
+    assert "Wrong" in str(info.value)
+
+
+def test_results_are_converted_where_nothing_is_lost() -> None:
+    class Ints(Cube):
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+            output_storage[0][0] = [1, 2, 3]
+
+    x = T.dvector("x")
+    out = phintys.function([x], Ints()(x))(vector())
+    assert out.dtype == "float64" and out.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_perform_is_missing() -> None:
+    class Nothing(Op):
+        itypes = (T.dvector,)
+        otypes = (T.dvector,)
+
+    x = T.dvector("x")
+    with pytest.raises(phintys.gof.MethodNotDefined, match="perform"):
+        phintys.function([x], Nothing()(x))(vector())
+
+
+def test_op_that_calls_compiled_functions_and_shared_variables() -> None:
+    s = phintys.shared(np.array(2.0), "s")
+    x = T.dvector("x")
+    inner = phintys.function([x], T.exp(x) * s)
+
+    @as_op([T.dvector], [T.dvector])
+    def outer(v: Any) -> Any:
+        return inner(v) + s.get_value()
+
+    f = phintys.function([x], outer(x) * s, updates=[(s, s + 1)])
+    v = vector(2000)
+    np.testing.assert_allclose(f(v), (np.exp(v) * 2 + 2) * 2)
+    np.testing.assert_allclose(f(v), (np.exp(v) * 3 + 3) * 3)
+
+    @as_op([T.dvector], [T.dvector])
+    def writes(v: Any) -> Any:
+        s.set_value(np.array(9.0))
+        return v
+
+    g = phintys.function([x], writes(x) * s)
+    with pytest.raises(phintys.errors.PhintysError):
+        g(v)
+
+
+def test_threads_call_one_function() -> None:
+    x = T.dvector("x")
+    f = phintys.function([x], [T.exp(Scaled(2.0)(x * x)), Cube()(x).sum()])
+    s = phintys.shared(np.zeros(3), "s")
+    count = phintys.function([], updates=[(s, Scaled(1.0)(s) + 1)])
+    wrong = []
+
+    def work(seed: int) -> None:
+        local = np.random.RandomState(seed)
+        for _ in range(60):
+            v = local.normal(size=local.randint(1, 2000)) / 4
+            a, b = f(v)
+            if not (np.allclose(a, np.exp(2 * v * v)) and np.allclose(b, (v**3).sum())):
+                wrong.append(v)
+            count()
+            s.get_value()
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(120)
+        assert not t.is_alive()
+    assert not wrong
+    np.testing.assert_array_equal(s.get_value(), np.full(3, 240.0))
+
+
+# --- identity, merging, copies -------------------------------------------------------------------
+
+
+def test_equal_ops_are_run_once() -> None:
+    global runs
+    x = T.dvector("x")
+    runs = 0
+    phintys.function([x], [Scaled(2.0)(x) + 1, Scaled(2.0)(x) + 2])(vector())
+    assert runs == 1
+    runs = 0
+    phintys.function([x], [Scaled(2.0)(x) + 1, Scaled(3.0)(x) + 2])(vector())
+    assert runs == 2
+
+    calls = []
+
+    class Plain(Op):
+        itypes = (T.dvector,)
+        otypes = (T.dvector,)
+
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+            calls.append(self)
+            output_storage[0][0] = inputs[0]
+
+    a, b = Plain(), Plain()
+    assert a != b
+    phintys.function([x], [a(x), b(x), a(x)])(vector())
+    assert sorted(map(id, calls)) == sorted(map(id, [a, b]))
+
+    class ByNumber(Plain):
+        def __init__(self, n: int) -> None:
+            self.n = n
+
+        def __eq__(self, other: object) -> bool:
+            return type(self) is type(other) and self.n == other.n
+
+        def __hash__(self) -> int:
+            return hash(self.n)
+
+    calls.clear()
+    phintys.function([x], [ByNumber(1)(x), ByNumber(1)(x), ByNumber(2)(x)])(vector())
+    assert len(calls) == 2
+
+
+def test_props_are_checked() -> None:
+    with pytest.raises(TypeError, match="tuple"):
+
+        class Bad(Op):
+            __props__ = "x"
+
+    a, b = Scaled(1.0), Scaled(1.0)
+    assert a == b and hash(a) == hash(b) and a != Scaled(2.0) and a._props() == (1.0,)
+    assert a._props_dict() == {"factor": 1.0}
+
+
+def test_cycles_are_collected() -> None:
+    x = T.dvector("x")
+
+    def make(how: int) -> Any:
+        op = Cube()
+        y = op(x)
+        op.output = y  # type: ignore[attr-defined]
+        if how >= 1:
+            op.more = T.exp(y)  # type: ignore[attr-defined]
+        if how >= 2:
+            y.owner.tag.back = y
+        f = phintys.function([x], op.more if how else y)  # type: ignore[attr-defined]
+        f(vector())
+        if how >= 3:
+            op.slope = phintys.grad(y.sum(), x)  # type: ignore[attr-defined]
+            op.copied = phintys.clone(y, {x: x + 1})  # type: ignore[attr-defined]
+            f = None
+        return weakref.ref(op), f
+
+    for how in range(4):
+        op, f = make(how)
+        gc.collect()
+        if f is not None:
+            assert op() is not None
+            f(vector())
+        del f
+        gc.collect()
+        assert op() is None, how
+    pair = SumAndDifference()
+    pair.out = pair(x, x * 2)  # type: ignore[attr-defined]
+    ref = weakref.ref(pair)
+    del pair
+    gc.collect()
+    assert ref() is None
+
+
+def test_a_graph_in_a_cycle_works_after_collection() -> None:
+    x = T.dvector("x")
+    op = Cube()
+    y = op(x)
+    op.output = y  # type: ignore[attr-defined]
+    del op
+    gc.collect()
+    v = vector()
+    np.testing.assert_allclose(phintys.function([x], y)(v), v**3)
+    assert y.owner.op.output is y
+
+
+@as_op([T.dvector], [T.dvector])
+def importable(x: Any) -> Any:
+    return np.sort(x)
+
+
+def test_copies_and_pickles_of_graphs() -> None:
+    x = T.dvector("x")
+    y = T.exp(Scaled(3.0)(x)) + importable(x)
+    s, d = SumAndDifference()(x, y)
+    v = vector()
+    expected = phintys.function([x], [s, d])(v)
+    for how in (copy.deepcopy, lambda g: pickle.loads(pickle.dumps(g))):
+        x2, outs = how((x, [s, d]))
+        assert x2 is not x
+        for got, e in zip(phintys.function([x2], outs)(v), expected, strict=True):
+            np.testing.assert_array_equal(got, e)
+    z = T.dvector("z")
+    cloned = phintys.clone(s, {x: z * 2})
+    np.testing.assert_array_equal(phintys.function([z], cloned)(v / 2), phintys.function([x], s)(v))
+    node = s.owner.clone_with_new_inputs([z, z])
+    assert node.op == s.owner.op and node.inputs == [z, z]
+
+
+def test_saving_is_refused(tmp_path: Any) -> None:
+    x = T.dvector("x")
+    f = phintys.function([x], Scaled(3.0)(x) + 1)
+    path = tmp_path / "f.phy"
+    with pytest.raises(TypeError) as info:
+        f.save(path)
+    text = str(info.value)
+    assert "test_python_ops.Scaled, written in Python" in text
+    assert "test_python_ops.py:" in text
+    assert not path.exists()
+
+
+def test_pickled_functions() -> None:
+    x = T.dvector("x")
+    s = phintys.shared(np.array(1.0), "s")
+    f = phintys.function([x], Scaled(3.0)(x) + s, updates=[(s, s + 1)], name="f")
+    v = vector()
+    f(v)
+    for g in (pickle.loads(pickle.dumps(f)), copy.deepcopy(f)):
+        assert g.name == "f"
+        np.testing.assert_allclose(g(v), 3 * v + 2)
+        np.testing.assert_allclose(g(v), 3 * v + 3)
+        assert s.get_value() == 2.0
+    h = f.copy()
+    np.testing.assert_allclose(h(v), 3 * v + 2)
+    assert s.get_value() == 3.0
+
+
+# --- from functions ------------------------------------------------------------------------------
+
+
+def test_as_op() -> None:
+    assert as_op is phintys.as_op and wrap_py is phintys.wrap_py
+
+    def rule(node: Any, shapes: Any) -> Any:
+        return [(shapes[0][0], shapes[1][1])]
+
+    @wrap_py([T.dmatrix, T.dmatrix], [T.dmatrix], infer_shape=rule)
+    def product(a: Any, b: Any) -> Any:
+        """Documented."""
+        return a @ b
+
+    assert str(product) == "FromFunctionOp{product}"
+    a, b = T.dmatrices("a", "b")
+    u, v = rng.normal(size=(3, 4)), rng.normal(size=(4, 5))
+    f = phintys.function([a, b], [product(a, b), product(a, b).shape])
+    np.testing.assert_allclose(f(u, v)[0], u @ v)
+    np.testing.assert_array_equal(f(u, v)[1], [3, 5])
+    with pytest.raises(TypeError, match="itypes has to be a list"):
+        as_op([3], [T.dvector])
+    with pytest.raises(TypeError, match="callable"):
+        as_op([T.dvector], [T.dvector], infer_shape=3)
+
+    @as_op(T.dvector, [T.dvector, T.dvector])
+    def one(x: Any) -> Any:
+        return x
+
+    x = T.dvector("x")
+    with pytest.raises(ValueError, match="returned 1 values, not 2"):
+        phintys.function([x], one(x))(vector())
+
+
+# --- scalar ops ----------------------------------------------------------------------------------
+
+
+def test_scalar_op_of_ones_own() -> None:
+    from phintys import scalar
+
+    class I0e(scalar.UnaryScalarOp):
+        nfunc_spec = ("scipy.special.i0e", 1, 1)
+
+        def impl(self, x: Any) -> Any:
+            return scipy.special.i0e(x)
+
+        def grad(self, inputs: Any, grads: Any) -> Any:
+            (x,), (gz,) = inputs, grads
+            return (gz * (i1e_scalar(x) - scalar.sgn(x) * i0e_scalar(x)),)
+
+    class I1e(scalar.UnaryScalarOp):
+        def impl(self, x: Any) -> Any:
+            return scipy.special.i1e(x)
+
+    i0e_scalar = I0e(scalar.upgrade_to_float, name="i0e")
+    i1e_scalar = I1e(scalar.upgrade_to_float, name="i1e")
+    i0e = T.Elemwise(i0e_scalar, name="Elemwise{i0e,no_inplace}")
+    for x in (T.dmatrix("x"), T.fmatrix("x"), T.imatrix("x")):
+        v = (rng.normal(size=(3, 4)) * 3).astype(x.dtype)
+        y = i0e(x)
+        assert y.dtype == ("float32" if x.dtype == "float32" else "float64")
+        np.testing.assert_allclose(
+            phintys.function([x], y + 1)(v), scipy.special.i0e(v) + 1, rtol=1e-5
+        )
+    verify_grad(lambda a: i0e(a) * 2, [rng.normal(size=(3, 4))], rng=rng)
+    assert float(phintys.function([], i0e_scalar(1.0))()) == pytest.approx(scipy.special.i0e(1.0))
+
+
+def test_binary_scalar_op_broadcasts() -> None:
+    from phintys import scalar
+
+    class Hypot(scalar.BinaryScalarOp):
+        def impl(self, x: Any, y: Any) -> Any:
+            return (x * x + y * y) ** 0.5
+
+        def grad(self, inputs: Any, grads: Any) -> Any:
+            (x, y), (gz,) = inputs, grads
+            h = self(x, y)
+            return gz * x / h, gz * y / h
+
+    hypot = T.Elemwise(Hypot(scalar.upgrade_to_float, name="hypot"))
+    x, y = T.dmatrix("x"), T.dvector("y")
+    u, v = rng.normal(size=(3, 4)), rng.normal(size=4)
+    np.testing.assert_allclose(phintys.function([x, y], hypot(x, y))(u, v), np.hypot(u, v))
+    verify_grad(lambda a, b: hypot(a, b), [u, v], rng=rng)
+    verify_grad(
+        lambda a, b: hypot(a, b), [rng.normal(size=(3, 1)), rng.normal(size=(1, 4))], rng=rng
+    )
