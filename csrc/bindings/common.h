@@ -87,6 +87,7 @@ void bind_autodiff(py::module_& m);
 void bind_function(py::module_& m);
 void bind_saved(py::module_& m);
 void bind_settings(py::module_& m);
+void bind_effects(py::module_& m);
 void bind_api(py::module_& m);
 
 }  // namespace phintys::python

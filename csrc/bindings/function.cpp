@@ -8,6 +8,7 @@
 #include "bindings/api.h"
 #include "bindings/handles.h"
 #include "bindings/types.h"
+#include "graph/print.h"
 #include "graph/traverse.h"
 #include "passes/pass.h"
 
@@ -62,6 +63,62 @@ void set_monitor(runtime::FunctionSpec* spec, const py::object& monitor) {
   };
 }
 
+// Two callables of Python around every instruction: before(index, node, inputs) and
+// after(index, node, inputs, outputs). They see copies of nodes, with plain variables as inputs.
+class PythonWatcher final : public runtime::Watcher {
+ public:
+  explicit PythonWatcher(const py::object& pair)
+      : before_(callback(py::object(pair[py::int_(0)]))),
+        after_(callback(py::object(pair[py::int_(1)]))) {}
+  void before(const Apply& node, int index, std::span<const TensorView> inputs) override {
+    call(*before_, node, index, inputs, nullptr);
+  }
+  void after(const Apply& node, int index, std::span<const TensorView> inputs,
+             std::span<const TensorView> outputs) override {
+    call(*after_, node, index, inputs, &outputs);
+  }
+
+ private:
+  static py::list copies(std::span<const TensorView> views) {
+    py::list values;
+    for (const TensorView& v : views) values.append(numpy_copy(v));
+    return values;
+  }
+  static py::object copy_of(const Apply& node) {
+    std::vector<Var> inputs;
+    for (const Var& v : node.inputs()) {
+      inputs.push_back(v->is_constant() ? Var(make_constant(v->constant(), v->name))
+                                        : Var(make_variable(v.type(), to_string(*v))));
+    }
+    std::vector<Type> types;
+    for (int o = 0; o < node.nout(); ++o) types.push_back(node.output(o)->type());
+    const LocationScope scope(node.loc);
+    const Ref<Apply> copy = Apply::create(node.op_ref(), std::move(inputs), std::move(types));
+    return py::reinterpret_steal<py::object>(wrap(copy.get()));
+  }
+  static void call(const py::object& f, const Apply& node, int index,
+                   std::span<const TensorView> inputs, const std::span<const TensorView>* outputs) {
+    const py::gil_scoped_acquire gil;
+    try {
+      if (outputs) {
+        f(index, copy_of(node), copies(inputs), copies(*outputs));
+      } else {
+        f(index, copy_of(node), copies(inputs));
+      }
+    } catch (py::error_already_set& e) {
+      throw_as_error(e);
+    }
+  }
+  std::shared_ptr<py::object> before_, after_;
+};
+
+void set_watcher(runtime::FunctionSpec* spec, const py::object& watch) {
+  if (watch.is_none()) return;
+  spec->fuse = false;
+  spec->watcher = std::make_shared<PythonWatcher>(watch);
+  if (!spec->monitor) spec->monitor = [](const Apply&, std::span<const TensorView>) {};
+}
+
 std::vector<std::pair<Var, Var>> pairs_from(py::handle sequence, const char* what) {
   std::vector<std::pair<Var, Var>> out;
   for (py::handle pair : sequence) {
@@ -75,7 +132,7 @@ std::vector<std::pair<Var, Var>> pairs_from(py::handle sequence, const char* wha
 FunctionObject compile(py::handle inputs, py::handle outputs, py::handle updates, py::handle givens,
                        std::string name, std::string pipeline, bool fuse, py::handle excluded,
                        const py::object& on_change, bool verify, const py::object& monitor,
-                       bool profile, bool reuse_memory) {
+                       bool profile, bool reuse_memory, const py::object& watch) {
   runtime::FunctionSpec spec;
   spec.name = std::move(name);
   spec.inputs = vars_from(inputs);
@@ -90,6 +147,7 @@ FunctionObject compile(py::handle inputs, py::handle outputs, py::handle updates
   spec.profile = profile;
   spec.reuse_memory = reuse_memory;
   set_monitor(&spec, monitor);
+  set_watcher(&spec, watch);
   return {Function::compile(spec)};
 }
 
@@ -280,7 +338,7 @@ void bind_function(py::module_& m) {
         py::arg("givens") = py::list(), py::arg("name") = "", py::arg("pipeline") = "fast_run",
         py::arg("fuse") = true, py::arg("excluded") = py::list(), py::arg("on_change") = py::none(),
         py::arg("verify") = false, py::arg("monitor") = py::none(), py::arg("profile") = false,
-        py::arg("reuse_memory") = true,
+        py::arg("reuse_memory") = true, py::arg("watch") = py::none(),
         "Compile a function. With `reuse_memory` False no value is computed in memory that held "
         "another.");
   m.def("passes", &pass_names, "Names of all passes, in the order in which they run.");

@@ -31,6 +31,7 @@ PYBIND11_MODULE(_core, m) {
   bind_saved(m);
   bind_settings(m);
   bind_pickle(m);
+  bind_effects(m);
   bind_api(m);
   phintys::install_stable_body();  // gradients may come before the first function
 }

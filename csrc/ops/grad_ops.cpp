@@ -85,19 +85,30 @@ void Assert::layout(std::span<const TensorView> inputs, std::span<Layout> output
   own_layout(outputs[0], inputs[0].shape, inputs[0].ndim);
 }
 
-void Assert::perform(PerformContext&, std::span<const TensorView> inputs,
-                     std::span<const TensorView> outputs) const {
-  for (const TensorView& condition : inputs.subspan(1)) {
+bool all_hold(std::span<const TensorView> conditions) {
+  bool hold = true;
+  for (const TensorView& condition : conditions) {
+    const size_t item = item_size(condition.dtype);
     for_each_row<1>(condition.ndim, condition.shape, {condition.data}, {condition.strides},
                     [&](const auto& p, int64_t n, const auto& step) {
-                      for (int64_t i = 0; i < n; ++i) {
-                        const TensorView element{p[0] + i * step[0], condition.dtype, 0, nullptr,
-                                                 nullptr};
-                        if (element_as_double(element) == 0) {
-                          fail(value_error ? ErrorKind::value : ErrorKind::assertion, message);
-                        }
+                      for (int64_t i = 0; i < n && hold; ++i) {
+                        char* at = p[0] + i * step[0];
+                        const DType part = real_of(condition.dtype);
+                        bool nonzero = element_as_double({at, part, 0, nullptr, nullptr}) != 0;
+                        if (is_complex(condition.dtype))
+                          nonzero |=
+                              element_as_double({at + item / 2, part, 0, nullptr, nullptr}) != 0;
+                        hold = nonzero;
                       }
                     });
+  }
+  return hold;
+}
+
+void Assert::perform(PerformContext&, std::span<const TensorView> inputs,
+                     std::span<const TensorView> outputs) const {
+  if (!all_hold(inputs.subspan(1))) {
+    fail(value_error ? ErrorKind::value : ErrorKind::assertion, message);
   }
   if (outputs[0].data != inputs[0].data) copy_parallel(outputs[0], inputs[0]);
 }

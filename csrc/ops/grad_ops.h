@@ -109,6 +109,9 @@ class DeepCopy final : public OpBase<DeepCopy> {
   bool infallible() const override { return true; }
 };
 
+// True iff no element of any of them is 0.
+bool all_hold(std::span<const TensorView> conditions);
+
 // (value, conditions...): value; an AssertionError with the message where a condition has an
 // element that is 0. Memory of its own, so that perform() runs: it checks, and copies unless the
 // value's memory was handed over.

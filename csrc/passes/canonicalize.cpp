@@ -414,8 +414,9 @@ constexpr Rule kArithmetic[] = {
 std::span<const Rule> arithmetic_rules() { return kArithmetic; }
 
 void canonicalize(Graph& graph) {
-  static const RuleSet rules{arithmetic_rules(), logic_rules(), fill_rules(),
-                             view_rules(),       index_rules(), reduce_rules()};
+  static const RuleSet rules{arithmetic_rules(), logic_rules(),  fill_rules(),  view_rules(),
+                             index_rules(),      reduce_rules(), choice_rules()};
+  split_choices(graph);
   rewrite_to_fixpoint(graph, rules);
   if (cancel_in_chains(graph)) rewrite_to_fixpoint(graph, rules);
 }

@@ -20,5 +20,10 @@ std::span<const Rule> fill_rules();        // canonicalize_fill.cpp: second, all
 std::span<const Rule> view_rules();        // canonicalize_views.cpp: dimshuffle, reshape, ...
 std::span<const Rule> index_rules();       // canonicalize_index.cpp: subtensor, join, dot
 std::span<const Rule> reduce_rules();      // canonicalize_reduce.cpp
+std::span<const Rule> choice_rules();      // canonicalize_choice.cpp: ifelse
+
+// One IfElse for each output of one with several: rules look at one output. Lowering joins them
+// again (passes/lazy_branches.h).
+void split_choices(Graph& graph);
 
 }  // namespace phintys

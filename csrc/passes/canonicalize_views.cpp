@@ -136,6 +136,7 @@ constexpr Rule kViews[] = {
     {"deep_copy", "deep_copy(x) -> x: the runtime sees to it that results are not shared",
      first_input},
     {"assert", "assert(x, true) -> x, conditions that hold or come twice are dropped", assert_true},
+    {"check_and_raise", "the same of checks with other exceptions", assert_true},
 };
 
 }  // namespace

@@ -97,7 +97,8 @@ bool foldable(const Apply& node) {
     if (!node.output(i)->type().is_tensor()) return false;
   }
   const std::string_view name = node.op().name();
-  return name != "print" && name != "assert" && name.substr(0, 6) != "random";
+  return name != "print" && name != "assert" && name != "check_and_raise" &&
+         name.substr(0, 6) != "random";
 }
 
 }  // namespace

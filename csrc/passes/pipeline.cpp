@@ -8,6 +8,7 @@
 #include "passes/fuse.h"
 #include "passes/inline_graphs.h"
 #include "passes/inner.h"
+#include "passes/lazy_branches.h"
 #include "passes/loops/loop_passes.h"
 #include "passes/loops_extend.h"
 #include "passes/lower_casts.h"
@@ -35,6 +36,7 @@ constexpr Pass kStabilize{"stabilize", stabilize};
 constexpr Pass kSpecialize{"specialize", specialize};
 constexpr Pass kBlas{"blas", blas};
 constexpr Pass kLowerCasts{"lower_casts", lower_casts};
+constexpr Pass kLazyBranches{"lazy_branches", lazy_branches};
 constexpr Pass kFuse{"fuse", fuse};
 constexpr Pass kFuseNothing{"fuse_nothing", fuse_nothing};
 
@@ -69,13 +71,15 @@ constexpr Pass kLowering[] = {
     kLowerCasts,    // the VM knows no implicit casts
     kConstantFold,  // literals get the dtype they are used in
     kMerge,         // a value that several nodes want in another dtype is cast once
+    kLazyBranches,  // after merge: what two branches both compute is not of one alone
     kFuse,
 };
-constexpr Pass kLoweringUnfused[] = {kLowerCasts, kConstantFold, kMerge, kFuseNothing};
+constexpr Pass kLoweringUnfused[] = {kLowerCasts, kConstantFold, kMerge, kLazyBranches,
+                                     kFuseNothing};
 
 constexpr Pass kAll[] = {kLoopsExtend, kMergeLoops,   kTrimLoops,    kSaveLoopMemory, kMerge,
                          kShapeLift,   kCanonicalize, kConstantFold, kStabilize,      kSpecialize,
-                         kBlas,        kLowerCasts,   kFuse,         kFuseNothing};
+                         kBlas,        kLowerCasts,   kLazyBranches, kFuse,           kFuseNothing};
 
 }  // namespace
 

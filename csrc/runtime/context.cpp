@@ -305,6 +305,7 @@ void Context::run_segment(Binding& b) {
   for (size_t i = 0; i < b.instructions.size(); ++i) {
     BoundInstruction& bound = b.instructions[i];
     if (limits && i < b.stoppable) limits->before(bound.work);
+    if (PHINTYS_UNLIKELY(hooks_.watcher != nullptr) && !bound.instr->opaque) watch(b, bound, false);
     const Clock::time_point start = profiled ? Clock::now() : Clock::time_point();
     run_instruction(bound, dynamic);
     dynamic = false;
@@ -317,8 +318,20 @@ void Context::run_segment(Binding& b) {
       std::vector<TensorView> outputs;
       for (int out : bound.instr->outputs) outputs.push_back(buffer_view(b, out));
       (*hooks_.monitor)(*bound.instr->node, outputs);
+      if (hooks_.watcher) watch(b, bound, true);
     }
   }
+}
+
+// Shows an instruction's operands, and then its results, to the watcher.
+void Context::watch(const Binding& b, const BoundInstruction& bound, bool after) const {
+  const Instruction& instr = *bound.instr;
+  const int index = static_cast<int>(&instr - p_.instructions.data());
+  std::vector<TensorView> inputs, outputs;
+  for (int in : instr.inputs) inputs.push_back(buffer_view(b, in));
+  if (!after) return hooks_.watcher->before(*instr.node, index, inputs);
+  for (int out : instr.outputs) outputs.push_back(buffer_view(b, out));
+  hooks_.watcher->after(*instr.node, index, inputs, outputs);
 }
 
 // Computes the layouts of the outputs of the instruction that starts `segment`, from the values
@@ -376,6 +389,10 @@ void Context::evaluate_opaque(const Instruction& instr) {
   if (hooks_.limits) hooks_.limits->before(Limits::kWorkPerLook);  // it may take any time
   std::vector<Array> arrays(instr.outputs.size());
   scratch_.reset();
+  if (hooks_.watcher) {
+    hooks_.watcher->before(*instr.node, static_cast<int>(&instr - p_.instructions.data()),
+                           dynamic_inputs_);
+  }
   if (instr.inner.empty()) {
     instr.op->evaluate(scratch_, dynamic_inputs_, arrays);
   } else {
@@ -405,6 +422,7 @@ void Context::run(const TensorView* inputs, const Function& function, Limits* li
   const auto& monitor = function.options().monitor;
   StorageLocks locks(p_, p_.calls_back || monitor, limits);
   hooks_.monitor = monitor ? &monitor : nullptr;
+  hooks_.watcher = function.options().watcher.get();
   hooks_.profile = function.options().profile;
   hooks_.limits = limits;
   if (hooks_.profile && profile.empty()) profile.resize(p_.instructions.size());

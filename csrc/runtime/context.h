@@ -66,6 +66,7 @@ class Context {
   bool overlaps_others(int shared_buffer) const;
   Binding& run_segments(const Function* function);
   void run_segment(Binding& binding);
+  void watch(const Binding& binding, const BoundInstruction& bound, bool after) const;
   void run_instruction(BoundInstruction& bound, bool first_dynamic);
   void run_inner(BoundInstruction& bound);
   void resolve_dynamic(int segment, const Binding& parent);

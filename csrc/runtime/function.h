@@ -15,6 +15,7 @@
 #include "graph/graph.h"
 #include "passes/pass.h"
 #include "runtime/limits.h"
+#include "runtime/watcher.h"
 
 namespace phintys::runtime {
 
@@ -41,6 +42,8 @@ struct FunctionSpec {
   // Called after every instruction with its op and outputs (NanGuardMode, DebugMode); may throw.
   // Forces fuse = false.
   std::function<void(const Apply& node, std::span<const TensorView> outputs)> monitor;
+  // Sees operands too, and instructions before they run (MonitorMode). Needs a monitor.
+  std::shared_ptr<Watcher> watcher;
   bool profile = false;
 };
 

@@ -1,7 +1,9 @@
 #include "runtime/inner_runner.h"
 
 #include "base/error.h"
+#include "ops/control/branch.h"
 #include "ops/control/scan.h"
+#include "runtime/branch.h"
 #include "runtime/loop.h"
 
 namespace phintys::runtime {
@@ -16,6 +18,8 @@ std::unique_ptr<InnerRunner> make_runner(const Instruction& instr) {
   if (instr.inner.empty()) return nullptr;
   if (const Scan* scan = dynamic_cast<const Scan*>(instr.op))
     return std::make_unique<LoopRunner>(*scan, *instr.inner[0]);
+  if (const Branch* branch = dynamic_cast<const Branch*>(instr.op))
+    return std::make_unique<BranchRunner>(*branch, *instr.inner[0], *instr.inner[1]);
   fail(ErrorKind::internal, instr.op->str(), " has a graph inside that nothing runs");
 }
 

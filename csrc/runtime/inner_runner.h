@@ -9,6 +9,7 @@
 #include "array/array.h"
 #include "graph/op.h"
 #include "runtime/limits.h"
+#include "runtime/watcher.h"
 
 namespace phintys::runtime {
 
@@ -19,6 +20,8 @@ struct RunHooks {
   // Called after every instruction with its outputs, or null.
   const std::function<void(const Apply& node, std::span<const TensorView> outputs)>* monitor =
       nullptr;
+  // Only together with a monitor.
+  Watcher* watcher = nullptr;
   bool profile = false;
   // What the call must obey, or null: a loop calls step() before every step.
   Limits* limits = nullptr;

@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <cstring>
 #include <sstream>
 
 #include "base/error.h"
 #include "graph/inner_graph.h"
+#include "ops/control/print.h"
 #include "ops/control/scan.h"
 #include "runtime/loop.h"
 #include "runtime/program.h"
@@ -45,8 +47,12 @@ class Lowering {
     if (v->is_constant()) return v->constant().size() <= kKnownElements;
     return v->owner() && known_node_[v->owner()->slot];
   }
+  // Prints run in every call, whatever they depend on.
+  static bool has_effect(const Apply& node) {
+    return std::strcmp(node.op().name(), Print::kName) == 0;
+  }
   bool compute_known(const Apply* node) const {
-    if (node->op().opaque() || !node->op().inner().empty()) return false;
+    if (node->op().opaque() || !node->op().inner().empty() || has_effect(*node)) return false;
     for (int o = 0; o < node->nout(); ++o)
       if (!node->output(o)->type().is_tensor() || node->output(o)->ndim() > 1) return false;
     if (node->op().shape_only()) return true;
@@ -145,11 +151,11 @@ class Lowering {
     for (const Ref<const InnerGraph>& graph : instr.op->inner()) {
       const int n = static_cast<int>(graph->outputs().size());
       instr.inner.push_back(lower(graph->graph(), n, {}, {}, options, nullptr));
-      Program& program = *instr.inner.back();
-      program.outputs_elsewhere = program.segments.size() == 1;
     }
-    if (const Scan* scan = dynamic_cast<const Scan*>(instr.op))
-      instr.inner[0]->overwrites = overwritable_states(*scan);
+    const Scan* scan = dynamic_cast<const Scan*>(instr.op);
+    if (!scan) return;
+    instr.inner[0]->outputs_elsewhere = instr.inner[0]->segments.size() == 1;
+    instr.inner[0]->overwrites = overwritable_states(*scan);
   }
 
   void find_last_uses() {
@@ -212,7 +218,7 @@ class Lowering {
     p_.locks.resize(kept);
   }
 
-  // Opaque ops without a graph inside are the user's own.
+  // Opaque ops without a graph inside are the user's own; prints go through Python, if it runs.
   bool calls_back() const {
     std::vector<const Op*> ops;
     for (const Instruction& instr : p_.instructions) ops.push_back(instr.op);
@@ -220,6 +226,7 @@ class Lowering {
       const Op* op = ops.back();
       ops.pop_back();
       if (op->opaque() && op->inner().empty()) return true;
+      if (std::strcmp(op->name(), Print::kName) == 0) return true;
       for (const Ref<const InnerGraph>& graph : op->inner())
         for (const Apply* node : graph->nodes()) ops.push_back(&node->op());
     }

@@ -1,7 +1,8 @@
-"""Graphs as text: ``debugprint`` and ``pp``."""
+"""Graphs as text: ``debugprint`` and ``pp``; and values of running functions: ``Print``."""
 
 from __future__ import annotations
 
+import itertools
 import sys
 from typing import Any
 
@@ -10,7 +11,15 @@ import numpy as np
 from phintys import _core
 from phintys.errors import PhintysTypeError
 
-__all__ = ["debugprint", "dprint", "min_informative_str", "pp", "pprint", "var_descriptor"]
+__all__ = [
+    "Print",
+    "debugprint",
+    "dprint",
+    "min_informative_str",
+    "pp",
+    "pprint",
+    "var_descriptor",
+]
 
 
 def _graph_outputs(obj: Any) -> list[Any]:
@@ -168,3 +177,111 @@ def var_descriptor(obj: Any, _prev_obs: Any = None, _tag_generator: Any = None) 
 
         return f"<ndarray:{hash_from_ndarray(obj)}>"
     return str(obj)
+
+
+# --- values of running functions ----------------------------------------------------------------
+
+
+# Two prints are never one, however alike.
+_print_numbers = itertools.count(1)
+
+
+def _print_fn(op: Any, xin: Any) -> None:
+    """What a Print does with a value: a line for each attribute."""
+    for attr in op.attrs:
+        value = getattr(xin, attr)
+        print(op.message, attr, "=", value() if callable(value) else value)
+
+
+class Print:
+    """``Print(message)(x)``: `x`, printed whenever the function computes it.
+
+    Writes a line ``message attribute = value`` for each of `attrs`, names of attributes or of
+    methods without arguments of a NumPy array: ``"__str__"`` (the elements), ``"shape"``,
+    ``"min"``, ``"mean"``, ``"dtype"``, ... Passes neither merge nor remove a Print of what is
+    computed; gradients go through it, and do not print. In a saved function that a program
+    without Python runs, the library prints the same to standard output, for the attributes
+    ``__str__``, ``shape``, ``ndim``, ``size``, ``dtype``, ``min``, ``max``, ``sum``, ``mean``,
+    ``any`` and ``all``.
+
+    Parameters
+    ----------
+    message
+        Starts each line.
+    attrs
+        What to print of the value.
+    global_fn
+        Called as ``global_fn(op, value)`` instead, where `op` has the attributes `message` and
+        `attrs`. A function of Python cannot be saved.
+
+    >>> import phintys, phintys.tensor as T
+    >>> x = T.dvector('x')
+    >>> f = phintys.function([x], Print('x is', attrs=('__str__', 'shape'))(x).sum())
+    >>> float(f([1, 2]))
+    x is __str__ = [1. 2.]
+    x is shape = (2,)
+    3.0
+    """
+
+    def __init__(
+        self, message: str = "", attrs: Any = ("__str__",), global_fn: Any = _print_fn
+    ) -> None:
+        self.message = message
+        self.attrs = tuple(attrs)
+        self.global_fn = global_fn
+
+    def __call__(self, xin: Any) -> Any:
+        from phintys.tensor.conversion import as_tensor_variable
+
+        xin = as_tensor_variable(xin)
+        if self.global_fn is not _print_fn:
+            return _python_print(self)(xin)
+        return _core.apply(
+            "print",
+            [xin],
+            message=self.message,
+            attrs=",".join(self.attrs),
+            number=next(_print_numbers),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.message, self.attrs))
+
+    def __str__(self) -> str:
+        return f"Print{{message='{self.message}', attrs={self.attrs}}}"
+
+
+def _python_print(printer: Print) -> Any:
+    """An op that calls the printer's function. Equal to no other, so that none is merged away."""
+    from phintys.gof.graph import Apply
+    from phintys.gof.op import Op
+
+    class PrintWithFunction(Op):
+        def make_node(self, xin: Any) -> Any:
+            return Apply(self, [xin], [xin.type()])
+
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+            output_storage[0][0] = inputs[0]
+            printer.global_fn(printer, inputs[0])
+
+        def grad(self, inputs: Any, output_grads: Any) -> Any:
+            return output_grads
+
+        def infer_shape(self, node: Any, input_shapes: Any) -> Any:
+            return input_shapes
+
+        def __str__(self) -> str:
+            return str(printer)
+
+    made: Any = PrintWithFunction
+    return made()
+
+
+def _print_value(message: str, attrs: str, value: Any) -> None:
+    _print_fn(Print(message, attrs.split(",")), value)
+
+
+_core.set_printer(_print_value)

@@ -23,6 +23,7 @@ from phintys.compile.mode import (
     register_linker,
     register_mode,
 )
+from phintys.compile.monitormode import MonitorMode
 from phintys.compile.nanguardmode import NanGuardMode
 from phintys.compile.ops import (
     DeepCopyOp,
@@ -65,6 +66,7 @@ __all__ = [
     "In",
     "InvalidValueError",
     "Mode",
+    "MonitorMode",
     "NanGuardMode",
     "OpFromGraph",
     "Out",

@@ -44,7 +44,7 @@ _FUSION_TAGS = {"fuse", "fusion", "local_elemwise_fusion", "elemwise_fusion", "a
 
 
 # Passes that lowering needs: they cannot be switched off. Fusion can, see Mode.fuse.
-_REQUIRED_PASSES = frozenset({"lower_casts", "fuse", "fuse_nothing"})
+_REQUIRED_PASSES = frozenset({"lazy_branches", "lower_casts", "fuse", "fuse_nothing"})
 
 
 class Mode:

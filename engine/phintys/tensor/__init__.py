@@ -58,7 +58,7 @@ _LATE = {
 }
 
 
-_LATE_MODULES = {"random"}
+_LATE_MODULES = {"opt", "random"}
 
 
 def __getattr__(name: str) -> Any:

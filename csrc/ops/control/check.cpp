@@ -1,0 +1,69 @@
+#include "ops/control/check.h"
+
+#include <atomic>
+
+#include "ops/build.h"
+#include "ops/grad_ops.h"
+#include "ops/op_util.h"
+
+namespace phintys {
+
+namespace {
+
+std::atomic<RaiseHook> g_hook{nullptr};
+
+constexpr ErrorKind kKinds[] = {
+    ErrorKind::value,    ErrorKind::type,   ErrorKind::index,         ErrorKind::key,
+    ErrorKind::runtime,  ErrorKind::memory, ErrorKind::assertion,     ErrorKind::io,
+    ErrorKind::overflow, ErrorKind::linalg, ErrorKind::zero_division, ErrorKind::not_implemented};
+
+const ErrorKind* find_kind(const std::string& name) {
+  for (const ErrorKind& kind : kKinds) {
+    if (name == to_string(kind)) return &kind;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void set_raise_hook(RaiseHook hook) { g_hook = hook; }
+
+void CheckAndRaise::check_attributes() const {
+  if (!find_kind(kind)) fail(ErrorKind::value, "check_and_raise: no kind of error \"", kind, "\"");
+}
+
+std::string CheckAndRaise::str() const {
+  std::string name = exception.empty() ? kind : exception.substr(exception.find(':') + 1);
+  return "CheckAndRaise{" + name + "(" + message + ")}";
+}
+
+std::vector<Type> CheckAndRaise::infer(std::span<const Var> inputs) const {
+  check_inputs(*this, inputs, 1, true);
+  return {inputs[0].type()};
+}
+
+std::vector<Var> CheckAndRaise::grad(const GradArgs& args) const {
+  std::vector<Var> result(args.inputs.size());
+  result[0] = args.grads[0];
+  return result;
+}
+
+std::vector<std::vector<Var>> CheckAndRaise::infer_shape(const Apply& node) const {
+  return {shape_list(node.inputs()[0])};
+}
+
+void CheckAndRaise::layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const {
+  own_layout(outputs[0], inputs[0].shape, inputs[0].ndim);
+}
+
+void CheckAndRaise::perform(PerformContext&, std::span<const TensorView> inputs,
+                            std::span<const TensorView> outputs) const {
+  if (!all_hold(inputs.subspan(1))) {
+    const RaiseHook hook = g_hook;
+    if (hook && !exception.empty()) hook(exception, message);
+    fail(*find_kind(kind), message);
+  }
+  if (outputs[0].data != inputs[0].data) copy_parallel(outputs[0], inputs[0]);
+}
+
+}  // namespace phintys
