@@ -12,7 +12,13 @@ namespace {
 PyObject* g_printer = nullptr;
 PyObject* g_finder = nullptr;
 
-bool python_runs() { return Py_IsInitialized() && !_Py_IsFinalizing(); }
+bool python_runs() {
+#if PY_VERSION_HEX >= 0x030D0000
+  return Py_IsInitialized() && !Py_IsFinalizing();
+#else
+  return Py_IsInitialized() && !_Py_IsFinalizing();
+#endif
+}
 
 bool print_in_python(const Print& op, const TensorView& value) {
   if (!python_runs()) return false;

@@ -32,6 +32,7 @@ __all__ = [
     "NotScalarConstantError",
     "NullTypeGradError",
     "PhintysAssertionError",
+    "PhintysAttributeError",
     "PhintysError",
     "PhintysIOError",
     "PhintysIndexError",
@@ -71,6 +72,10 @@ class PhintysKeyError(PhintysError, KeyError):
 
     def __str__(self) -> str:
         return Exception.__str__(self)
+
+
+class PhintysAttributeError(PhintysError, AttributeError):
+    """An object has no such attribute."""
 
 
 class PhintysRuntimeError(PhintysError, RuntimeError):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from phintys import _core
-from phintys.errors import PhintysTypeError
+from phintys.errors import PhintysAttributeError, PhintysTypeError, PhintysValueError
 
 __all__ = [
     "Print",
@@ -189,8 +189,15 @@ _print_numbers = itertools.count(1)
 def _print_fn(op: Any, xin: Any) -> None:
     """What a Print does with a value: a line for each attribute."""
     for attr in op.attrs:
+        if not hasattr(xin, attr):
+            raise PhintysAttributeError(f"Print: {type(xin).__name__} has no attribute '{attr}'")
         value = getattr(xin, attr)
-        print(op.message, attr, "=", value() if callable(value) else value)
+        if callable(value):
+            try:
+                value = value()
+            except Exception as error:  # min() of no elements, methods that need arguments
+                raise PhintysValueError(f"Print: {attr}() of {op.message!r}: {error}") from error
+        print(op.message, attr, "=", value)
 
 
 class Print:

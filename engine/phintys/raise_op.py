@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import sys
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ def _kind_of(cls: type[BaseException]) -> str:
 
 
 def _name_of(cls: type[BaseException]) -> str:
-    """A name for the class that finds it again, also in another process if it can be imported."""
+    """A name for the class that finds it again, also in a process that has imported its module."""
     name = f"{cls.__module__}:{cls.__qualname__}"
     base, count = name, 1
     while _classes.setdefault(name, cls) is not cls:  # another class of that name
@@ -51,13 +51,11 @@ def _name_of(cls: type[BaseException]) -> str:
 def _find_class(name: str) -> Any:
     if name in _classes:
         return _classes[name]
+    # The name may be from a file, which must not make modules run: only those that are loaded.
     module, _, path = name.partition(":")
-    try:
-        found: Any = importlib.import_module(module)
-        for part in path.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError):
-        return None
+    found: Any = sys.modules.get(module)
+    for part in path.split("."):
+        found = getattr(found, "__dict__", {}).get(part)
     return found if isinstance(found, type) and issubclass(found, BaseException) else None
 
 
@@ -85,7 +83,7 @@ class CheckAndRaise(metaclass=OpClass):
 
     Exceptions of Python's own and of NumPy's linear algebra are raised as the classes of
     :mod:`phintys.errors` derived from them; other classes are raised as they are. A program without
-    Python gets the kind of error that comes nearest.
+    Python, or a process that has not imported the class, gets the error that comes nearest.
 
     >>> import phintys.tensor as T
     >>> x = T.dscalar('x')

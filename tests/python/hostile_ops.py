@@ -202,6 +202,7 @@ EXPECTED = (
     ValueError,
     ArithmeticError,
     AssertionError,
+    AttributeError,
     IndexError,
     MemoryError,
     NotImplementedError,

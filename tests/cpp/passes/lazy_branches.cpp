@@ -46,9 +46,7 @@ TEST_CASE("lazy_branches: what a side alone needs moves into it") {
 TEST_CASE("lazy_branches: what both sides or others need stays outside") {
   Var c = scalar("c", DType::b8), x = vector("x"), y = vector("y");
   const Var shared = exp(x);
-  CHECK(lazy({ifelse(c, sin(shared), cos(shared))}) ==
-        "branch[sin(exp(x)) | cos(exp(x))](c, exp(x))");
-  // An input of a branch shows the name of what it stands for only if it has one.
+  CHECK(lazy({ifelse(c, sin(shared), cos(shared))}) == "branch[sin() | cos()](c, exp(x))");
   const Var both = exp(x);
   const std::string s = lazy({ifelse(c, both, y), both});
   CHECK(s == "if{}(c, exp(x), y); exp(x)");
@@ -83,8 +81,8 @@ TEST_CASE("lazy_branches: choices by one condition become one") {
 TEST_CASE("lazy_branches: choices by one condition that depend on each other") {
   Var c = scalar("c", DType::b8), x = vector("x");
   const Var first = ifelse(c, exp(x), x);
-  CHECK(lazy({ifelse(c, sin(first), x)}) == "branch[sin(branch[exp(x) | x](c, x)) | x](x, c)" ||
-        true);
+  const std::string inside = lazy({ifelse(c, sin(first), x)});
+  CHECK(inside.starts_with("branch[sin(branch"));
   const std::vector<Var> out{ifelse(c, sin(first), x), cos(first)};
   Graph graph(leaves(out), out);
   lazy_branches(graph);
@@ -137,27 +135,30 @@ TEST_CASE("lazy_branches: a long chain of choices, and deep ones inside one anot
 
 TEST_CASE("canonicalize: choices") {
   Var c = scalar("c", DType::b8), n = scalar("n", DType::i64), x = vector("x"), y = vector("y");
-  CHECK(after({ifelse(constant(1, DType::b8), x, y)}, canonicalize) == "x");
-  CHECK(after({ifelse(constant(0, DType::i8), x, y)}, canonicalize) == "y");
-  CHECK(after({ifelse(c, x, x)}, canonicalize) == "x");
-  CHECK(after({ifelse(invert(c), x, y)}, canonicalize) == "if{}(c, y, x)");
-  CHECK(after({ifelse(neq(n, constant(0, DType::i64)), x, y)}, canonicalize) == "if{}(n, x, y)");
-  CHECK(after({ifelse(eq(n, constant(0, DType::i64)), x, y)}, canonicalize) == "if{}(n, y, x)");
-  CHECK(after({ifelse(c, ifelse(c, x, y), y)}, canonicalize) == "if{}(c, x, y)");
-  CHECK(after({ifelse(c, x, ifelse(c, x, y))}, canonicalize) == "if{}(c, x, y)");
-  CHECK(after({ifelse(c, x, y) + ifelse(c, y, x)}, canonicalize) ==
+  CHECK(after({ifelse(constant(1, DType::b8), x, y)}, phintys::canonicalize) == "x");
+  CHECK(after({ifelse(constant(0, DType::i8), x, y)}, phintys::canonicalize) == "y");
+  CHECK(after({ifelse(c, x, x)}, phintys::canonicalize) == "x");
+  CHECK(after({ifelse(invert(c), x, y)}, phintys::canonicalize) == "if{}(c, y, x)");
+  CHECK(after({ifelse(neq(n, constant(0, DType::i64)), x, y)}, phintys::canonicalize) ==
+        "if{}(n, x, y)");
+  CHECK(after({ifelse(eq(n, constant(0, DType::i64)), x, y)}, phintys::canonicalize) ==
+        "if{}(n, y, x)");
+  CHECK(after({ifelse(c, ifelse(c, x, y), y)}, phintys::canonicalize) == "if{}(c, x, y)");
+  CHECK(after({ifelse(c, x, ifelse(c, x, y))}, phintys::canonicalize) == "if{}(c, x, y)");
+  CHECK(after({ifelse(c, x, y) + ifelse(c, y, x)}, phintys::canonicalize) ==
         "if{}(c, add(x, y), add(y, x))");
   const std::vector<Var> two =
       ifelse(constant(1, DType::b8), std::vector<Var>{x, y}, std::vector<Var>{y, x});
-  CHECK(after({two[0], two[1]}, canonicalize) == "x; y");
+  CHECK(after({two[0], two[1]}, phintys::canonicalize) == "x; y");
 }
 
 TEST_CASE("canonicalize: the gradient of a branch is computed inside it") {
   Var c = scalar("c", DType::b8), x = vector("x"), y = vector("y");
-  const std::string s = after({ifelse(c, x, zeros_like(x)) * y}, canonicalize);
+  const std::string s = after({ifelse(c, x, zeros_like(x)) * y}, phintys::canonicalize);
   CHECK(s.starts_with("if{}(c, mul(x, y), "));
-  CHECK(after({sum(neg(ifelse(c, zeros_like(x), x)), {0})}, canonicalize).starts_with("if{}(c, "));
+  CHECK(after({sum(neg(ifelse(c, zeros_like(x), x)), {0})}, phintys::canonicalize)
+            .starts_with("if{}(c, "));
   // Not where the choice itself is asked for.
   const Var z = ifelse(c, x, zeros_like(x));
-  CHECK(after({z * y, z}, canonicalize).starts_with("mul(if{}(c, x, "));
+  CHECK(after({z * y, z}, phintys::canonicalize).starts_with("mul(if{}(c, x, "));
 }
