@@ -9,18 +9,16 @@ namespace phintys {
 
 namespace {
 
-Ref<const InnerGraph> optimized(const InnerGraph& inner, std::string_view pipeline,
-                                const PassOptions& options) {
-  Graph graph = inner.graph();
-  run_pipeline(pipeline, graph, options, nullptr);
-  return InnerGraph::make(graph);
-}
-
-void replace_inner(Graph& graph, Apply* node, std::string_view pipeline,
-                   const PassOptions& options) {
+void replace_inner(Graph& graph, Apply* node, const InnerStage& stage, const PassOptions& options) {
   std::vector<Ref<const InnerGraph>> graphs;
-  for (const Ref<const InnerGraph>& inner : node->op().inner())
-    graphs.push_back(optimized(*inner, pipeline, options));
+  bool changed = false;
+  for (const Ref<const InnerGraph>& inner : node->op().inner()) {
+    Graph work = inner->graph();
+    stage(work, options);
+    changed = changed || work.changes() > 0;
+    graphs.push_back(work.changes() > 0 ? InnerGraph::make(work) : inner);
+  }
+  if (!changed) return;
   std::vector<Var> inputs(node->inputs().begin(), node->inputs().end());
   std::vector<Type> types;
   for (int o = 0; o < node->nout(); ++o) types.push_back(node->output(o)->type());
@@ -33,17 +31,17 @@ void replace_inner(Graph& graph, Apply* node, std::string_view pipeline,
 
 }  // namespace
 
-void optimize_inner(std::string_view name, Graph& graph, const PassOptions& options,
+void optimize_inner(const InnerStage& stage, Graph& graph, const PassOptions& options,
                     std::vector<PassReport>* reports) {
   constexpr const char* kName = "optimize_inner";
   const std::vector<std::string>& excluded = options.excluded;
-  if (pipeline(name).empty() || std::count(excluded.begin(), excluded.end(), kName)) return;
+  if (std::count(excluded.begin(), excluded.end(), kName)) return;
   const auto start = std::chrono::steady_clock::now();
   PassOptions inner_options = options;
   inner_options.on_change = nullptr;  // which knows the whole graph only
   const uint64_t before = graph.changes();
   for (Apply* node : graph.toposort())
-    if (!node->op().inner().empty()) replace_inner(graph, node, name, inner_options);
+    if (!node->op().inner().empty()) replace_inner(graph, node, stage, inner_options);
   if (graph.changes() == before) return;
   graph.release_dropped();
   if (options.verify) graph.verify();

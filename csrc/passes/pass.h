@@ -33,11 +33,11 @@ void run_pass(const Pass& pass, Graph& graph, const PassOptions& options,
 
 // "none", "fast_compile", "fast_run" (pipeline.cpp lists them in order, with reasons). Throws
 // Error(value) naming the known pipelines.
-std::span<const Pass> pipeline(std::string_view name);
+std::vector<Pass> pipeline(std::string_view name);
 // Passes that lowering needs whatever the mode (explicit casts, shapes), and fusion.
 std::span<const Pass> lowering_pipeline(bool fuse);
-// Runs a pipeline on a graph, and before it on the graphs inside its ops. Ops made from graphs are
-// expanded first, whatever the pipeline.
+// Runs a pipeline on a graph and on the graphs inside its ops. Ops made from graphs are expanded
+// first, whatever the pipeline.
 void run_pipeline(std::string_view name, Graph& graph, const PassOptions& options,
                   std::vector<PassReport>* reports);
 // Every pass, for checking names that a user gives.

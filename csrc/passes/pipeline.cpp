@@ -28,6 +28,10 @@ constexpr Pass kTrimLoops{"trim_loops", trim_loops};
 constexpr Pass kSaveLoopMemory{"save_loop_memory", save_loop_memory};
 constexpr Pass kInlineGraphs{"inline_graphs", inline_graphs};
 constexpr Pass kInlineInside{"inline_graphs_inside", inline_graphs_inside};
+constexpr Pass kHoist{"hoist_from_loops", hoist_from_loops};
+constexpr Pass kPushOutSums{"push_out_accumulations", push_out_accumulations};
+constexpr Pass kPushOutResults{"push_out_results", push_out_results};
+constexpr Pass kBatchOut{"batch_out_of_loops", batch_out_of_loops};
 constexpr Pass kMerge{"merge", merge};
 constexpr Pass kShapeLift{"shape_lift", shape_lift};
 constexpr Pass kCanonicalize{"canonicalize", canonicalize};
@@ -40,6 +44,13 @@ constexpr Pass kLazyBranches{"lazy_branches", lazy_branches};
 constexpr Pass kFuse{"fuse", fuse};
 constexpr Pass kFuseNothing{"fuse_nothing", fuse_nothing};
 
+// A pipeline has three parts. All graphs inside ops go through the first one before the graph
+// around them does, and through the last one after it: passes over loops see bodies in normal form,
+// of which no part is fused to another yet.
+struct Parts {
+  std::span<const Pass> normal, loops, final;
+};
+
 // Results are the same as those of fast_run, up to rounding: this includes stable forms.
 constexpr Pass kFastCompile[] = {
     kMerge,         // patterns compare variables, so equal ones must be one
@@ -47,7 +58,7 @@ constexpr Pass kFastCompile[] = {
     kStabilize,    kSaveLoopMemory, kTrimLoops,
 };
 
-constexpr Pass kFastRun[] = {
+constexpr Pass kNormal[] = {
     kMerge,         // patterns compare variables, so equal ones must be one
     kCanonicalize,  // most fills and casts go, so that fewer shapes are asked for
     kShapeLift,     // after it, what was needed for its shape only is gone and blocks no pattern
@@ -59,6 +70,21 @@ constexpr Pass kFastRun[] = {
     kCanonicalize,  // stable forms leave double negations and the like
     kShapeLift,     // rules asked for shapes (sums of fills)
     kMerge,         // gradients of losses are recognised as a whole: equal parts must be one
+};
+
+// Left out where there are no loops.
+constexpr Pass kLoops[] = {
+    kSaveLoopMemory,  // tells of which sums only the last row is read
+    kTrimLoops,       // nobody shall store rows for what is not used
+    kHoist,           // what the others find is then of one kind: it changes from step to step
+    kPushOutSums,     // before results: it stores rows that those can use
+    kPushOutResults, kBatchOut,
+    kCanonicalize,  // the passes above build views of views, sums with zeros,
+    kShapeLift,     // ask for shapes,
+    kMerge,         // and build some things twice
+};
+
+constexpr Pass kFinal[] = {
     kSpecialize,
     kConstantFold,    // constants that were built along the way
     kMerge,           // so that blas and fuse see the true number of users
@@ -66,6 +92,9 @@ constexpr Pass kFastRun[] = {
     kTrimLoops,       // what the passes found that nobody uses
     kBlas,            // last: it looks at who else uses an addend
 };
+
+constexpr Parts kFastCompileParts{kFastCompile, {}, {}};
+constexpr Parts kFastRunParts{kNormal, kLoops, kFinal};
 
 constexpr Pass kLowering[] = {
     kLowerCasts,    // the VM knows no implicit casts
@@ -77,28 +106,65 @@ constexpr Pass kLowering[] = {
 constexpr Pass kLoweringUnfused[] = {kLowerCasts, kConstantFold, kMerge, kLazyBranches,
                                      kFuseNothing};
 
-constexpr Pass kAll[] = {kLoopsExtend, kMergeLoops,   kTrimLoops,    kSaveLoopMemory, kMerge,
-                         kShapeLift,   kCanonicalize, kConstantFold, kStabilize,      kSpecialize,
-                         kBlas,        kLowerCasts,   kLazyBranches, kFuse,           kFuseNothing};
+constexpr Pass kAll[] = {kLoopsExtend,  kMergeLoops,     kTrimLoops,  kSaveLoopMemory, kHoist,
+                         kPushOutSums,  kPushOutResults, kBatchOut,   kMerge,          kShapeLift,
+                         kCanonicalize, kConstantFold,   kStabilize,  kSpecialize,     kBlas,
+                         kLowerCasts,   kLazyBranches,   kFuse,       kFuseNothing};
+
+const Parts* parts_of(std::string_view name) {
+  if (name == "none") return nullptr;
+  if (name == "fast_compile") return &kFastCompileParts;
+  if (name == "fast_run") return &kFastRunParts;
+  fail(ErrorKind::value, "there is no pipeline \"", name,
+       "\"; known are none, fast_compile, fast_run");
+}
+
+bool has_inner(const Graph& graph) {
+  for (size_t i = 0; i < graph.num_node_slots(); ++i)
+    if (const Apply* node = graph.node_at(i); node && !node->op().inner().empty()) return true;
+  return false;
+}
+
+void run_normal(const Parts& parts, Graph& graph, const PassOptions& options,
+                std::vector<PassReport>* reports) {
+  // First, because it tells by its address which op a loop extends.
+  run_pass(kLoopsExtend, graph, options, reports);
+  const InnerStage inner = [&](Graph& g, const PassOptions& o) {
+    run_normal(parts, g, o, nullptr);
+  };
+  if (has_inner(graph)) optimize_inner(inner, graph, options, reports);
+  for (const Pass& pass : parts.normal) run_pass(pass, graph, options, reports);
+  if (!has_inner(graph)) return;
+  for (const Pass& pass : parts.loops) run_pass(pass, graph, options, reports);
+}
+
+void run_final(const Parts& parts, Graph& graph, const PassOptions& options,
+               std::vector<PassReport>* reports) {
+  for (const Pass& pass : parts.final) run_pass(pass, graph, options, reports);
+  const InnerStage inner = [&](Graph& g, const PassOptions& o) { run_final(parts, g, o, nullptr); };
+  if (!parts.final.empty() && has_inner(graph)) optimize_inner(inner, graph, options, reports);
+}
 
 }  // namespace
 
-std::span<const Pass> pipeline(std::string_view name) {
-  if (name == "none") return {};
-  if (name == "fast_compile") return kFastCompile;
-  if (name == "fast_run") return kFastRun;
-  fail(ErrorKind::value, "there is no pipeline \"", name,
-       "\"; known are none, fast_compile, fast_run");
+std::vector<Pass> pipeline(std::string_view name) {
+  std::vector<Pass> all;
+  if (const Parts* parts = parts_of(name))
+    for (const std::span<const Pass> part : {parts->normal, parts->loops, parts->final})
+      all.insert(all.end(), part.begin(), part.end());
+  return all;
 }
 
 void run_pipeline(std::string_view name, Graph& graph, const PassOptions& options,
                   std::vector<PassReport>* reports) {
   if (has_inline_graphs(graph)) run_pass(kInlineGraphs, graph, options, reports);
+  const Parts* parts = parts_of(name);
   // Before loops are made anew, because it tells by its address which op a loop extends.
-  if (!pipeline(name).empty()) run_pass(kLoopsExtend, graph, options, reports);
+  if (parts) run_pass(kLoopsExtend, graph, options, reports);
   if (has_inline_graphs_inside(graph)) run_pass(kInlineInside, graph, options, reports);
-  optimize_inner(name, graph, options, reports);
-  for (const Pass& pass : pipeline(name)) run_pass(pass, graph, options, reports);
+  if (!parts) return;
+  run_normal(*parts, graph, options, reports);
+  run_final(*parts, graph, options, reports);
 }
 
 std::span<const Pass> lowering_pipeline(bool fuse) {
