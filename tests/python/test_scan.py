@@ -628,6 +628,14 @@ def test_sparse_matrices_in_a_loop():
         np.testing.assert_allclose(run([s, x], rows, value, first), expected, rtol=1e-12)
     rows, _ = phintys.scan(lambda r, m: sparse.dot(m, r), None, x, value, n_steps=2)
     np.testing.assert_allclose(run([x], rows, first), expected, rtol=1e-12)
+    # Gradients have entries where the matrix has them.
+    rows, _ = phintys.scan(lambda r: T.tanh(sparse.dot(s, r)), None, x, n_steps=3)
+    slopes, slope = run([s, x], T.grad(rows[-1].sum(), [s, x]), value, first)
+    dense = T.matrix("dense")
+    rows, _ = phintys.scan(lambda r: T.tanh(T.dot(dense, r)), None, x, n_steps=3)
+    want, want_x = run([dense, x], T.grad(rows[-1].sum(), [dense, x]), value.toarray(), first)
+    np.testing.assert_allclose(slopes.toarray(), want * (value.toarray() != 0), rtol=1e-10)
+    np.testing.assert_allclose(slope, want_x, rtol=1e-10)
     with pytest.raises(TypeError, match="cannot be sparse"):
         phintys.scan(lambda r: r, s)
 
