@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "ops/build.h"
+#include "ops/control/op_from_graph.h"
 #include "ops/elemwise.h"
 #include "serial/attributes.h"
 #include "serial/bytes.h"
@@ -333,6 +334,7 @@ void Loader::read_ops(ByteReader& in) {
     if (version == 0 || version > std::numeric_limits<int32_t>::max()) {
       in.bad("operator '", name, "' has version ", version);
     }
+    if (name == OpFromGraph::kName) in.bad("operator '", name, "' is never saved");
     depth_ = 0;
     inner_nodes_ = 0;
     const AttrList attrs =

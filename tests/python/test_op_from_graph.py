@@ -1,7 +1,9 @@
 """OpFromGraph: one node for users, an expression for the compiler."""
 
 import copy
+import gc
 import pickle
+import weakref
 
 import numpy as np
 import phintys
@@ -284,6 +286,62 @@ def test_rop_overrides_in_a_list():
     got = f(*r)
     np.testing.assert_allclose(got[0], 3 * r[2], rtol=1e-14)
     np.testing.assert_allclose(got[1], r[2] + 2 * r[3], rtol=1e-14)
+
+
+def test_rop_overrides_beside_others():
+    x, v = T.dvectors("x", "v")
+    a, d = np.array([0.5, 1.0]), np.array([1.0, -2.0])
+    # The override of the gradient plays no part in the R-operator's own.
+    both = OpFromGraph(
+        [x],
+        [x**2],
+        grad_overrides=lambda inputs, grads: [grads[0] * 100],
+        rop_overrides=lambda inputs, points: [points[0] * inputs[0]],
+    )
+    f = phintys.function([x, v], phintys.Rop(both(x) * 2, x, v))
+    np.testing.assert_allclose(f(a, d), 2 * a * d, rtol=1e-14)
+    # Inside of another op it counts as well.
+    inner = OpFromGraph([x], [x**2], rop_overrides=lambda inputs, points: [points[0] * 5])
+    outer = OpFromGraph([x], [T.exp(inner(x))])
+    f = phintys.function([x, v], phintys.Rop(outer(2 * x), x, v))
+    np.testing.assert_allclose(f(a, d), np.exp(4 * a**2) * 5 * 2 * d, rtol=1e-13)
+
+
+def test_outputs_that_depend_on_one_another():
+    x = T.dscalar("x")
+    y = T.exp(x)
+    for rule in ("default", ["default"]):
+        op = OpFromGraph([x], [y, y**2, y], grad_overrides=rule)
+        a, b, c = op(x)
+        f = phintys.function([x], phintys.grad(a + b * 3 + c * 5, x))
+        e = np.exp(0.3)
+        np.testing.assert_allclose(f(0.3), e + 6 * e**2 + 5 * e, rtol=1e-13)
+
+
+def test_ops_with_overrides_are_freed():
+    x = T.dvector("x")
+    op = OpFromGraph([x], [x**2], grad_overrides=lambda inputs, grads: [grads[0] * 4])
+    out = op(x)
+    phintys.grad(out.sum(), x)
+    gone = weakref.ref(op._gradient)
+    del op, out
+    gc.collect()
+    assert gone() is None
+
+
+def test_later_names_of_overrides():
+    x, v = T.dvectors("x", "v")
+    op = OpFromGraph(
+        [x],
+        [x**2],
+        pullback=lambda inputs, outputs, grads: [outputs[0] * grads[0]],
+        pushforward=lambda inputs, points: [points[0] * 9],
+    )
+    f = phintys.function([x, v], [phintys.grad(op(x).sum(), x), phintys.Rop(op(x), x, v)])
+    gradient, change = f([3.0], [2.0])
+    assert (gradient, change) == (9, 18)
+    with pytest.raises(ValueError, match="exclusive"):
+        OpFromGraph([x], [x], pullback=len, lop_overrides=len)
 
 
 def test_setting_overrides_later():

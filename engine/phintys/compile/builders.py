@@ -16,6 +16,106 @@ __all__ = ["OpFromGraph"]
 _WHAT = {"grad": "gradient", "lop": "gradient", "rop": "R_op"}
 
 
+class _Rules:
+    """The overrides of an op, which the op holds: it knows neither the op nor its OpFromGraph."""
+
+    def __init__(self, graph: Any, kind: str, gradient: Any, tangent: Any, origin: Any) -> None:
+        self.graph = graph
+        self.kind = kind
+        self.gradient = gradient
+        self.tangent = tangent
+        self.origin = origin  # the class and the arguments of the OpFromGraph
+
+    def __reduce__(self) -> Any:
+        return _Rules, (self.graph, self.kind, self.gradient, self.tangent, self.origin)
+
+    def _gradients(self, inputs: list[Any], outputs: list[Any], grads: list[Any]) -> list[Any]:
+        """Gradients by the override; None where disconnected."""
+        rule = self.gradient
+        if isinstance(rule, _core.Variable):
+            return [_unknown(rule) for _ in inputs]
+        arguments = (inputs, grads) if self.kind == "grad" else (inputs, outputs, grads)
+        if not isinstance(rule, list):
+            return _called_for_all(rule, arguments, len(inputs), _WHAT[self.kind])
+        terms: list[Any] = [None] * len(inputs)
+        default = [i for i, r in enumerate(rule) if isinstance(r, str)]
+        if default:
+            found = self._default_gradients(inputs, grads, default)
+            for i, term in zip(default, found, strict=True):
+                terms[i] = term
+        for i, r in enumerate(rule):
+            if r is None:
+                terms[i] = inputs[i].zeros_like()
+            elif isinstance(r, _core.Variable):
+                terms[i] = _unknown(r)
+            elif not isinstance(r, str):
+                terms[i] = _called(r, arguments)
+        return terms
+
+    def _default_gradients(
+        self, inputs: list[Any], grads: list[Any], wanted: list[int]
+    ) -> list[Any]:
+        from phintys.gradient import grad
+
+        node_inputs, outputs = self._plain_node()
+        slopes = [g.type() for g in grads]
+        found = grad(
+            None,
+            [node_inputs[i] for i in wanted],
+            known_grads=dict(zip(outputs, slopes, strict=True)),
+            disconnected_inputs="ignore",
+            return_disconnected="None",
+            null_gradients="return",
+        )
+        pairs = list(zip(node_inputs + slopes, inputs + grads, strict=True))
+        return [
+            g if g is None or isinstance(g.type, NullType) else _core.clone([g], pairs)[0]
+            for g in found
+        ]
+
+    def _plain_node(self) -> tuple[list[Any], list[Any]]:
+        """New inputs, and the outputs for them of an op without overrides."""
+        inputs = [v.type() for v in self.graph.inputs]
+        op = _core.make_op("op_from_graph", graph=self.graph, label="", inline=False, pattern=[])
+        outputs = _core.apply_op(op, inputs)
+        return inputs, outputs if isinstance(outputs, list) else [outputs]
+
+    def _tangents(self, inputs: list[Any], points: list[Any]) -> list[Any]:
+        """Products of the Jacobian with `points` by the override; None where disconnected."""
+        rule = self.tangent
+        n = len(self.graph.outputs)
+        if isinstance(rule, _core.Variable):
+            return [_unknown(rule)] * n
+        if isinstance(rule, OpFromGraph):
+            points = [
+                x.zeros_like() if p is None else p for x, p in zip(inputs, points, strict=True)
+            ]
+        if not isinstance(rule, list):
+            return _called_for_all(rule, (inputs, points), n, "R_op")
+        terms: list[Any] = []
+        for i, r in enumerate(rule):
+            if isinstance(r, str):
+                terms.append(self._default_tangent(inputs, points, i))
+            elif r is None:
+                terms.append(None)
+            else:
+                terms.append(
+                    _unknown(r) if isinstance(r, _core.Variable) else _called(r, (inputs, points))
+                )
+        return terms
+
+    def _default_tangent(self, inputs: list[Any], points: list[Any], index: int) -> Any:
+        from phintys.gradient import Rop
+
+        node_inputs, outputs = self._plain_node()
+        directions = [None if p is None else p.type() for p in points]
+        moved = [(v, d) for v, d in zip(node_inputs, directions, strict=True) if d is not None]
+        found = Rop(outputs[index], [v for v, _ in moved], [d for _, d in moved], "ignore")
+        given = [p for p in points if p is not None]
+        pairs = list(zip(node_inputs + [d for _, d in moved], inputs + given, strict=True))
+        return _core.clone([found], pairs)[0]
+
+
 class _OpFromGraphClass(type):
     """isinstance() of an op of the graph that was made by an OpFromGraph is true."""
 
@@ -62,6 +162,9 @@ class OpFromGraph(metaclass=_OpFromGraphClass):
         graph and the overrides say.
     name
         Printed as the op's name.
+    kwargs
+        ``pullback`` and ``pushforward`` are later names of `lop_overrides` and `rop_overrides`. What
+        Theano passes on to the function that it compiles is kept as an attribute.
 
     >>> import phintys.tensor as T
     >>> x, y = T.dscalars('x', 'y')
@@ -93,6 +196,8 @@ class OpFromGraph(metaclass=_OpFromGraphClass):
             raise PhintysTypeError("updates and givens are not allowed here")
         if name is not None and not isinstance(name, str):
             raise PhintysTypeError(f"name must be None or a string, got {type(name)}")
+        lop_overrides = _later_name(kwargs, "pullback", "lop_overrides", lop_overrides)
+        rop_overrides = _later_name(kwargs, "pushforward", "rop_overrides", rop_overrides)
         if lop_overrides != "default" and grad_overrides != "default":
             raise PhintysValueError("lop_overrides and grad_overrides are mutually exclusive")
         self.kwargs = kwargs
@@ -126,7 +231,8 @@ class OpFromGraph(metaclass=_OpFromGraphClass):
         )
         gradient, tangent = self._gradient != "default", self._tangent != "default"
         if gradient or tangent:
-            op = _core.with_rules(op, self, gradient, tangent)
+            rules = _Rules(self.graph, self._kind, self._gradient, self._tangent, self.__reduce__())
+            op = _core.with_rules(op, rules, gradient, tangent)
         self._op = op
 
     def _checked(self, given: Any, kind: str, n: int, n_named: int) -> Any:
@@ -291,85 +397,15 @@ class OpFromGraph(metaclass=_OpFromGraphClass):
         )
         return type(self), arguments
 
-    # --- what the library calls ---------------------------------------------------------------
 
-    def _gradients(self, inputs: list[Any], outputs: list[Any], grads: list[Any]) -> list[Any]:
-        """Gradients by the override; None where disconnected."""
-        rule = self._gradient
-        if isinstance(rule, _core.Variable):
-            return [_unknown(rule) for _ in inputs]
-        arguments = (inputs, grads) if self._kind == "grad" else (inputs, outputs, grads)
-        if not isinstance(rule, list):
-            return _called_for_all(rule, arguments, len(inputs), _WHAT[self._kind])
-        terms: list[Any] = [None] * len(inputs)
-        default = [i for i, r in enumerate(rule) if isinstance(r, str)]
-        if default:
-            found = self._default_gradients(inputs, grads, default)
-            for i, term in zip(default, found, strict=True):
-                terms[i] = term
-        for i, r in enumerate(rule):
-            if r is None:
-                terms[i] = inputs[i].zeros_like()
-            elif isinstance(r, _core.Variable):
-                terms[i] = _unknown(r)
-            elif not isinstance(r, str):
-                terms[i] = _called(r, arguments)
-        return terms
-
-    def _default_gradients(
-        self, inputs: list[Any], grads: list[Any], wanted: list[int]
-    ) -> list[Any]:
-        from phintys.gradient import grad
-
-        stand_ins = [v.type() for v in self.local_inputs]
-        outputs = list(self.graph.inlined(stand_ins))
-        known = dict(zip(outputs, grads, strict=True))
-        found = grad(
-            None,
-            [stand_ins[i] for i in wanted],
-            known_grads=known,
-            disconnected_inputs="ignore",
-            return_disconnected="None",
-            null_gradients="return",
-        )
-        pairs = list(zip(stand_ins, inputs, strict=True))
-        return [
-            g if g is None or isinstance(g.type, NullType) else _core.clone([g], pairs)[0]
-            for g in found
-        ]
-
-    def _tangents(self, inputs: list[Any], points: list[Any]) -> list[Any]:
-        """Products of the Jacobian with `points` by the override; None where disconnected."""
-        rule = self._tangent
-        n = len(self.local_outputs)
-        if isinstance(rule, _core.Variable):
-            return [_unknown(rule)] * n
-        if isinstance(rule, OpFromGraph):
-            points = [
-                x.zeros_like() if p is None else p for x, p in zip(inputs, points, strict=True)
-            ]
-        if not isinstance(rule, list):
-            return _called_for_all(rule, (inputs, points), n, "R_op")
-        terms: list[Any] = []
-        for i, r in enumerate(rule):
-            if isinstance(r, str):
-                terms.append(self._default_tangent(inputs, points, i))
-            elif r is None:
-                terms.append(None)
-            else:
-                terms.append(
-                    _unknown(r) if isinstance(r, _core.Variable) else _called(r, (inputs, points))
-                )
-        return terms
-
-    def _default_tangent(self, inputs: list[Any], points: list[Any], index: int) -> Any:
-        from phintys.gradient import Rop
-
-        stand_ins = [v.type() for v in self.local_inputs]
-        output = self.graph.inlined(stand_ins)[index]
-        moved = [(s, p) for s, p in zip(stand_ins, points, strict=True) if p is not None]
-        found = Rop(output, [s for s, _ in moved], [p for _, p in moved], "ignore")
-        return _core.clone([found], list(zip(stand_ins, inputs, strict=True)))[0]
+def _later_name(kwargs: dict[str, Any], later: str, name: str, given: Any) -> Any:
+    """An override under either of its names."""
+    value = kwargs.pop(later, None)
+    if value is None:
+        return given
+    if given != "default":
+        raise PhintysValueError(f"{later} and {name} are mutually exclusive")
+    return value
 
 
 def _fitting(kind: Any, x: Any) -> Any:
@@ -420,6 +456,7 @@ def _called_for_all(
     return [_term(v) for v in values]
 
 
-def _core_op(owner: OpFromGraph) -> Any:
-    """The op behind an OpFromGraph; pickles of ops with overrides name it."""
-    return owner._op
+def _core_op(rules: _Rules) -> Any:
+    """The op that has these rules; pickles of ops with overrides name it."""
+    kind, arguments = rules.origin
+    return kind(*arguments)._op

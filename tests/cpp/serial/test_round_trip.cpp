@@ -111,6 +111,8 @@ TEST_CASE("graphs inside operators are kept, and equal operators are written onc
     return of->graph().outputs()[0]->owner()->op_ref();
   };
   CHECK(loop_of(f)->equal(*loop_of(g)));
+  const std::vector<Array> in = {matrix({0.1, 0.2, 0.3, 0.4}, 2), vector({0.3})};
+  check_same(call(*f, in), call(*g, in));
 }
 
 TEST_CASE("only files with graphs inside operators need a reader of version 2") {
