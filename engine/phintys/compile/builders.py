@@ -163,8 +163,8 @@ class OpFromGraph(metaclass=_OpFromGraphClass):
     name
         Printed as the op's name.
     kwargs
-        ``pullback`` and ``pushforward`` are later names of `lop_overrides` and `rop_overrides`. What
-        Theano passes on to the function that it compiles is kept as an attribute.
+        ``pullback`` and ``pushforward`` are later names of `lop_overrides` and `rop_overrides`.
+        What Theano passes on to the function that it compiles is kept as an attribute.
 
     >>> import phintys.tensor as T
     >>> x, y = T.dscalars('x', 'y')
