@@ -243,7 +243,7 @@ std::string with_graph(const std::string& like, const std::string& graph) {
 
 // Loops in one another, each used `uses` times in the next one's body; the body has no state, so
 // that a few bytes do. The last one's number is that of the innermost if `circle`.
-std::string loops(int depth, int uses, bool circle = false) {
+std::string loops(int depth, int uses, bool circle = false, const char* name = "scan") {
   runtime::FunctionSpec spec;
   spec.inputs = {make_variable(Type::scalar(DType::i64), "n")};
   spec.outputs = {spec.inputs[0]};
@@ -264,7 +264,7 @@ std::string loops(int depth, int uses, bool circle = false) {
   out.u32(0);  // files
   out.u32(static_cast<uint32_t>(depth));
   for (int level = 0; level < depth; ++level) {
-    out.string("scan");
+    out.string(name);
     out.u32(1);
     serial::write_attributes(out, attrs, [&](serial::ByteWriter&, const InnerGraph&) {
       out.u32(1);  // inputs
@@ -306,6 +306,7 @@ TEST_CASE("graphs inside operators are bounded") {
   refused(loops(30, 2), "too large");
   refused(loops(8, 100), "too large");
   refused(loops(1, 1, true), "operator 0 of 0");
+  refused(loops(1, 1, false, "op_from_graph"), "never saved");
   std::string old = loops(2, 1);
   write(old, 8, uint32_t{1});
   forge(old);
