@@ -156,7 +156,7 @@ def test_nested_ops_and_ops_in_loops():
     body = phintys._core.InnerGraph([s], [outer(s)])
     rows = phintys._core.apply(
         "scan", [T.constant(np.array(3)), T.shape_padleft(x)], graph=body, taps=[1, -1], keep=[1],
-        n_sequences=0, n_emitted=0, until=False, truncate=-1, label="",
+        n_sequences=0, n_emitted=0, until=False, truncate=-1, recompute=0, label="",
     )  # fmt: skip
     expected = a
     for _ in range(3):
