@@ -116,6 +116,35 @@ def test_attributes_that_are_methods_and_unknown_ones(capsys):
         phintys.function([x], Print("m", attrs=["nonsense"])(x))([[1, 2]])
 
 
+def test_global_fn():
+    seen = []
+    x = T.dvector("x")
+    p = Print(
+        "mine",
+        attrs=("shape",),
+        global_fn=lambda op, value: seen.append((op.message, op.attrs, value)),
+    )
+    f = phintys.function([x], phintys.grad(T.sqr(p(x)).sum(), x))
+    np.testing.assert_array_equal(f([1, 2]), [2, 4])
+    ((message, attrs, value),) = seen
+    assert (message, attrs) == ("mine", ("shape",))
+    np.testing.assert_array_equal(value, [1, 2])
+
+    def fail(op, value):
+        raise KeyError("from the function")
+
+    f = phintys.function([x], Print("p", global_fn=fail)(x))
+    with pytest.raises(KeyError, match="from the function"):
+        f([1.0])
+
+
+def test_a_print_with_a_function_of_python_is_not_saved(tmp_path):
+    x = T.dvector("x")
+    f = phintys.function([x], Print("p", global_fn=print)(x))
+    with pytest.raises(Exception, match="Print"):
+        f.save(tmp_path / "f.phy")
+
+
 def test_save_and_load(tmp_path, capsys):
     x = T.dvector("x")
     f = phintys.function([x], Print("loaded", attrs=("__str__", "shape"))(x) * 2)
