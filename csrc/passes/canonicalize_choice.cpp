@@ -72,7 +72,10 @@ bool linear(const Apply& n, int i) {
   const std::string_view name = n.op().name();
   const bool floats = is_continuous(in(n, i).dtype()) && is_continuous(out_type(n).dtype());
   if (!floats) return false;
-  if (name == "mul" || name == Dot::kName || name == "matmul") return true;
+  for (std::string_view product :
+       {"mul", Dot::kName, "matmul", "conv", "conv_grad_inputs", "conv_grad_weights"}) {
+    if (name == product) return i < 2;
+  }
   if (name == "second") return i == 1;
   if (name == Reduce::kName) return op_as<Reduce>(n).reduce_op() == ReduceOp::sum;
   if (name == IncSubtensor::kName || name == AdvancedIncSubtensor1::kName ||
@@ -81,7 +84,8 @@ bool linear(const Apply& n, int i) {
   }
   for (std::string_view first :
        {"true_div", "neg", "cast", "dimshuffle", "reshape", "specify_shape", "alloc", "subtensor",
-        "advanced_subtensor1", "advanced_subtensor", "real", "conj"}) {
+        "advanced_subtensor1", "advanced_subtensor", "take_along_axis", "diagonal", "real", "conj",
+        "fft", "rfft", "irfft"}) {
     if (name == first) return i == 0;
   }
   return false;

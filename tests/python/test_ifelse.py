@@ -414,6 +414,24 @@ def test_gradient_through_a_layer_is_lazy():
         f(1, x0)
 
 
+def test_gradient_through_a_convolution_is_lazy():
+    c, x = T.bscalar("c"), T.dtensor4("x")
+    w, u = phintys.shared(np.full((1, 1, 2, 2), 0.5)), phintys.shared(np.full((1, 1, 2, 2), 0.25))
+    cost = ifelse(
+        c,
+        T.tanh(T.nnet.conv2d(never(x), w)).sum(),
+        T.nnet.relu(T.nnet.conv2d(x, u)).sum(),
+    )
+    f = phintys.function([c, x], phintys.grad(cost, [w, u]))
+    x0 = np.arange(1.0, 10.0).reshape(1, 1, 3, 3)
+    gw, gu = f(0, x0)
+    np.testing.assert_array_equal(gw, np.zeros((1, 1, 2, 2)))
+    sums = [[x0[0, 0, i : i + 2, j : j + 2].sum() for j in (1, 0)] for i in (1, 0)]
+    np.testing.assert_allclose(gu[0, 0], sums)
+    with pytest.raises(AssertionError):
+        f(1, x0)
+
+
 def test_the_condition_has_a_gradient_of_zero():
     c, x = T.dscalar("c"), T.dscalar("x")
     z = ifelse(c, x * 2, x)
