@@ -106,10 +106,10 @@ constexpr Pass kLowering[] = {
 constexpr Pass kLoweringUnfused[] = {kLowerCasts, kConstantFold, kMerge, kLazyBranches,
                                      kFuseNothing};
 
-constexpr Pass kAll[] = {kLoopsExtend,  kMergeLoops,     kTrimLoops,  kSaveLoopMemory, kHoist,
-                         kPushOutSums,  kPushOutResults, kBatchOut,   kMerge,          kShapeLift,
-                         kCanonicalize, kConstantFold,   kStabilize,  kSpecialize,     kBlas,
-                         kLowerCasts,   kLazyBranches,   kFuse,       kFuseNothing};
+constexpr Pass kAll[] = {kLoopsExtend,  kMergeLoops,     kTrimLoops, kSaveLoopMemory, kHoist,
+                         kPushOutSums,  kPushOutResults, kBatchOut,  kMerge,          kShapeLift,
+                         kCanonicalize, kConstantFold,   kStabilize, kSpecialize,     kBlas,
+                         kLowerCasts,   kLazyBranches,   kFuse,      kFuseNothing};
 
 const Parts* parts_of(std::string_view name) {
   if (name == "none") return nullptr;
