@@ -59,14 +59,14 @@ def symbolic(package, scan):
 
 def with_phintys(variant):
     import phintys
-    import phintys.tensor  # noqa: F401
+    import phintys.tensor
 
     return symbolic(phintys, rnn.phintys_scan)
 
 
 def with_pytensor(variant):
     import pytensor
-    import pytensor.tensor  # noqa: F401
+    import pytensor.tensor
 
     with pytensor.config.change_flags(floatX="float32"):
         return symbolic(pytensor, rnn.pytensor_scan)

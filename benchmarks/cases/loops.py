@@ -143,7 +143,7 @@ def symbolic_job(variant, a, build):
 
 def with_phintys(variant, a):
     import phintys
-    import phintys.tensor  # noqa: F401
+    import phintys.tensor
 
     def scan(*args, **kwargs):
         return phintys.scan(*args, **kwargs)[0]
@@ -156,7 +156,7 @@ def with_phintys(variant, a):
 
 def with_pytensor(variant, a):
     import pytensor
-    import pytensor.tensor  # noqa: F401
+    import pytensor.tensor
     from pytensor.scan.utils import until
 
     def scan(*args, **kwargs):

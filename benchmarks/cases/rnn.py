@@ -8,11 +8,11 @@ from harness.job import Job, NotSupported, Target
 
 TITLE = "RNN and LSTM, 100 steps, float32"
 NOTE = (
-    "RNN: `h = tanh(x W + h U + b)`; LSTM: gates i, f, g, o. As many inputs as units. Forward: all "
-    "hidden states. Gradient: of the sum of `h * g` with respect to W, U and b, with the value. "
-    "Phintys and PyTensor are given the whole step, as a user writes it; JAX has `x W` taken out of "
-    "its `lax.scan` by hand, PyTorch is `torch.nn.RNN` and `torch.nn.LSTM`. NumPy's gradient is "
-    "derived by hand."
+    "RNN: `h = tanh(x W + h U + b)`; LSTM: gates i, f, g, o. As many inputs as units. Forward: "
+    "all hidden states. Gradient: of the sum of `h * g` with respect to W, U and b, with the "
+    "value. Phintys and PyTensor are given the whole step, as a user writes it; JAX has `x W` "
+    "taken out of its `lax.scan` by hand, PyTorch is `torch.nn.RNN` and `torch.nn.LSTM`. NumPy's "
+    "gradient is derived by hand."
 )
 STEPS = 100
 SIZES = ((1, 64), (32, 256))  # batch, units
@@ -171,7 +171,7 @@ def pytensor_scan(*args, **kwargs):
 
 def with_phintys(variant, a):
     import phintys
-    import phintys.tensor  # noqa: F401
+    import phintys.tensor
 
     f = phintys.function(*symbolic_graph(variant, phintys, phintys_scan))
     return Job("f(*a)", {"f": f, "a": list(a.values())})
@@ -179,7 +179,7 @@ def with_phintys(variant, a):
 
 def with_pytensor(variant, a):
     import pytensor
-    import pytensor.tensor  # noqa: F401
+    import pytensor.tensor
 
     with pytensor.config.change_flags(floatX="float32"):
         f = pytensor.function(*symbolic_graph(variant, pytensor, pytensor_scan))

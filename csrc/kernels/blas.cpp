@@ -8,9 +8,11 @@
 #include <complex>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "kernels/blas_names.h"
 #include "kernels/parallel.h"
+#include "kernels/small_gemv.h"
 
 // Declared here rather than taken from cblas.h: the names depend on the build, and this is all that
 // is used. The enumerations of CBLAS are ints.
@@ -271,6 +273,13 @@ inline T* lowest(T* x, std::int64_t n, std::int64_t inc) {
   return inc < 0 ? x + (n - 1) * inc : x;
 }
 
+// Whether a product is for the kernels of small_gemv.h.
+inline bool in_caches(bool trans, std::int64_t m, std::int64_t n, std::int64_t item,
+                      std::int64_t incx, std::int64_t incy) {
+  const std::int64_t elements = (1 << 16) / item;
+  return incy == 1 && (trans || incx == 1) && n >= kSmallGemvLanes && m <= elements / n;
+}
+
 template <class T>
 inline bool gemv_any(bool trans, std::int64_t m, std::int64_t n, T alpha, const T* a,
                      std::int64_t lda, const T* x, std::int64_t incx, T beta, T* y,
@@ -284,6 +293,14 @@ inline bool gemv_any(bool trans, std::int64_t m, std::int64_t n, T alpha, const 
   if (incy == 0 || !fits(m, n, lda, incx, incy)) return false;
   const bool empty = nx <= 0 || alpha == T(0);
   if (!empty && (lda < n || incx == 0)) return false;
+  if constexpr (std::is_floating_point_v<T>) {
+    if (!empty && in_caches(trans, m, n, sizeof(T), incx, incy)) {
+      const SmallGemv<T> work{a, x, y, m, n, lda, incx, alpha, beta};
+      trans ? PHINTYS_ISA_CALL(small_gemv_transposed<T>)(work)
+            : PHINTYS_ISA_CALL(small_gemv<T>)(work);
+      return true;
+    }
+  }
   if (beta == T(0) || empty) {
     // Scaling by 0 would keep the NaNs of a y that is not meant to be read.
     for (std::int64_t i = 0; i < ny; ++i) y[i * incy] = beta == T(0) ? T(0) : beta * y[i * incy];
