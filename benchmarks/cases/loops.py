@@ -14,10 +14,12 @@ NOTE = (
     "Each package's own loop: `scan` (Phintys, PyTensor), `lax.scan` and `lax.while_loop` under "
     "`jit` (JAX), a Python loop (NumPy, PyTorch). 3 x 3: `M * W + tanh(M) / 2`, or with a matrix "
     "product `tanh(M @ W) + M / 2`; gradients are those of the sum of the last value with respect "
-    "to the first and W, and come with the value. Taps: `tanh(a x[t-1] + b x[t-2])`, 100 values, "
-    "all steps kept. Map: rows divided by their norm; JAX's `vmap`, PyTorch's and NumPy's whole "
-    "arrays. Nested: for each of 100 rows 20 steps. The scalar recurrence is chaotic: its values "
-    "are compared after 20 steps. torch.compile unrolls loops, which takes minutes: left out."
+    "to the first and W, and come with the value. Factor: the Cholesky factor of a quasiseparable "
+    "matrix, with a 3 x 3 matrix carried and sequences read, and the gradient of the sum of all "
+    "its rows. Taps: `tanh(a x[t-1] + b x[t-2])`, 100 values, all steps kept. Map: rows divided by "
+    "their norm; JAX's `vmap`, PyTorch's and NumPy's whole arrays. Nested: for each of 100 rows 20 "
+    "steps. The scalar recurrence is chaotic: its values are compared after 20 steps. "
+    "torch.compile unrolls loops, which takes minutes: left out."
 )
 
 STEPS = {
@@ -26,6 +28,8 @@ STEPS = {
     "3 x 3, gradient": 600,
     "3 x 3 product": 600,
     "3 x 3 product, gradient": 600,
+    "3 x 3 factor": 600,
+    "3 x 3 factor, gradient": 600,
     "switch": 100,
     "two taps": 1000,
     "until": 100_000,
@@ -62,6 +66,14 @@ def inputs(variant):
     what, steps = variant["what"], variant["steps"]
     if what == "scalar recurrence":
         return {"x": np.array(0.3)}
+    if what.startswith("3 x 3 factor"):
+        turn = 0.8 * np.linalg.qr(rng.standard_normal((3, 3)))[0]
+        return {
+            "d": rng.uniform(4, 5, steps),
+            "p": 0.3 * rng.standard_normal((steps, 3)),
+            "q": 0.3 * rng.standard_normal((steps, 3)),
+            "a": turn + 0.02 * rng.standard_normal((steps, 3, 3)),
+        }
     if what.startswith("3 x 3"):
         return {"x": rng.standard_normal((3, 3)), "w": rng.uniform(0.6, 0.9, (3, 3))}
     if what == "switch":
@@ -80,6 +92,9 @@ def inputs(variant):
 
 def body(what, m):
     """The step of a loop that carries one array: of the array and the constants."""
+    if what.startswith("3 x 3 factor"):
+        outer = getattr(m, "outer", None)
+        return lambda f, d, p, q, a: factor_step(m.sqrt, outer, f, d, p, q, a)
     if what == "scalar recurrence":
         return lambda x: 3.7 * x * (1.0 - x)
     if what.startswith("3 x 3 product"):
@@ -99,6 +114,14 @@ def body(what, m):
 INNER_STEPS = 20
 
 
+def factor_step(sqrt, outer, f, d, p, q, a):
+    """The next carry, and a row of the factor: its diagonal and its generator."""
+    c = sqrt(d - p @ (f @ p))
+    t = f @ a.T
+    w = (q - p @ t) / c
+    return a @ t + outer(w, w), c, w
+
+
 # ----- Phintys and PyTensor -----
 
 
@@ -107,6 +130,8 @@ def symbolic(variant, a, package, scan, until):
     T, what, steps = package.tensor, variant["what"], variant["steps"]
     step = body(what, T)
     v = {name: T.TensorType("float64", (None,) * x.ndim)(name) for name, x in a.items()}
+    if what.startswith("3 x 3 factor"):
+        return symbolic_factor(what, package, scan, step, v)
     x, constants = v["x"], list(v.values())[1:]
     if what == "map":
         out = scan(lambda row: row / T.sqrt(T.sum(row * row)), sequences=[x], outputs_info=[None])
@@ -131,6 +156,16 @@ def symbolic(variant, a, package, scan, until):
     outputs = [out]
     if "gradient" in what:
         outputs += package.grad(T.sum(out), [x, *constants])
+    return package.function(list(v.values()), outputs)
+
+
+def symbolic_factor(what, package, scan, step, v):
+    T = package.tensor
+    info = [T.zeros((3, 3), dtype="float64"), None, None]
+    _, c, w = scan(lambda d, p, q, a, f: step(f, d, p, q, a), list(v.values()), info)
+    outputs = [c, w]
+    if "gradient" in what:
+        outputs += package.grad(T.sum(c) + T.sum(w), list(v.values()))
     return package.function(list(v.values()), outputs)
 
 
@@ -200,7 +235,20 @@ def jax_function(variant):
         value, pull = jax.vjp(last, x, w)
         return value, *pull(jnp.ones_like(value))
 
-    special = {"two taps": taps, "until": until}
+    def factor(*sequences):
+        def one(f, rows):
+            f, c, w = step(f, *rows)
+            return f, (c, w)
+
+        return lax.scan(one, jnp.zeros((3, 3)), sequences)[1]
+
+    def factor_both(*sequences):
+        value, pull = jax.vjp(factor, *sequences)
+        return *value, *pull(tuple(jnp.ones_like(v) for v in value))
+
+    special = {"two taps": taps, "until": until, "3 x 3 factor": factor}
+    if what == "3 x 3 factor, gradient":
+        return jax.jit(factor_both)
     special["map"] = jax.vmap(lambda row: row / jnp.sqrt(jnp.sum(row * row)))
     special["nested"] = lambda x: lax.map(lambda row: last(row, length=INNER_STEPS), x)
     return jax.jit(both if "gradient" in what else special.get(what, last))
@@ -257,6 +305,16 @@ def eager(variant, m):
             out.append(row)
         return m.stack(out)
 
+    def factor(*sequences):
+        f, cs, ws = m.zeros((3, 3), dtype=m.float64), [], []
+        for rows in zip(*sequences, strict=True):
+            f, c, w = step(f, *rows)
+            cs.append(c)
+            ws.append(w)
+        return m.stack(cs), m.stack(ws)
+
+    if what.startswith("3 x 3 factor"):
+        return factor
     special = {"two taps": taps, "until": until, "map": rows, "nested": nested}
     return special.get(what, last)
 
@@ -286,7 +344,33 @@ def numpy_gradient(variant):
     return both
 
 
+def numpy_factor_gradient(d, p, q, a):
+    """Rows of the factor, and gradients of the sum of all of them, by hand."""
+    f, kept = np.zeros((3, 3)), []
+    for rows in zip(d, p, q, a, strict=True):
+        fresh, c, w = factor_step(np.sqrt, np.outer, f, *rows)
+        kept.append((f, c, w))
+        f = fresh
+    grads = [np.zeros_like(v) for v in (d, p, q, a)]
+    gf = np.zeros((3, 3))
+    for i in reversed(range(len(d))):
+        f, c, w = kept[i]
+        t = f @ a[i].T
+        gw = 1 + (gf + gf.T) @ w
+        gu = gw / c
+        gs = (1 - gu @ w) / (2 * c)
+        gt = a[i].T @ gf - np.outer(p[i], gu)
+        grads[0][i] = gs
+        grads[1][i] = -t @ gu - gs * (f @ p[i] + f.T @ p[i])
+        grads[2][i] = gu
+        grads[3][i] = gf @ t.T + gt.T @ f
+        gf = gt @ a[i] - gs * np.outer(p[i], p[i])
+    return np.array([c for _, c, _ in kept]), np.array([w for _, _, w in kept]), *grads
+
+
 def numpy_function(variant):
+    if variant["what"] == "3 x 3 factor, gradient":
+        return numpy_factor_gradient
     return numpy_gradient(variant) if "gradient" in variant["what"] else eager(variant, np)
 
 
@@ -315,8 +399,8 @@ def with_torch(variant, a):
     arrays = [torch.from_numpy(x).requires_grad_(gradient) for x in a.values()]
 
     def both(*arrays):
-        value = forward(*arrays)
-        return value, *torch.autograd.grad(value.sum(), arrays)
+        value = as_list(forward(*arrays))
+        return *value, *torch.autograd.grad(sum(v.sum() for v in value), arrays)
 
     f = both if gradient else forward
     check = eager(checked(variant), torch) if variant["what"] == CHAOTIC else f
