@@ -27,8 +27,8 @@ ELSEWHERE = {
     *"choose_from_uniform mrg_uniform mt19937_draw philox_draw philox_rows".split(),
     # need operands of their own kinds: test_nnet_ctc, test_nnet_norm, test_errors_runtime
     *"ctc batch_norm scale_channels assert".split(),
-    # loops: test_scan*
-    "scan",
+    # loops, branches, graphs as ops, and what acts on the outside
+    *"scan ifelse op_from_graph print check_and_raise".split(),
 }
 
 
