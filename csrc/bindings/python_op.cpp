@@ -68,15 +68,27 @@ std::vector<Var> optional_vars(const py::object& list) {
   return out;
 }
 
+// The base of arrays given to perform(), on memory of the library's: blocks are used again, where
+// fresh memory from the system would cost more than the copy.
+constexpr const char* kOperandCapsule = "phintys.operand";
+
+py::array operand_array(const Array& array) {
+  const py::capsule base(new Ref<Buffer>(array.buffer()), kOperandCapsule,
+                         [](void* p) { delete static_cast<Ref<Buffer>*>(p); });
+  return numpy_borrowed(array.view(), base);
+}
+
 // True iff nothing but `array` can reach its memory, so that it may change hands.
 bool sole_owner(const py::array& array) {
   if (!array.writeable()) return false;
   PyObject* at = array.ptr();
   while (Py_REFCNT(at) == 1) {
+    if (PyCapsule_IsValid(at, kOperandCapsule)) return true;
+    if (!py::isinstance<py::array>(at)) return false;
     const auto* fields = py::detail::array_proxy(at);
     if (fields->flags & py::detail::npy_api::NPY_ARRAY_OWNDATA_) return true;
     at = fields->base;
-    if (!at || !py::isinstance<py::array>(at)) return false;
+    if (!at) return false;
   }
   return false;
 }
@@ -85,8 +97,9 @@ bool sole_owner(const py::array& array) {
 
 // --- life --------------------------------------------------------------------------------------
 
-PythonOp::PythonOp(py::handle object, std::vector<Type> inputs, std::vector<Type> outputs)
-    : object_(object.ptr()), input_types_(std::move(inputs)), output_types_(std::move(outputs)) {
+PythonOp::PythonOp(py::handle object, std::span<const Var> inputs, std::vector<Type> outputs)
+    : object_(object.ptr()), input_types_(types_of(inputs)), output_types_(std::move(outputs)) {
+  for (const Var& v : inputs) constants_.push_back(v->constant());
   const auto flag = [&](const char* name) { return truth(object.attr(name)()); };
   has_pattern_ = py::hasattr(object, "connection_pattern");
   has_shape_ = flag("_op_has_shapes");
@@ -108,6 +121,7 @@ PythonOp::PythonOp(const PythonOp& other)
       object_(other.object_),
       input_types_(other.input_types_),
       output_types_(other.output_types_),
+      constants_(other.constants_),
       hash_(other.hash_),
       has_pattern_(other.has_pattern_),
       has_shape_(other.has_shape_),
@@ -300,7 +314,9 @@ std::vector<std::vector<Var>> PythonOp::infer_shape(const Apply& node) const {
 py::object PythonOp::node_handle() const {
   if (!node_) {
     std::vector<Var> operands;
-    for (const Type& t : input_types_) operands.push_back(make_variable(t));
+    for (size_t i = 0; i < input_types_.size(); ++i)
+      operands.push_back(constants_[i] ? make_constant(constants_[i])
+                                       : make_variable(input_types_[i]));
     const Ref<Apply> like = Apply::create(copy(), operands, output_types_);
     PyObject* handle = wrap(like.get());
     if (node_) {  // another thread was faster
@@ -324,11 +340,11 @@ Array PythonOp::output_from(size_t output, py::object value) const {
   return array_from_numpy(array, sole_owner(array) && array.nbytes() > kCopyBytes);
 }
 
-void PythonOp::perform(std::span<const TensorView> inputs, std::span<Array> outputs) const {
+void PythonOp::perform(std::vector<Array> inputs, std::span<Array> outputs) const {
   const py::object node = node_handle();
-  // Arrays of its own: the op may keep them, overwrite them (destroy_map) or return views of them.
   py::list values(inputs.size()), storage(outputs.size());
-  for (size_t i = 0; i < inputs.size(); ++i) values[i] = numpy_copy(inputs[i]);
+  for (size_t i = 0; i < inputs.size(); ++i) values[i] = operand_array(inputs[i]);
+  inputs.clear();
   for (size_t o = 0; o < outputs.size(); ++o) {
     py::list cell(1);
     cell[0] = py::none();
@@ -353,7 +369,11 @@ void PythonOp::perform(std::span<const TensorView> inputs, std::span<Array> outp
 
 void PythonOp::evaluate(PerformContext&, std::span<const TensorView> inputs,
                         std::span<Array> outputs) const {
-  in_python([&] { perform(inputs, outputs); });
+  // Arrays of its own: the op may keep them, overwrite them (destroy_map) or return views of them.
+  // Copied before the GIL is taken.
+  std::vector<Array> operands;
+  for (const TensorView& v : inputs) operands.push_back(Array::copy_of(v));
+  in_python([&] { perform(std::move(operands), outputs); });
 }
 
 // --- for other files ---------------------------------------------------------------------------
@@ -369,7 +389,7 @@ const PythonOp* python_op_of(const Apply& node) {
 
 Ref<const Op> make_python_op(py::handle object, std::span<const Var> inputs,
                              std::vector<Type> outputs) {
-  return make_ref<PythonOp>(object, types_of(inputs), std::move(outputs));
+  return make_ref<PythonOp>(object, inputs, std::move(outputs));
 }
 
 KeepHandles::KeepHandles() : outer_(t_kept) { t_kept = &kept_; }

@@ -20,8 +20,8 @@ class PythonOp final : public Op {
  public:
   static constexpr const char* kName = "python_op";
 
-  // `inputs`, `outputs`: types of the node. The GIL is held.
-  PythonOp(py::handle object, std::vector<Type> inputs, std::vector<Type> outputs);
+  // For a node of these operands and of results of these types. The GIL is held.
+  PythonOp(py::handle object, std::span<const Var> inputs, std::vector<Type> outputs);
   ~PythonOp() override;
 
   PyObject* object() const { return object_; }
@@ -53,7 +53,7 @@ class PythonOp final : public Op {
   Ref<const Op> copy() const { return Ref<const Op>(new PythonOp(*this)); }
   py::handle self() const { return object_; }
   py::object node_handle() const;
-  void perform(std::span<const TensorView> inputs, std::span<Array> outputs) const;
+  void perform(std::vector<Array> inputs, std::span<Array> outputs) const;
   Array output_from(size_t output, py::object value) const;
   std::vector<Var> gradients(const GradArgs& args) const;
   std::vector<std::vector<Var>> shapes(const Apply& node) const;
@@ -61,6 +61,7 @@ class PythonOp final : public Op {
 
   PyObject* object_;
   std::vector<Type> input_types_, output_types_;
+  std::vector<Array> constants_;  // by input; null for those that are none
   uint64_t hash_ = 0;
   bool has_pattern_ = false, has_shape_ = false, has_forward_ = false, has_params_ = false;
   // Made when first asked for, with the GIL held: an Apply like the user's, for perform(), and the

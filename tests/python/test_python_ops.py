@@ -196,6 +196,23 @@ def test_scalars_and_numbers_as_results() -> None:
     assert float(phintys.function([x, n], product(x, n) + 1)(2.5, 4)) == 11.0
 
 
+def test_perform_may_look_at_constant_operands() -> None:
+    class Along(Op):
+        __props__ = ()
+
+        def make_node(self, x: Any, axis: int) -> Any:
+            return Apply(self, [x, T.constant(axis)], [x.type()])
+
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+            assert inputs[1] == node.inputs[1].data
+            assert node.outputs[0].type.dtype == "float64"
+            output_storage[0][0] = np.cumsum(inputs[0], axis=int(node.inputs[1].data))
+
+    x = T.dmatrix("x")
+    a, b = phintys.function([x], [Along()(x, 0), Along()(x, 1)])(np.ones((2, 3)))
+    assert a[-1, 0] == 2 and b[0, -1] == 3
+
+
 def test_parameters() -> None:
     from phintys.gof import EnumList, ParamsType
     from phintys.scalar import float64
@@ -257,6 +274,24 @@ def test_inside_scan() -> None:
     )
     f = phintys.function([x], ys)
     np.testing.assert_allclose(f([1.0, 2.0, 3.0]), np.cumsum([3.0, 6.0, 9.0]))
+
+
+def test_gradient_inside_scan() -> None:
+    x = T.dvector("x")
+    ys, _ = phintys.scan(
+        lambda x_t, s: Scaled(3.0)(x_t) * x_t + s, sequences=[x], outputs_info=[np.zeros(())]
+    )
+    g = phintys.function([x], phintys.grad(T.sqr(ys).sum(), x))
+    v = vector()
+    sums = np.cumsum(3 * v * v)
+    np.testing.assert_allclose(g(v), 6 * v * np.cumsum((2 * sums)[::-1])[::-1])
+
+
+def test_jacobian() -> None:
+    x = T.dvector("x")
+    v = vector()
+    j = phintys.gradient.jacobian(Cube()(x), x)
+    np.testing.assert_allclose(phintys.function([x], j)(v), np.diag(3 * v**2), atol=1e-14)
 
 
 def test_profile_counts_it() -> None:
@@ -413,6 +448,24 @@ def test_rop_uses_a_rule_of_the_ops_own() -> None:
     np.testing.assert_allclose(own(v, w), plain(v, w))
 
 
+def test_double_op() -> None:
+    from phintys.misc.doubleop import DoubleOp
+
+    v, w = rng.normal(size=(3, 4)), rng.normal(size=(3, 4))
+    verify_grad(lambda a: T.exp(DoubleOp()(a)), [v], rng=rng)
+    x, d = T.dmatrix("x"), T.dmatrix("d")
+    f = phintys.function([x, d], phintys.Rop(T.sqr(DoubleOp()(x)), x, d))
+    np.testing.assert_allclose(f(v, w), 8 * v * w)
+    # A gradient of an R-op, and an R-op of a gradient.
+    y = T.sin(DoubleOp()(x)).sum()
+    hessian_product = phintys.Rop(phintys.grad(y, x), x, d)
+    np.testing.assert_allclose(
+        phintys.function([x, d], hessian_product)(v, w), -4 * np.sin(2 * v) * w
+    )
+    slope = phintys.grad(phintys.Rop(y, x, d), x)
+    np.testing.assert_allclose(phintys.function([x, d], slope)(v, w), -4 * np.sin(2 * v) * w)
+
+
 # --- shapes --------------------------------------------------------------------------------------
 
 
@@ -488,6 +541,29 @@ def test_inputs_may_be_kept() -> None:
         f(np.full(1000, float(i)))
     assert [a[0] for a in seen] == [0.0, 2.0, 4.0, 6.0]
     assert all((a == a[0]).all() for a in seen)
+
+
+def test_inputs_outlive_the_function() -> None:
+    kept: list[Any] = []
+
+    @as_op([T.dmatrix, T.dvector], [T.dvector])
+    def keeps(x: Any, y: Any) -> Any:
+        kept.extend([x[1:, ::2], y])
+        return y[::-1]
+
+    x, y = T.dmatrix("x"), T.dvector("y")
+    f = phintys.function([x, y], keeps(x + 1, y))
+    a, b = rng.normal(size=(50, 60)), vector(3000)
+    out = f(a, b)
+    np.testing.assert_array_equal(out, b[::-1])
+    out[:] = 0
+    expected = (a + 1)[1:, ::2], b.copy()
+    b[:] = 5
+    del f
+    gc.collect()
+    phintys.function([x], T.exp(x) * 2)(a)
+    for got, e in zip(kept, expected, strict=True):
+        np.testing.assert_array_equal(got, e)
 
 
 def test_a_result_that_the_op_keeps_is_not_shared() -> None:
