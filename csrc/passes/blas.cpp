@@ -46,7 +46,8 @@ Scaled unscale(const Var& v, const Ctx& c) {
 // `v` as a transposed view of another matrix.
 Var untransposed(const Var& v, bool* flag) {
   const Apply* d = owner_if(v, DimShuffle::kName);
-  if (!d || op_as<DimShuffle>(*d).order != std::vector<int64_t>{1, 0}) return v;
+  if (!d || in(*d, 0).ndim() != 2 || op_as<DimShuffle>(*d).order != std::vector<int64_t>{1, 0})
+    return v;
   *flag = true;
   return in(*d, 0);
 }

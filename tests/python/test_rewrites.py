@@ -578,3 +578,12 @@ def test_long_chains_cancel_in_linear_time():
     f = phintys.function(xs, [product, total])
     assert names(f) == []
     np.testing.assert_array_equal(f(*values), [values[2999 % 20]] * 2)
+
+
+def test_a_view_that_drops_an_axis_is_no_transposed_matrix():
+    """The operand of `dimshuffle(1, 0)` may have a third axis, of length 1."""
+    a, b, c = T.TensorType("float64", (False, False, True))(), T.matrix(), T.matrix()
+    out = T.dot(a.dimshuffle(1, 0), b) + c
+    values = np.arange(6.0).reshape(2, 3, 1), np.ones((2, 4)), np.full((3, 4), 0.5)
+    got = phintys.function([a, b, c], out)(*values)
+    np.testing.assert_allclose(got, values[0][:, :, 0].T @ values[1] + values[2], rtol=1e-14)
