@@ -132,7 +132,8 @@ std::vector<std::pair<Var, Var>> pairs_from(py::handle sequence, const char* wha
 FunctionObject compile(py::handle inputs, py::handle outputs, py::handle updates, py::handle givens,
                        std::string name, std::string pipeline, bool fuse, py::handle excluded,
                        const py::object& on_change, bool verify, const py::object& monitor,
-                       bool profile, bool reuse_memory, const py::object& watch) {
+                       bool profile, bool reuse_memory, const py::object& watch,
+                       size_t trace_events) {
   runtime::FunctionSpec spec;
   spec.name = std::move(name);
   spec.inputs = vars_from(inputs);
@@ -145,6 +146,7 @@ FunctionObject compile(py::handle inputs, py::handle outputs, py::handle updates
   spec.fuse = fuse;
   spec.pass_options = pass_options(excluded, on_change, verify);
   spec.profile = profile;
+  spec.trace_events = trace_events;
   spec.reuse_memory = reuse_memory;
   set_monitor(&spec, monitor);
   set_watcher(&spec, watch);
@@ -190,16 +192,61 @@ py::list pass_reports(const Function& f) {
   return out;
 }
 
-py::list profile_of(const Function& f) {
-  py::list out;
-  for (const runtime::InstructionProfile& p : f.profile()) {
-    py::dict d;
-    d["op"] = p.op;
-    d["loc"] = p.loc ? py::object(py::str(to_string(p.loc))) : py::none();
-    d["calls"] = p.calls;
-    d["seconds"] = p.seconds;
-    out.append(d);
+py::dict instruction_profile(const runtime::InstructionProfile& p) {
+  py::dict d;
+  d["op"] = p.op;
+  d["op_class"] = p.op_class;
+  d["loc"] = p.loc ? py::object(py::str(to_string(p.loc))) : py::none();
+  py::list lines;
+  for (const SourceLoc& loc : p.lines) lines.append(to_string(loc));
+  d["lines"] = lines;
+  d["types"] = py::cast(p.output_types);
+  d["owner"] = p.owner < 0 ? py::object(py::none()) : py::int_(p.owner);
+  d["has_body"] = p.loop;
+  d["calls"] = p.calls;
+  d["seconds"] = p.seconds;
+  d["inner_seconds"] = p.inner_seconds;
+  d["bytes"] = p.bytes;
+  d["max_bytes"] = p.max_bytes;
+  py::list shapes;
+  for (const Dims& shape : p.shapes) {
+    py::tuple dims(shape.size());
+    for (size_t i = 0; i < shape.size(); ++i) dims[i] = py::int_(shape[i]);
+    shapes.append(dims);
   }
+  d["shapes"] = shapes;
+  d["steps"] = p.steps;
+  d["slowest_seconds"] = p.slowest_seconds;
+  d["slowest_step"] = p.slowest_step;
+  d["whole"] = p.whole;
+  d["work_bytes"] = p.work_bytes;
+  return d;
+}
+
+// One call's (thread, dropped, events).
+py::tuple call_events(const runtime::ProfiledCall& call) {
+  py::list events;
+  for (const runtime::ProfileEvent& e : call.events)
+    events.append(py::make_tuple(e.instruction, e.step, e.start_ns, e.duration_ns));
+  return py::make_tuple(call.thread, call.dropped, events);
+}
+
+py::dict profile_of(const Function& f) {
+  const runtime::FunctionProfile profile = f.profile();
+  py::dict out;
+  out["calls"] = profile.calls;
+  out["seconds"] = profile.seconds;
+  out["work_bytes"] = profile.work_bytes;
+  out["clock_seconds"] = profile.clock_seconds;
+  py::list instructions;
+  for (const auto& p : profile.instructions) instructions.append(instruction_profile(p));
+  out["instructions"] = instructions;
+  return out;
+}
+
+py::list profile_events(const Function& f) {
+  py::list out;
+  for (const runtime::ProfiledCall& call : f.profile().last_calls) out.append(call_events(call));
   return out;
 }
 
@@ -304,7 +351,15 @@ void bind_function_class(py::module_& m) {
           "Free the memory kept between calls.")
       .def(
           "profile", [](const FunctionObject& o) { return profile_of(*o.function); },
-          "For each instruction: op, loc, calls, seconds.")
+          "What a profiled function measured: calls, seconds, work_bytes, and of each instruction, "
+          "those inside loops included, what runtime::InstructionProfile has.")
+      .def(
+          "profile_events", [](const FunctionObject& o) { return profile_events(*o.function); },
+          "Of each of the last calls (thread, events without room, events), where an event is "
+          "(instruction or -1 for the call, step or -1, start, duration), in nanoseconds.")
+      .def(
+          "reset_profile", [](const FunctionObject& o) { o.function->reset_profile(); },
+          "Forget what was measured.")
       .def(
           "graph_outputs",
           [](const FunctionObject& o) { return py::object(graph_copy(*o.function)[1]); },
@@ -338,7 +393,7 @@ void bind_function(py::module_& m) {
         py::arg("givens") = py::list(), py::arg("name") = "", py::arg("pipeline") = "fast_run",
         py::arg("fuse") = true, py::arg("excluded") = py::list(), py::arg("on_change") = py::none(),
         py::arg("verify") = false, py::arg("monitor") = py::none(), py::arg("profile") = false,
-        py::arg("reuse_memory") = true, py::arg("watch") = py::none(),
+        py::arg("reuse_memory") = true, py::arg("watch") = py::none(), py::arg("trace_events") = 0,
         "Compile a function. With `reuse_memory` False no value is computed in memory that held "
         "another.");
   m.def("passes", &pass_names, "Names of all passes, in the order in which they run.");

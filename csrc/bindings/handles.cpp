@@ -10,6 +10,7 @@ namespace {
 
 PyTypeObject* g_classes[4] = {};  // by HandleClass; owned
 PyObject* g_converter = nullptr;
+PyObject* g_on_built = nullptr;  // called with variables that the user's program builds
 
 // References waiting to be dropped. Dropping one may end a handle, whose references are then added
 // here by the same thread instead of being dropped in place: no recursion along the graph.
@@ -100,6 +101,14 @@ void make_handles(Variable* v, std::vector<py::object>* made) {
     Py_INCREF(apply);
     out->owner = apply;
   }
+}
+
+// Nodes get a location only while the user's program builds them.
+void report_built(PyObject* self, const Variable* node) {
+  if (!node->owner() || !current_location()) return;
+  py::object owned = py::reinterpret_steal<py::object>(self);
+  py::reinterpret_borrow<py::object>(g_on_built)(owned);
+  owned.release();
 }
 
 }  // namespace
@@ -241,6 +250,7 @@ PyObject* wrap(Variable* node) {
     // `made` goes before the caller's reference would be taken otherwise.
     PyObject* self = static_cast<PyObject*>(node->handle);
     Py_INCREF(self);
+    if (PHINTYS_UNLIKELY(g_on_built != nullptr)) report_built(self, node);
     return self;
   }
   PyObject* self = static_cast<PyObject*>(node->handle);
@@ -339,6 +349,15 @@ void bind_handles(py::module_& m) {
       py::arg("converter"),
       "Register the callable that makes a variable of any other operand; it raises TypeError for "
       "objects that it does not know.");
+  m.def(
+      "set_built_hook",
+      [](py::object hook) {
+        Py_XDECREF(std::exchange(g_on_built, hook.is_none() ? nullptr : hook.inc_ref().ptr()));
+      },
+      py::arg("hook"),
+      "Call hook(variable) with the result of every operation that the user's program builds; "
+      "None: "
+      "call nothing.");
 }
 
 }  // namespace phintys::python

@@ -1,20 +1,14 @@
 #include "runtime/context.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
 #include "base/error.h"
+#include "runtime/profiler.h"
 
 namespace phintys::runtime {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 void lock(StorageMutex& mutex, bool writes, Limits* limits) {
   if (!limits) return writes ? mutex.lock() : mutex.lock_shared();
@@ -74,6 +68,8 @@ Context::Context(const Program& program) : p_(program) {
     ptr_[i] = leaves_[i].data;
   }
 }
+
+Context::~Context() = default;
 
 void Context::set_leaves(const TensorView* inputs) {
   for (size_t i = 0; i < p_.input_buffers.size(); ++i) {
@@ -300,20 +296,17 @@ TensorView Context::buffer_view(const Binding& b, int buffer) const {
 
 void Context::run_segment(Binding& b) {
   bool dynamic = b.segment > 0;
-  bool profiled = hooks_.profile;
   Limits* limits = hooks_.limits;
   for (size_t i = 0; i < b.instructions.size(); ++i) {
     BoundInstruction& bound = b.instructions[i];
     if (limits && i < b.stoppable) limits->before(bound.work);
     if (PHINTYS_UNLIKELY(hooks_.watcher != nullptr) && !bound.instr->opaque) watch(b, bound, false);
-    const Clock::time_point start = profiled ? Clock::now() : Clock::time_point();
-    run_instruction(bound, dynamic);
-    dynamic = false;
-    if (profiled) {
-      auto& entry = profile[static_cast<size_t>(bound.instr - p_.instructions.data())];
-      entry.seconds += seconds_since(start);
-      ++entry.calls;
+    {
+      const ProfileSpan span(hooks_.profile, bound.instr->number);
+      run_instruction(bound, dynamic);
     }
+    dynamic = false;
+    if (PHINTYS_UNLIKELY(hooks_.profile != nullptr)) note_memory(bound);
     if (PHINTYS_UNLIKELY(hooks_.monitor != nullptr)) {
       std::vector<TensorView> outputs;
       for (int out : bound.instr->outputs) outputs.push_back(buffer_view(b, out));
@@ -334,13 +327,19 @@ void Context::watch(const Binding& b, const BoundInstruction& bound, bool after)
   hooks_.watcher->after(*instr.node, index, inputs, outputs);
 }
 
+void Context::note_memory(const BoundInstruction& bound) {
+  hooks_.profile->outputs(bound.instr->number, bound.outputs, bound.outputs_alias);
+  size_t planned = 0;
+  for (const Arena& arena : arenas_) planned += arena.bytes;
+  hooks_.profile->planned(p_.owner, planned);
+}
+
 // Computes the layouts of the outputs of the instruction that starts `segment`, from the values
 // that it depends on; they are the key of the segment's binding.
 void Context::resolve_dynamic(int segment, const Binding& parent) {
-  const bool profiled = hooks_.profile;
-  const Clock::time_point start = profiled ? Clock::now() : Clock::time_point();
   int index = p_.segments[static_cast<size_t>(segment)];
   const Instruction& instr = p_.instructions[static_cast<size_t>(index)];
+  const ProfileSpan span(hooks_.profile, instr.number, false);
   dynamic_inputs_.clear();
   for (int in : instr.inputs) dynamic_inputs_.push_back(buffer_view(parent, in));
   dynamic_.resize(instr.outputs.size());
@@ -365,7 +364,6 @@ void Context::resolve_dynamic(int segment, const Binding& parent) {
     key_.insert(key_.end(), l.shape.begin(), l.shape.end());
     if (l.alias >= 0 || instr.opaque) key_.insert(key_.end(), l.strides.begin(), l.strides.end());
   }
-  if (profiled) profile[static_cast<size_t>(index)].seconds += seconds_since(start);
 }
 
 namespace {
@@ -423,9 +421,9 @@ void Context::run(const TensorView* inputs, const Function& function, Limits* li
   StorageLocks locks(p_, p_.calls_back || monitor, limits);
   hooks_.monitor = monitor ? &monitor : nullptr;
   hooks_.watcher = function.options().watcher.get();
-  hooks_.profile = function.options().profile;
+  hooks_.profile = profiler.get();
   hooks_.limits = limits;
-  if (hooks_.profile && profile.empty()) profile.resize(p_.instructions.size());
+  const ProfileCall span(hooks_.profile);
   if (n_bindings_ > kMaxAllBindings) trim_bindings();
   set_leaves(inputs);
   make_key();
@@ -465,7 +463,6 @@ const Binding& Context::enter_body(const TensorView* inputs) {
 void Context::run_body(char* const* outputs, const RunHooks& hooks) {
   Binding& b = *body_;
   hooks_ = hooks;
-  if (hooks_.profile && profile.empty()) profile.resize(p_.instructions.size());
   for (int k : b.direct_outputs)
     ptr_[static_cast<size_t>(p_.outputs[static_cast<size_t>(k)])] = outputs[k];
   run_segment(b);
@@ -482,7 +479,6 @@ void Context::run_body(char* const* outputs, const RunHooks& hooks) {
 
 void Context::run_inside(const TensorView* inputs, const RunHooks& hooks) {
   hooks_ = hooks;
-  if (hooks_.profile && profile.empty()) profile.resize(p_.instructions.size());
   if (n_bindings_ > kMaxAllBindings) trim_bindings();
   end_call();
   set_leaves(inputs);

@@ -15,6 +15,7 @@ namespace phintys::runtime {
 class Context {
  public:
   explicit Context(const Program& program);
+  ~Context();
 
   // `limits`: of the call, or null.
   void run(const TensorView* inputs, const Function& function, Limits* limits);
@@ -44,7 +45,7 @@ class Context {
   // Binds the first segment to input shapes without running (planned memory).
   size_t planned_bytes(const std::vector<TensorView>& inputs, const Function& function);
 
-  std::vector<InstructionProfile> profile;
+  std::unique_ptr<Profiler> profiler;  // of a profiled function
 
  private:
   struct Arena {
@@ -69,6 +70,7 @@ class Context {
   void watch(const Binding& binding, const BoundInstruction& bound, bool after) const;
   void run_instruction(BoundInstruction& bound, bool first_dynamic);
   void run_inner(BoundInstruction& bound);
+  void note_memory(const BoundInstruction& bound);
   void resolve_dynamic(int segment, const Binding& parent);
   void evaluate_opaque(const Instruction& instr);
   void prepare_outputs(const Binding& last);

@@ -7,6 +7,7 @@
 #include "base/fork.h"
 #include "runtime/context.h"
 #include "runtime/evaluate.h"
+#include "runtime/profiler.h"
 #include "runtime/program.h"
 
 namespace phintys::runtime {
@@ -32,7 +33,7 @@ struct Function::ContextPool {
   std::atomic<uint32_t> forks{fork_count()};
   std::mutex mutex;
   std::vector<std::unique_ptr<Context>> free;
-  std::vector<InstructionProfile> profile;  // of contexts that are gone
+  ProfileSums profile;  // of calls that have ended
 };
 
 Function::~Function() {
@@ -116,6 +117,7 @@ Ref<Function> Function::from_graph(std::unique_ptr<Graph> graph, std::string nam
   lower_options.passes = options.pass_options;
   f->program_ = lower(*graph, static_cast<int>(output_names.size()), f->updated_, f->shared_,
                       lower_options, &f->reports_);
+  f->n_instructions_ = static_cast<size_t>(number_instructions(*f->program_));
   f->graph_ = std::move(graph);
   f->pool_.store(new ContextPool, std::memory_order_release);
   f->compile_seconds_ =
@@ -133,22 +135,17 @@ std::unique_ptr<Context> Function::acquire() {
       return c;
     }
   }
-  return std::make_unique<Context>(*program_);
+  auto context = std::make_unique<Context>(*program_);
+  if (options_.profile)
+    context->profiler = std::make_unique<Profiler>(n_instructions_, options_.trace_events);
+  return context;
 }
 
 void Function::give_back(std::unique_ptr<Context> context) {
   context->end_call();
   ContextPool& p = pool();
   std::lock_guard<std::mutex> lock(p.mutex);
-  if (options_.profile) {
-    auto& sum = p.profile;
-    sum.resize(program_->instructions.size());
-    for (size_t i = 0; i < context->profile.size(); ++i) {
-      sum[i].calls += context->profile[i].calls;
-      sum[i].seconds += context->profile[i].seconds;
-    }
-    context->profile.clear();
-  }
+  if (context->profiler) p.profile.take(*context->profiler, options_.trace_events);
   if (p.free.size() < kPooledContexts) p.free.push_back(std::move(context));
 }
 
@@ -178,16 +175,16 @@ void Function::release_contexts() {
   dropped.swap(p.free);
 }
 
-std::vector<InstructionProfile> Function::profile() const {
+FunctionProfile Function::profile() const {
   ContextPool& p = pool();
   std::lock_guard<std::mutex> lock(p.mutex);
-  std::vector<InstructionProfile> result = p.profile;
-  result.resize(program_->instructions.size());
-  for (size_t i = 0; i < result.size(); ++i) {
-    result[i].op = program_->instructions[i].op->str();
-    result[i].loc = program_->instructions[i].node->loc;
-  }
-  return result;
+  return describe_profile(*program_, p.profile);
+}
+
+void Function::reset_profile() {
+  ContextPool& p = pool();
+  std::lock_guard<std::mutex> lock(p.mutex);
+  p.profile = {};
 }
 
 std::string Function::program_text() const { return program_->str(); }

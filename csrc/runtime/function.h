@@ -45,6 +45,8 @@ struct FunctionSpec {
   // Sees operands too, and instructions before they run (MonitorMode). Needs a monitor.
   std::shared_ptr<Watcher> watcher;
   bool profile = false;
+  // Of a profiled function: events kept of its last calls, about (FunctionProfile::last_calls).
+  size_t trace_events = 0;
 };
 
 struct InputInfo {
@@ -56,12 +58,50 @@ struct OutputInfo {
   Type type;
 };
 
-// Time and calls of one instruction, summed over all calls of a profiled function.
+// What one instruction took, summed over all calls of a profiled function. Instructions of programs
+// inside ops (the bodies of loops) follow the one that they are inside.
 struct InstructionProfile {
-  std::string op;
+  std::string op, op_class;
   SourceLoc loc;
+  std::vector<SourceLoc> lines;  // of a fused region, one for each operation; else loc
+  std::vector<std::string> output_types;
+  int owner = -1;     // index of the instruction around it, or -1
+  bool loop = false;  // it has programs inside
   uint64_t calls = 0;
-  double seconds = 0;
+  double seconds = 0;        // all of it
+  double inner_seconds = 0;  // of that, in instructions inside it
+  uint64_t bytes = 0;        // of outputs that are no views, over all calls
+  uint64_t max_bytes = 0;    // of one call
+  std::vector<Dims> shapes;  // of the outputs, the last time
+  // Of loops.
+  uint64_t steps = 0;
+  double slowest_seconds = 0;
+  int64_t slowest_step = -1;
+  bool whole = false;       // some runs were measured whole: times of the body's parts are missing
+  uint64_t work_bytes = 0;  // most work memory that the programs inside had planned
+};
+
+// An instruction, or a step of a loop, as it ran. Times are of the steady clock.
+struct ProfileEvent {
+  int instruction;  // index; -1: the whole call
+  int64_t step;     // of the loop `instruction`; -1: the instruction itself
+  int64_t start_ns, duration_ns;
+};
+
+// Events of one call, in the order in which they began.
+struct ProfiledCall {
+  int thread;
+  uint64_t dropped;  // events for which there was no room
+  std::vector<ProfileEvent> events;
+};
+
+struct FunctionProfile {
+  uint64_t calls = 0;
+  double seconds = 0;        // spent in calls
+  uint64_t work_bytes = 0;   // most work memory planned, without that of programs inside
+  double clock_seconds = 0;  // that one look at the clock takes; measuring needs two
+  std::vector<InstructionProfile> instructions;
+  std::vector<ProfiledCall> last_calls;
 };
 
 class Function : public RefCounted {
@@ -95,7 +135,8 @@ class Function : public RefCounted {
   size_t planned_bytes(std::span<const Dims> input_shapes);
   // Frees cached contexts (arenas, bindings); the next call makes new ones.
   void release_contexts();
-  std::vector<InstructionProfile> profile() const;
+  FunctionProfile profile() const;
+  void reset_profile();
   // The lowered program, one instruction a line.
   std::string program_text() const;
 
@@ -115,6 +156,7 @@ class Function : public RefCounted {
   std::vector<PassReport> reports_;
   double compile_seconds_ = 0;
   std::unique_ptr<Program> program_;
+  size_t n_instructions_ = 0;  // with those of programs inside
   FunctionSpec options_;
   // Of contexts between calls. Replaced in a forked child that was born while it was in use.
   struct ContextPool;

@@ -14,6 +14,7 @@
 namespace phintys::runtime {
 
 struct Instruction;
+class Profiler;
 
 // What a call does besides computing; handed down to the programs inside.
 struct RunHooks {
@@ -22,7 +23,7 @@ struct RunHooks {
       nullptr;
   // Only together with a monitor.
   Watcher* watcher = nullptr;
-  bool profile = false;
+  Profiler* profile = nullptr;  // measures, or null
   // What the call must obey, or null: a loop calls step() before every step.
   Limits* limits = nullptr;
 };

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "ops/op_util.h"
+#include "runtime/profiler.h"
 
 namespace phintys::runtime {
 
@@ -89,10 +90,19 @@ void LoopRunner::check_state_shape(int state, const TensorView& rows, const Dims
        ", but a step computed one of shape ", to_string(fresh));
 }
 
+// Shapes that do not fit are found before the first step.
+const Binding& LoopRunner::bind_body() {
+  try {
+    return context_.enter_body(rows_.data());
+  } catch (const Error& e) {
+    throw Error(e.kind(), std::string(e.what()) + "\nIn every step of " + scan_.str());
+  }
+}
+
 void LoopRunner::layout(std::span<const TensorView> inputs, std::span<Layout> outputs) {
   const int64_t steps = check_steps(inputs);
   row_views(inputs);
-  const Binding& binding = context_.enter_body(rows_.data());
+  const Binding& binding = bind_body();
   auto shape_of = [&](size_t output) -> const Dims& {
     return binding.states[zu(body_.outputs[output])].shape;
   };
@@ -188,6 +198,7 @@ int64_t LoopRunner::run_steps(int64_t steps, const RunHooks& hooks) {
   try {
     for (; t < steps; ++t) {
       if (hooks.limits) hooks.limits->step();
+      const ProfileStep span(hooks.profile, t);
       for (Move& m : moves_) {
         *m.slot = m.at;
         m.at += m.step;
@@ -226,13 +237,14 @@ void LoopRunner::run(std::span<const TensorView> inputs, std::span<const TensorV
   if (hooks.limits && !scan_.until) hooks.limits->expect(steps);
   row_views(inputs);
   const Binding& binding = context_.enter_body(rows_.data());
-  if (!hooks.monitor && !hooks.profile) {
+  if (!hooks.monitor) {
     if (scalar_of_ != binding.id) {
       scalar_ = ScalarLoop::make(scan_, body_, binding, context_.leaves());
       scalar_of_ = binding.id;
     }
     if (scalar_) {
-      scalar_->run(inputs, outputs, steps, hooks.limits);
+      const int64_t done = scalar_->run(inputs, outputs, steps, hooks.limits);
+      if (hooks.profile) hooks.profile->whole_steps(done);
       return;
     }
   }
@@ -287,6 +299,7 @@ int64_t LoopRunner::evaluate_steps(std::span<const TensorView> inputs, std::span
   try {
     for (; t < steps; ++t) {
       if (hooks.limits) hooks.limits->step();
+      const ProfileStep span(hooks.profile, t);
       size_t at = 0;
       for (int c = 0; c < scan_.n_states(); ++c)
         for (int64_t tap : scan_.taps_of(c))

@@ -56,6 +56,7 @@ class LoopRunner final : public InnerRunner {
   };
 
   int64_t check_steps(std::span<const TensorView> inputs) const;
+  const Binding& bind_body();
   void row_views(std::span<const TensorView> inputs);
   void check_state_shape(int state, const TensorView& rows, const Dims& fresh) const;
   void copy_first_rows(int state, const TensorView& initial, const TensorView& trace);

@@ -36,6 +36,7 @@ struct Instruction {
   bool at_bind = false;  // executed when shapes are bound, not when called
   bool dynamic = false;  // its output shapes depend on values, or it is opaque: starts a segment
   bool opaque = false;   // only running it tells its output shapes
+  int number = -1;       // in the whole function, programs inside ops included (profiler.h)
   // Of an op with graphs inside: their programs (runtime/inner_runner.h runs them).
   std::vector<std::unique_ptr<Program>> inner;
 };
@@ -63,6 +64,7 @@ struct Program {
   bool calls_back = false;   // an instruction may call code of the user's
   // Of a graph inside an op: outputs are written where the caller says (Context::run_body).
   bool outputs_elsewhere = false;
+  int owner = -1;  // number of the instruction that it is inside, if any
   // (output, input): the caller would like this output in the very memory of that input, if the
   // input is not needed any more when it is written. Binding::overwrites says where that holds.
   std::vector<std::pair<int, int>> overwrites;

@@ -295,6 +295,16 @@ def _on_max_loop_steps(value: int) -> None:
     _call.set_default_limits(config.call_timeout, value)
 
 
+def _on_compute_test_value(value: str) -> None:
+    _core.set_built_hook(None if value == "off" else _built)
+
+
+def _built(variable: Any) -> None:
+    from phintys.tensor.test_values import compute_when_built
+
+    compute_when_built(variable)
+
+
 def _on_device(value: str) -> None:
     if not value.startswith("cpu"):
         raise ValueError(
@@ -315,6 +325,7 @@ def _setup() -> None:
         memory_limit=_on_memory_limit,
         call_timeout=_on_call_timeout,
         max_loop_steps=_on_max_loop_steps,
+        compute_test_value=_on_compute_test_value,
     )
     for source, pairs in (
         ("the settings file", _file_settings()),

@@ -46,9 +46,10 @@ FLAGS: list[tuple[Any, ...]] = [
         ("raise", "warn", "ignore"),
     ),
     ("exception_verbosity", "enum", "low", "Inert: errors always say all.", ("low", "high")),
-    ("profile", "bool", False, "Profile every function that is made."),
+    ("profile", "bool", False, "Profile every function that is made; print profiles at exit."),
+    ("print_global_stats", "bool", False, "Print times of profiled functions at exit."),
     ("profile_optimizer", "bool", False, "Inert: profiles have the passes."),
-    ("profile_memory", "bool", False, "Inert."),
+    ("profile_memory", "bool", False, "Inert: profiles have the memory."),
     ("deterministic", "enum", "default", "Inert: results never vary.", ("default", "more")),
     (
         "compute_test_value",
@@ -115,12 +116,14 @@ FLAGS: list[tuple[Any, ...]] = [
     ("scan.debug", "bool", False, "Inert."),
     ("profiling.time_thunks", "bool", True, "Inert."),
     ("profiling.n_apply", "int", 20, "Instructions in a profile."),
-    ("profiling.n_ops", "int", 20, "Inert."),
-    ("profiling.output_line_width", "int", 512, "Inert."),
-    ("profiling.min_memory_size", "int", 1024, "Inert."),
+    ("profiling.n_ops", "int", 20, "Ops in a table of a profile."),
+    ("profiling.output_line_width", "int", 512, "Most characters in a line of a profile."),
+    ("profiling.min_memory_size", "int", 1024, "Least bytes that a profile lists."),
     ("profiling.min_peak_memory", "bool", False, "Inert."),
-    ("profiling.destination", "str", "stderr", "Inert: see summary(file=)."),
-    ("profiling.debugprint", "bool", False, "Inert."),
+    ("profiling.destination", "str", "stderr", "Profiles at exit: stderr, stdout or a file."),
+    ("profiling.debugprint", "bool", False, "Profiles print the graph, too."),
+    ("profiling.trace", "str", "", "File for a trace of all profiled functions, at exit."),
+    ("profiling.trace_events", "int", 65536, "Events that a profiled function keeps for traces."),
     ("profiling.ignore_first_call", "bool", False, "Inert."),
     ("warn.ignore_bug_before", "str", "0.9", "Inert."),
     ("warn.round", "bool", False, "Inert."),
@@ -142,7 +145,7 @@ FLAGS: list[tuple[Any, ...]] = [
 ]
 
 _INERT_FALSE = """
-print_global_stats gpuarray.sync gpuarray.single_stream magma.enabled nocleanup
+gpuarray.sync gpuarray.single_stream magma.enabled nocleanup
 gpu.local_elemwise_fusion lib.amdlibm gpuelemwise.sync experimental.unpickle_gpu_on_cpu
 cmodule.warn_no_version cmodule.remove_gxx_opt cmodule.compilation_warning cmodule.preload_cache
 cmodule.debug warn.argmax_pushdown_bug warn.gpusum_01_011_0111_bug warn.sum_sum_bug

@@ -191,6 +191,7 @@ def test_introspection():
     assert len(f.maker.fgraph.inputs) == 1 and len(f.maker.fgraph.outputs) == 1
     f.note = "free attribute"
     g = function([x], x + 1, profile=True)
+    g.profile.atexit_print = False
     g(1)
     assert g.profile.fct_callcount >= 1
     g.profile.summary(file=open("/dev/null", "w"))

@@ -40,7 +40,7 @@ from phintys.compile.ops import (
     wrap_py,
 )
 from phintys.compile.pfunc import pfunc, rebuild_collect_shared
-from phintys.compile.profiling import ProfileStats
+from phintys.compile.profiling import ProfileStats, ScanProfileStats
 from phintys.errors import (
     AliasedMemoryError,
     BadOptimization,
@@ -73,6 +73,7 @@ __all__ = [
     "Param",
     "ProfileStats",
     "Rebroadcast",
+    "ScanProfileStats",
     "Shape",
     "Shape_i",
     "SharedVariable",

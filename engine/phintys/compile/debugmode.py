@@ -60,23 +60,21 @@ class DebugMode(Mode):
         variants = []
         names = pass_names()
         excluded = set(options["excluded"])
+        # What passes do inside loops and branches is only known for all of them together.
+        anything = "optimize_inner" in changed
+        seen = {reference.fn.graph_text()}
         for position, name in enumerate(names):
-            if name not in changed:
+            if name not in changed and not anything:
                 continue
             later = sorted(excluded | set(names[position + 1 :]))
-            variants.append(
-                (
-                    name,
-                    pure.compile(
-                        {
-                            "pipeline": self.pipeline,
-                            "fuse": False,
-                            "excluded": later,
-                            "verify": True,
-                        }
-                    ),
-                )
+            variant = pure.compile(
+                {"pipeline": self.pipeline, "fuse": False, "excluded": later, "verify": True}
             )
+            text = variant.fn.graph_text()
+            if name not in changed and text in seen:
+                continue
+            seen.add(text)
+            variants.append((name, variant))
         if self.fuse:
             variants.append(
                 (

@@ -12,7 +12,8 @@ import numpy as np
 from phintys import _call, _core
 from phintys.compile.io import In
 from phintys.compile.limits import limits
-from phintys.compile.profiling import ProfileStats
+from phintys.compile.profiling import stats_for
+from phintys.config import config
 from phintys.errors import (
     PhintysAssertionError,
     PhintysKeyError,
@@ -77,6 +78,7 @@ class Build:
             givens=givens,
             name=self.name,
             profile=bool(self.profile),
+            trace_events=config.profiling.trace_events if self.profile else 0,
             **options,
         )
 
@@ -198,9 +200,8 @@ class Function(_call.FunctionBase):
         self.name = name
         self.profile: Any = None
         if build is not None and build.profile:
-            stats = build.profile if isinstance(build.profile, ProfileStats) else ProfileStats()
-            stats._attach(self.fn, name)
-            self.profile = stats
+            self.profile = stats_for(build.profile)
+            self.profile._attach(self.fn, name)
 
     def call(
         self,

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from phintys import _core
+from phintys.config import config
 from phintys.errors import (
     MethodNotDefined,
     PhintysNotImplementedError,
@@ -149,6 +150,11 @@ class Op(metaclass=MetaOp):
             raise PhintysTypeError(f"{self}.make_node must return an Apply, not {node!r}")
         node._locate()
         outputs = list(node.outputs)
+        if config.compute_test_value != "off":
+            from phintys.tensor.test_values import compute_when_built
+
+            for output in outputs:
+                compute_when_built(output)
         if self.default_output is not None:
             outputs = [outputs[self.default_output]]
         if name is not None:

@@ -8,14 +8,13 @@ in :mod:`phintys.tensor`.
 from __future__ import annotations
 
 import itertools
-import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import phintys as _phintys
 from phintys import _core
-from phintys.errors import AsTensorError, PhintysTypeError, PhintysValueError
+from phintys.errors import AsTensorError, PhintysTypeError
 from phintys.tensor import numpy_protocol
 
 __all__ = [
@@ -53,7 +52,8 @@ class ComputedScratchpad(Scratchpad):
     """The bag of a variable that an expression computes.
 
     ``tag.test_value``, if nobody has set it, is computed from the test values of the inputs when
-    it is asked for, unless ``config.compute_test_value`` is ``'off'``.
+    it is asked for, unless ``config.compute_test_value`` is ``'off'``; while it is not, also as
+    soon as an expression is built.
     """
 
     def __init__(self, variable: Any) -> None:
@@ -63,6 +63,8 @@ class ComputedScratchpad(Scratchpad):
         variable = self.__dict__.get("_variable", lambda: None)()
         if name != "test_value" or variable is None:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        from phintys.tensor.test_values import computed_test_value
+
         value = computed_test_value(variable)
         self.__dict__["test_value"] = value
         return value
@@ -81,30 +83,6 @@ class ComputedScratchpad(Scratchpad):
 
 def _own_tags(tag: Any) -> dict[str, Any]:
     return {k: v for k, v in tag.__dict__.items() if k != "_variable"}
-
-
-def computed_test_value(variable: Any) -> Any:
-    """The value of an expression for the test values of its inputs.
-
-    AttributeError if ``config.compute_test_value`` is ``'off'``, or an input has none and it is
-    ``'ignore'`` or ``'warn'`` (with a warning then); ValueError if it is ``'raise'``.
-    """
-    policy = str(_phintys.config.compute_test_value)
-    if policy == "off":
-        raise AttributeError("test_value: config.compute_test_value is 'off'")
-    values = {}
-    for leaf in _core.graph_inputs([variable]):
-        if leaf.is_constant or leaf.is_shared:
-            continue
-        if "test_value" not in leaf.tag.__dict__:
-            text = f"Cannot compute test value: input ({leaf}) of {variable} missing default value."
-            if policy in ("raise", "pdb"):
-                raise PhintysValueError(text)
-            if policy == "warn":
-                warnings.warn(text, stacklevel=3)
-            raise AttributeError(text)
-        values[leaf] = leaf.tag.test_value
-    return variable.eval(values, mode="FAST_COMPILE")
 
 
 # Methods that are an elementwise function of the variable and take no argument.

@@ -260,7 +260,7 @@ TEST_CASE("opaque ops: run once for equal uses, never while compiling, planned w
   call(*f, {vector_of({1, 2})});
   CHECK(g_evaluated == 2);
   uint64_t profiled = 0;
-  for (const runtime::InstructionProfile& p : f->profile())
+  for (const runtime::InstructionProfile& p : f->profile().instructions)
     if (p.op.find("test_positive") == 0) profiled += p.calls;
   CHECK(profiled == 2);
 }
