@@ -378,6 +378,53 @@ Var store_own(const Apply& n, const Ctx&) {
   return {};
 }
 
+// x[1:, :] -> x[1:], of which others are the same.
+Var subtensor_trailing(const Apply& n, const Ctx&) {
+  const auto entries = decode_index(op_as<Subtensor>(n).index);
+  if (entries.size() < 2 || !entries.back().is_full()) return {};
+  return indexed(in(n, 0), parts_of(n));
+}
+Var store_trailing(const Apply& n, const Ctx&) {
+  auto entries = decode_index(op_as<IncSubtensor>(n).index);
+  if (entries.size() < 2 || !entries.back().is_full()) return {};
+  while (entries.size() > 1 && entries.back().is_full()) entries.pop_back();
+  auto op = make_ref<IncSubtensor>(op_as<IncSubtensor>(n));
+  op->index = encode_index(entries);
+  return phintys::apply(op, {n.inputs().begin(), n.inputs().end()});
+}
+// What inc or set stored in zeros x[a:], read backwards: y[::-1].
+Var subtensor_of_stored_backwards(const Apply& n, const Ctx&) {
+  const Apply* s = owner_if(in(n, 0), IncSubtensor::kName);
+  if (!s || s->nin() != 2 || n.nin() != 1) return {};
+  const bool set = op_as<IncSubtensor>(*s).set;
+  const auto stored = decode_index(op_as<IncSubtensor>(*s).index);
+  const auto taken = decode_index(op_as<Subtensor>(n).index);
+  if (stored.size() != 1 || taken.size() != 1 || (!set && !is_value(in(*s, 0), 0))) return {};
+  const IndexEntry &to = stored[0], &from = taken[0];
+  const auto is = [](const IndexSlot& slot, int64_t v) {
+    return slot.kind == SlotKind::constant && slot.value == v;
+  };
+  const bool tail = to.is_slice && to.start.kind == SlotKind::constant && to.start.value > 0 &&
+                    to.stop.kind == SlotKind::absent && to.step.kind == SlotKind::absent;
+  const bool backwards = from.is_slice && from.start.kind == SlotKind::absent &&
+                         tail && is(from.stop, to.start.value - 1) && is(from.step, -1);
+  const Var& y = in(*s, 1);
+  if (!backwards || y.ndim() != n.output()->ndim() || !covers(y.type(), out_type(n))) return {};
+  return subtensor(cast(y, out_type(n).dtype()),
+                   {IndexEntry::slice({}, {}, IndexSlot::of(-1))});
+}
+// x[None][0] -> x, also with other axes new or moved.
+Var subtensor_of_new_axis(const Apply& n, const Ctx&) {
+  const Apply* d = owner_if(in(n, 0), DimShuffle::kName);
+  const auto entries = decode_index(op_as<Subtensor>(n).index);
+  if (!d || n.nin() != 1 || entries.size() != 1 || entries[0].is_slice) return {};
+  std::vector<int64_t> order = op_as<DimShuffle>(*d).order;
+  const int64_t i = entries[0].start.value;
+  if (order[0] != -1 || (i != 0 && i != -1)) return {};
+  order.erase(order.begin());
+  return dimshuffle(in(*d, 0), std::move(order));
+}
+
 // --- joins -----------------------------------------------------------------------------------
 
 Var join_known(const Apply& n, const Ctx&) {
@@ -460,6 +507,10 @@ constexpr Rule kIndex[] = {
     {"subtensor", "f(x, y)[i] -> f(x[i], y[i])", subtensor_of_elemwise},
     {"subtensor", "sum(x, axis=1)[i] -> sum(x[i]), and the like", subtensor_of_reduce},
     {"subtensor", "dot(a, b)[i, j] -> dot(a[i], b[:, j])", subtensor_of_dot},
+    {"subtensor", "x[1:, :] -> x[1:]", subtensor_trailing},
+    {"inc_subtensor", "inc_subtensor(x[1:, :], y) -> inc_subtensor(x[1:], y)", store_trailing},
+    {"subtensor", "set_subtensor(x[1:], y)[:0:-1] -> y[::-1]", subtensor_of_stored_backwards},
+    {"subtensor", "x[None][0] -> x", subtensor_of_new_axis},
     {"inc_subtensor", "set_subtensor(x[:], y) -> y, inc_subtensor(x[:], y) -> x + y", store_all},
     {"inc_subtensor", "inc_subtensor(x[i], 0) -> x", add_nothing},
     {"inc_subtensor", "set_subtensor(x[i], x[i] + y) -> inc_subtensor(x[i], y)", store_own},

@@ -24,7 +24,7 @@ class BatchOut {
     for (const Loop::Sequence& s : loop_.sequences) {
       lifter_.put(s.row.get(), {sequence_rows(s.rows, loop_.steps), true});
       const bool sure = surely_has_rows(s.rows, loop_.steps);
-      facts_.insert(s.row->id(), {false, true, sure, row_elements(s.row.type())});
+      facts_.insert(s.row->id(), {false, true, sure, 0});
     }
   }
 
@@ -49,7 +49,7 @@ class BatchOut {
     bool gains = false;   // a product or a costly function is behind it
     bool fits = false;    // all steps of it take no more memory than what it is made of
     bool sure = false;    // the sequences behind it have enough rows
-    int64_t largest = 0;  // row of all values behind it
+    int64_t largest = 0;  // row that is computed on the way
   };
 
   void visit(const Apply& node) {

@@ -121,28 +121,29 @@ Var lift_reshape(const Apply& node, const Operands& in, const Var& steps) {
   return reshape(in[0].value, std::move(dims));
 }
 
-Var rows_as_one(const Var& x) {  // (time, rows, k) -> (time * rows, k)
-  return reshape(x, {shape_i(x, 0) * shape_i(x, 1), shape_i(x, 2)});
+// (time, rows, k) -> (time * rows, k)
+Var rows_as_one(const Var& x, const Var& steps) {
+  return reshape(x, {steps * shape_i(x, 1), shape_i(x, 2)});
 }
 
 // One factor changes from step to step.
-Var lift_product_with_constant(const Var& a, bool a_timed, const Var& b) {
+Var lift_product_with_constant(const Var& a, bool a_timed, const Var& b, const Var& steps) {
   if (!a_timed) {
     // a @ b[t] is b[t] @ a.T, if b[t] is a vector.
     if (b.ndim() != 2) return linalg::matmul(a.ndim() == 1 ? pad_left(a, 2) : a, b);
     return dot(b, a.ndim() == 2 ? transpose(a) : a);
   }
   if (a.ndim() == 2) return dot(a, b);
-  const Var flat = dot(rows_as_one(a), b);
-  std::vector<Var> dims{shape_i(a, 0), shape_i(a, 1)};
+  const Var flat = dot(rows_as_one(a, steps), b);
+  std::vector<Var> dims{steps, shape_i(a, 1)};
   if (b.ndim() == 2) dims.push_back(shape_i(b, 1));
   return reshape(flat, std::move(dims));
 }
 
-Var lift_dot(const Operands& in) {
+Var lift_dot(const Operands& in, const Var& steps) {
   const Var &a = in[0].value, &b = in[1].value;
   if (!in[0].timed || !in[1].timed) {
-    const Var r = lift_product_with_constant(a, in[0].timed, b);
+    const Var r = lift_product_with_constant(a, in[0].timed, b, steps);
     return in[0].timed || a.ndim() != 1 || b.ndim() != 3 ? r : dimshuffle(r, {0, 2});
   }
   if (a.ndim() == 2 && b.ndim() == 2) return sum(a * b, {1});
@@ -155,7 +156,7 @@ Var lift_node(const Apply& node, const Operands& in, const Var& steps) {
   if (as_elemwise(node.op())) return lift_elementwise(node, in);
   const std::string_view name = node.op().name();
   if (name == DimShuffle::kName) return lift_dimshuffle(node, in);
-  if (name == Dot::kName) return lift_dot(in);
+  if (name == Dot::kName) return lift_dot(in, steps);
   if (name == Reduce::kName) return lift_reduce(node, in);
   if (name == Softmax::kName || name == LogSoftmax::kName) return lift_softmax(node, in);
   if (name == Subtensor::kName) return lift_subtensor(node, in);
@@ -259,8 +260,37 @@ Var sequence_rows(const Var& x, const Var& steps) {
   return has_rows(x, steps) ? x : slice_axis(x, 0, Var(), steps);
 }
 
+Var forward_rows(const Var& x) {
+  const Apply* part = owner_if(x, Subtensor::kName);
+  if (!part || part->nin() != 1) return {};
+  const std::vector<IndexEntry> entries = decode_index(op_as<Subtensor>(*part).index);
+  const IndexEntry& e = entries[0];
+  if (entries.size() != 1 || !e.is_slice || e.step.kind != SlotKind::constant || e.step.value != -1)
+    return {};
+  // x[a:b:-1] goes from a down to b + 1; only ends that are counted from the nearer side.
+  IndexSlot first, end;
+  if (e.stop.kind != SlotKind::absent) {
+    if (e.stop.value < 0) return {};
+    first = IndexSlot::of(e.stop.value + 1);
+  }
+  if (e.start.kind != SlotKind::absent && e.start.value != -1) {
+    if (e.start.value >= 0) return {};
+    end = IndexSlot::of(e.start.value + 1);
+  }
+  const Var& all = part->inputs()[0];
+  if (first.kind == SlotKind::absent && end.kind == SlotKind::absent) return all;
+  return subtensor(all, {IndexEntry::slice(first, end)});
+}
+
 bool surely_has_rows(const Var& sequence, const Var& steps) {
-  if (!sequence) return never_negative(steps.get());
+  std::vector<Var> least{steps};
+  for (size_t i = 0; i < least.size(); ++i)
+    if (const Apply* both = owner_if(least[i], "minimum"))
+      least.insert(least.end(), both->inputs().begin(), both->inputs().end());
+  if (!sequence)
+    return std::all_of(least.begin(), least.end(), [](const Var& v) {
+      return owner_if(v, "minimum") || never_negative(v.get());
+    });
   Var x = sequence;
   // Views that have as many rows.
   while (const Apply* part = owner_if(x, Subtensor::kName)) {
@@ -276,12 +306,8 @@ bool surely_has_rows(const Var& sequence, const Var& steps) {
   }
   int64_t n = -1;
   if (constant_int_value(steps.get(), &n)) return n >= 0 && x.type().dim(0) >= n;
-  std::vector<Var> least{steps};
-  for (size_t i = 0; i < least.size(); ++i) {
-    if (owner_if(least[i], ShapeI::kName) && has_rows(x, least[i])) return true;
-    if (const Apply* both = owner_if(least[i], "minimum"))
-      for (const Var& v : both->inputs()) least.push_back(v);
-  }
+  for (const Var& v : least)
+    if (owner_if(v, ShapeI::kName) && has_rows(x, v)) return surely_has_rows(Var(), steps);
   return never_negative(steps.get()) && !owner_if(x, Subtensor::kName) && has_rows(x, steps);
 }
 

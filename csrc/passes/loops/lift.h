@@ -51,6 +51,8 @@ bool is_loop_view(const Op& op);
 bool is_costly_elementwise(const Op& op);
 // The rows of a sequence that the loop reads.
 Var sequence_rows(const Var& x, const Var& steps);
+// If x has the rows of another array, last one first: these, first one first. Else null.
+Var forward_rows(const Var& x);
 // True only if x (if it is not null) surely has as many rows as there are steps, and there cannot
 // be less than none.
 bool surely_has_rows(const Var& x, const Var& steps);

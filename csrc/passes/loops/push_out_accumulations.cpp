@@ -130,7 +130,10 @@ class PushOut {
       const Var inner = total(node->inputs()[0], elements, products);
       return inner ? -inner : Var();
     }
-    if (node && products && owner_if(v, "mul")) return total_of_outer(*node, elements);
+    if (node && owner_if(v, "mul")) {
+      if (const Var scaled = total_of_scaled(*node, elements, products)) return scaled;
+      if (products) return total_of_outer(*node, elements);
+    }
     if (products) return {};
     if (const Lifted rows = outside_.stored(v)) return rows.timed ? sum_steps(rows.value) : Var();
     if (!node || !owner_if(v, Reduce::kName)) return {};
@@ -138,6 +141,24 @@ class PushOut {
     if (op.kind != "sum" || op.dtype != node->input(0)->dtype()) return {};
     const Lifted rows = outside_.stored(node->inputs()[0]);
     return rows && rows.timed ? sum_steps(rows.value, op.axes) : Var();
+  }
+
+  // sum_t s * v[t] is s * sum_t v[t].
+  Var total_of_scaled(const Apply& node, int64_t elements, bool products) {
+    Var factor, rest;
+    for (const Var& v : node.inputs()) {
+      const Lifted known = outside_.stored(v);
+      const bool scalar = row_elements(v.type()) == 1;
+      if (known && !known.timed && scalar) {
+        factor = factor ? factor * known.value : known.value;
+      } else if (rest) {
+        return {};
+      } else {
+        rest = v;
+      }
+    }
+    const Var inner = factor && rest ? total(rest, elements, products) : Var();
+    return inner ? factor * inner : Var();
   }
 
   // All rows of a factor, as long as they are not too many.
@@ -161,22 +182,34 @@ class PushOut {
       return x_same ? dot(outside_.lifter().find(x.get()).value, rest)
                     : dot(rest, outside_.lifter().find(y.get()).value);
     }
-    const Var a = factor(x, elements), b = a ? factor(y, elements) : Var();
+    Var a = factor(x, elements), b = a ? factor(y, elements) : Var();
     if (!a || !b) return {};
+    turn_forward(&a, &b);
     return dot(last_with_time(a), first_with_time(b));
   }
   bool same_in_each_step(const Var& v) {
     const Lifted known = outside_.stored(v);
     return known && !known.timed;
   }
+  // The order of the steps does not matter, and rows in reverse order are copied for a product. If
+  // one factor goes backwards, the other is turned: it often is one of several products.
+  static void turn_forward(Var* a, Var* b) {
+    const Var x = forward_rows(*a), y = forward_rows(*b);
+    if (!x && !y) return;
+    auto turned = [](const Var& v) {
+      return subtensor(v, {IndexEntry::slice({}, {}, IndexSlot::of(-1))});
+    };
+    *a = x ? x : turned(*a);
+    *b = y ? y : turned(*b);
+  }
   // (t, k) -> (t * k), (t, k, n) -> (t * k, n).
-  static Var first_with_time(const Var& b) {
-    std::vector<Var> dims{shape_i(b, 0) * shape_i(b, 1)};
+  Var first_with_time(const Var& b) {
+    std::vector<Var> dims{loop_.steps * shape_i(b, 1)};
     if (b.ndim() == 3) dims.push_back(shape_i(b, 2));
     return reshape(b, std::move(dims));
   }
   // (t, k) -> (t * k), (t, m, k) -> (m, t * k): a view where (t, k, m) lie one after the other.
-  static Var last_with_time(const Var& a) {
+  Var last_with_time(const Var& a) {
     if (a.ndim() == 2) return first_with_time(a);
     return transpose(first_with_time(dimshuffle(a, {0, 2, 1})));
   }
@@ -193,9 +226,11 @@ class PushOut {
     }
     if (!column || !row || row.dtype() != column.dtype()) return {};
     if (row.type().broadcastable(1)) return {};
-    const Var u = factor(vector_of(column, 0), elements);
-    const Var v = u ? factor(vector_of(row, 1), elements) : Var();
-    return v ? dot(transpose(u), v) : Var();
+    Var u = factor(vector_of(column, 0), elements);
+    Var v = u ? factor(vector_of(row, 1), elements) : Var();
+    if (!v) return {};
+    turn_forward(&u, &v);
+    return dot(transpose(u), v);
   }
   // The vector behind a matrix of one row or column.
   static Var vector_of(const Var& matrix, int64_t axis) {
