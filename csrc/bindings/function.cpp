@@ -286,6 +286,7 @@ std::vector<const char*> pass_names() {
   };
   add(pipeline("fast_run"));
   add(pipeline("fast_compile"));
+  add(further_passes());
   add(lowering_pipeline(true));
   return names;
 }

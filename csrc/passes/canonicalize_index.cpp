@@ -406,12 +406,11 @@ Var subtensor_of_stored_backwards(const Apply& n, const Ctx&) {
   };
   const bool tail = to.is_slice && to.start.kind == SlotKind::constant && to.start.value > 0 &&
                     to.stop.kind == SlotKind::absent && to.step.kind == SlotKind::absent;
-  const bool backwards = from.is_slice && from.start.kind == SlotKind::absent &&
-                         tail && is(from.stop, to.start.value - 1) && is(from.step, -1);
+  const bool backwards = from.is_slice && from.start.kind == SlotKind::absent && tail &&
+                         is(from.stop, to.start.value - 1) && is(from.step, -1);
   const Var& y = in(*s, 1);
   if (!backwards || y.ndim() != n.output()->ndim() || !covers(y.type(), out_type(n))) return {};
-  return subtensor(cast(y, out_type(n).dtype()),
-                   {IndexEntry::slice({}, {}, IndexSlot::of(-1))});
+  return subtensor(cast(y, out_type(n).dtype()), {IndexEntry::slice({}, {}, IndexSlot::of(-1))});
 }
 // x[None][0] -> x, also with other axes new or moved.
 Var subtensor_of_new_axis(const Apply& n, const Ctx&) {

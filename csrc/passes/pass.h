@@ -34,6 +34,8 @@ void run_pass(const Pass& pass, Graph& graph, const PassOptions& options,
 // "none", "fast_compile", "fast_run" (pipeline.cpp lists them in order, with reasons). Throws
 // Error(value) naming the known pipelines.
 std::vector<Pass> pipeline(std::string_view name);
+// Passes that run_pipeline() runs in places of their own, besides those.
+std::span<const Pass> further_passes();
 // Passes that lowering needs whatever the mode (explicit casts, shapes), and fusion.
 std::span<const Pass> lowering_pipeline(bool fuse);
 // Runs a pipeline on a graph and on the graphs inside its ops. Ops made from graphs are expanded

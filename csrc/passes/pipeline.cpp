@@ -32,6 +32,7 @@ constexpr Pass kHoist{"hoist_from_loops", hoist_from_loops};
 constexpr Pass kPushOutSums{"push_out_accumulations", push_out_accumulations};
 constexpr Pass kPushOutResults{"push_out_results", push_out_results};
 constexpr Pass kBatchOut{"batch_out_of_loops", batch_out_of_loops};
+constexpr Pass kTakeInLoops{"take_in_loops", take_in_loops};
 constexpr Pass kMerge{"merge", merge};
 constexpr Pass kShapeLift{"shape_lift", shape_lift};
 constexpr Pass kCanonicalize{"canonicalize", canonicalize};
@@ -106,10 +107,12 @@ constexpr Pass kLowering[] = {
 constexpr Pass kLoweringUnfused[] = {kLowerCasts, kConstantFold, kMerge, kLazyBranches,
                                      kFuseNothing};
 
-constexpr Pass kAll[] = {kLoopsExtend,  kMergeLoops,     kTrimLoops, kSaveLoopMemory, kHoist,
-                         kPushOutSums,  kPushOutResults, kBatchOut,  kMerge,          kShapeLift,
-                         kCanonicalize, kConstantFold,   kStabilize, kSpecialize,     kBlas,
-                         kLowerCasts,   kLazyBranches,   kFuse,      kFuseNothing};
+constexpr Pass kAll[] = {kLoopsExtend, kMergeLoops,     kTrimLoops,    kSaveLoopMemory, kHoist,
+                         kPushOutSums, kPushOutResults, kBatchOut,     kTakeInLoops,    kMerge,
+                         kShapeLift,   kCanonicalize,   kConstantFold, kStabilize,      kSpecialize,
+                         kBlas,        kLowerCasts,     kLazyBranches, kFuse,           kFuseNothing};
+
+constexpr Pass kFurther[] = {kLoopsExtend, kTakeInLoops};
 
 const Parts* parts_of(std::string_view name) {
   if (name == "none") return nullptr;
@@ -141,7 +144,10 @@ void run_normal(const Parts& parts, Graph& graph, const PassOptions& options,
 void run_final(const Parts& parts, Graph& graph, const PassOptions& options,
                std::vector<PassReport>* reports) {
   for (const Pass& pass : parts.final) run_pass(pass, graph, options, reports);
-  const InnerStage inner = [&](Graph& g, const PassOptions& o) { run_final(parts, g, o, nullptr); };
+  const InnerStage inner = [&](Graph& g, const PassOptions& o) {
+    run_pass(kTakeInLoops, g, o, nullptr);
+    run_final(parts, g, o, nullptr);
+  };
   if (!parts.final.empty() && has_inner(graph)) optimize_inner(inner, graph, options, reports);
 }
 
@@ -166,6 +172,8 @@ void run_pipeline(std::string_view name, Graph& graph, const PassOptions& option
   run_normal(*parts, graph, options, reports);
   run_final(*parts, graph, options, reports);
 }
+
+std::span<const Pass> further_passes() { return kFurther; }
 
 std::span<const Pass> lowering_pipeline(bool fuse) {
   if (fuse) return kLowering;

@@ -17,6 +17,9 @@ void push_out_accumulations(Graph& graph);
 void push_out_results(Graph& graph);
 // What depends on no state is computed for all steps at once, before the loop or in its place.
 void batch_out_of_loops(Graph& graph);
+// In a body: elements at a computed place are copied, as a view of them would have to be laid out
+// in each step.
+void take_in_loops(Graph& graph);
 // Keeps of a state only its last rows where nobody reads others.
 void save_loop_memory(Graph& graph);
 
