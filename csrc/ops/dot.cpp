@@ -1,6 +1,7 @@
 #include "ops/dot.h"
 
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/blas.h"
 #include "kernels/parallel.h"
@@ -82,6 +83,24 @@ void prepare(PerformContext& context, DType dtype, Matrix& a, Matrix& b) {
   if (!b_fits) b.pack(block + a_bytes, dtype);
 }
 
+// Below this many products a call of a library takes longer than the sums.
+constexpr int64_t kTinyProduct = 128;
+
+template <class T>
+void tiny_product(T alpha, const Matrix& a, const Matrix& b, T beta, T* c) {
+  const int64_t a_row = a.trans ? 1 : a.ld, a_col = a.trans ? a.ld : 1;
+  const int64_t b_row = b.trans ? 1 : b.ld, b_col = b.trans ? b.ld : 1;
+  const T* x = reinterpret_cast<const T*>(a.data);
+  for (int64_t i = 0; i < a.rows; ++i, x += a_row) {
+    const T* y = reinterpret_cast<const T*>(b.data);
+    for (int64_t j = 0; j < b.cols; ++j, y += b_col, ++c) {
+      T sum = 0;
+      for (int64_t k = 0; k < a.cols; ++k) sum += x[k * a_col] * y[k * b_row];
+      *c = beta == T(0) ? alpha * sum : alpha * sum + beta * *c;
+    }
+  }
+}
+
 template <class T>
 void blas_product(double alpha, const Matrix& a, const Matrix& b, double beta, char* c) {
   const int64_t m = a.rows, k = a.cols, n = b.cols;
@@ -91,6 +110,10 @@ void blas_product(double alpha, const Matrix& a, const Matrix& b, double beta, c
   T* pc = reinterpret_cast<T*>(c);
   using R = decltype(std::real(T{}));
   const T al = static_cast<R>(alpha), be = static_cast<R>(beta);
+  if constexpr (std::is_floating_point_v<T>) {
+    if (m <= kTinyProduct && n <= kTinyProduct / m && k <= kTinyProduct / (m * n) && al != T(0))
+      return tiny_product<T>(al, a, b, be, pc);
+  }
   bool done;
   if (n == 1 && k > 0) {
     const int64_t rows = a.trans ? k : m, cols = a.trans ? m : k;

@@ -27,7 +27,7 @@ def test_loops():
 def test_text(tmp_path):
     pytest.importorskip("tqdm")
     pytest.importorskip("matplotlib")
-    sizes = ["--epochs", "2", "--characters", "60000", "--units", "32"]
+    sizes = ["--epochs", "5", "--characters", "60000", "--units", "48"]
     out = run("text.py", *sizes, "--no-cpp", "--output", str(tmp_path))
     single = float(re.search(r"counts after 0 characters: ([\d.]+)", out)[1])
     for model in ("lstm", "gru"):
