@@ -45,6 +45,6 @@ def test_what_the_text_example_saved_writes_the_same(tmp_path):
 
     sizes = ["--epochs", "1", "--characters", "20000", "--units", "16"]
     run("text.py", *sizes, "--no-cpp", "--output", str(tmp_path))
-    write = phintys.load_function(tmp_path / "text_write.phy")
+    write = phintys.load(tmp_path / "text_write.phy")
     prompt, written = (np.load(tmp_path / f"text_{n}.npy") for n in ("prompt", "written"))
     np.testing.assert_array_equal(write(prompt, len(written), 0.5), written)
