@@ -300,8 +300,8 @@ def save(output: Path, corpus: Corpus, step, write) -> None:
     arrays = {
         "characters": np.array([ord(c) for c in corpus.characters], "int32"),
         "prompt": corpus.encode(PROMPT),
-        "x": x[: 20 * WINDOW],
-        "y": y[: 20 * WINDOW],
+        "x": x[: 4 * WINDOW],
+        "y": y[: 4 * WINDOW],
         "written": write(corpus.encode(PROMPT), 200, 0.5),
     }
     for name, array in arrays.items():

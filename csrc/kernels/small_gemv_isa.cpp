@@ -94,39 +94,37 @@ PHINTYS_INLINE V add_halves(V a, V b) {
   return low + high;
 }
 
-// The sum of the lanes of each of R vectors, R a power of 2 and at most their number of lanes.
-template <class V, int R, class T>
-PHINTYS_INLINE void add_lanes(V* v, T* sums) {
-#pragma GCC unroll 8
-  for (int half = R / 2; half > 0; half /= 2)
-#pragma GCC unroll 8
-    for (int r = 0; r < half; ++r) v[r] = add_halves(v[r], v[r + half]);
-  T lanes[V::lanes];
-  store(lanes, v[0]);
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-    sums[r] = lanes[r];
-    for (int i = r + R; i < V::lanes; i += R) sums[r] += lanes[i];
-  }
-}
-
-template <class V, int R, class T>
-PHINTYS_INLINE void rows(const SmallGemv<T>& w, int64_t row) {
-  const T* a = w.a + row * w.a_row;
+// Row by row for as many rows as vectors have lanes; only the first `count` of them exist.
+template <class V, class T>
+PHINTYS_INLINE void rows(const SmallGemv<T>& w, int64_t row, int64_t count) {
+  constexpr int R = V::lanes;
+  const T* a[R];
   V sums[R];
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) sums[r] = splat<V>(T(0));
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+    a[r] = w.a + (row + (r < count ? r : count - 1)) * w.a_row;
+    sums[r] = splat<V>(T(0));
+  }
   int64_t j = 0;
   for (; j + V::lanes <= w.n; j += V::lanes) {
     const V x = load<V>(w.x + j);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) sums[r] = fma(load<V>(a + r * w.a_row + j), x, sums[r]);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) sums[r] = fma(load<V>(a[r] + j), x, sums[r]);
   }
-  T sum[R];
-  add_lanes<V, R>(sums, sum);
+#pragma GCC unroll 16
+  for (int half = R / 2; half > 0; half /= 2)
+#pragma GCC unroll 16
+    for (int r = 0; r < half; ++r) sums[r] = add_halves(sums[r], sums[r + half]);
+  T total[R];
+  store(total, sums[0]);
   for (; j < w.n; ++j)
-    for (int r = 0; r < R; ++r) sum[r] += a[r * w.a_row + j] * w.x[j];
-  for (int r = 0; r < R; ++r) w.y[row + r] = finished(w, sum[r], w.y + row + r);
+    for (int r = 0; r < R; ++r) total[r] += a[r][j] * w.x[j];
+  if (count < R) {
+    for (int64_t r = 0; r < count; ++r) w.y[row + r] = finished(w, total[r], w.y + row + r);
+    return;
+  }
+  const V scaled = splat<V>(w.alpha) * load<V>(total);
+  store(w.y + row, w.beta == T(0) ? scaled : scaled + splat<V>(w.beta) * load<V>(w.y + row));
 }
 
 }  // namespace
@@ -134,10 +132,9 @@ PHINTYS_INLINE void rows(const SmallGemv<T>& w, int64_t row) {
 template <class T>
 void small_gemv(const SmallGemv<T>& w) {
   using V = typename VectorOf<T>::type;
-  constexpr int kRows = V::lanes < 8 ? V::lanes : 8;
   int64_t row = 0;
-  for (; row + kRows <= w.m; row += kRows) rows<V, kRows>(w, row);
-  for (; row < w.m; ++row) rows<V, 1>(w, row);
+  for (; row + V::lanes <= w.m; row += V::lanes) rows<V>(w, row, V::lanes);
+  if (row < w.m) rows<V>(w, row, w.m - row);
 }
 template void small_gemv<float>(const SmallGemv<float>&);
 template void small_gemv<double>(const SmallGemv<double>&);
