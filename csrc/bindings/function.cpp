@@ -92,6 +92,7 @@ class PythonWatcher final : public runtime::Watcher {
     }
     std::vector<Type> types;
     for (int o = 0; o < node.nout(); ++o) types.push_back(node.output(o)->type());
+    const Unreported unreported;
     const LocationScope scope(node.loc);
     const Ref<Apply> copy = Apply::create(node.op_ref(), std::move(inputs), std::move(types));
     return py::reinterpret_steal<py::object>(wrap(copy.get()));

@@ -16,6 +16,7 @@ PyObject* g_on_built = nullptr;  // called with variables that the user's progra
 // here by the same thread instead of being dropped in place: no recursion along the graph.
 thread_local std::vector<PyObject*> t_released;
 thread_local bool t_draining = false;
+thread_local bool t_unreported = false;
 
 PyObject* new_handle(HandleClass which) {
   PyTypeObject* cls = handle_class(which);
@@ -105,13 +106,16 @@ void make_handles(Variable* v, std::vector<py::object>* made) {
 
 // Nodes get a location only while the user's program builds them.
 void report_built(PyObject* self, const Variable* node) {
-  if (!node->owner() || !current_location()) return;
+  if (t_unreported || !node->owner() || !current_location()) return;
   py::object owned = py::reinterpret_steal<py::object>(self);
   py::reinterpret_borrow<py::object>(g_on_built)(owned);
   owned.release();
 }
 
 }  // namespace
+
+Unreported::Unreported() : before_(std::exchange(t_unreported, true)) {}
+Unreported::~Unreported() { t_unreported = before_; }
 
 // --- references --------------------------------------------------------------------------------
 
@@ -349,6 +353,13 @@ void bind_handles(py::module_& m) {
       py::arg("converter"),
       "Register the callable that makes a variable of any other operand; it raises TypeError for "
       "objects that it does not know.");
+  m.def(
+      "built",
+      [](py::object variable) {
+        if (g_on_built && !t_unreported)
+          py::reinterpret_borrow<py::object>(g_on_built)(std::move(variable));
+      },
+      py::arg("variable"), "Report a variable to the hook of set_built_hook().");
   m.def(
       "set_built_hook",
       [](py::object hook) {

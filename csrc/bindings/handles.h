@@ -77,6 +77,19 @@ inline py::object wrapped(const Var& v) {
 }
 py::list wrapped_list(std::span<const Var> variables);
 
+// While one exists, what this thread builds is not reported to set_built_hook()'s hook: code of the
+// user's is asked about graphs that are not the user's program.
+class Unreported {
+ public:
+  Unreported();
+  ~Unreported();
+  Unreported(const Unreported&) = delete;
+  Unreported& operator=(const Unreported&) = delete;
+
+ private:
+  bool before_;
+};
+
 // Ties a freshly made handle to its node.
 void attach(VariableObject* handle, Ref<Variable> node);
 // Gives `handle` the edges that the invariant asks for, after its node has got an owner.

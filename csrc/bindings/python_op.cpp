@@ -24,6 +24,7 @@ constexpr int64_t kCopyBytes = 4096;
 template <class F>
 auto in_python(F&& f) {
   const py::gil_scoped_acquire gil;
+  const Unreported unreported;
   try {
     return f();
   } catch (py::error_already_set& e) {

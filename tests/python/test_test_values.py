@@ -178,6 +178,36 @@ def test_ops_in_python():
             refuse(x)
 
 
+def test_gradients_of_ops_in_python_inside_loops():
+    class Cube(phintys.Op):
+        __props__ = ()
+
+        def make_node(self, v):
+            v = T.as_tensor_variable(v)
+            return phintys.Apply(self, [v], [v.type()])
+
+        def perform(self, node, inputs, outputs):
+            outputs[0][0] = inputs[0] ** 3
+
+        def grad(self, inputs, slopes):
+            return [slopes[0] * 3 * inputs[0] ** 2]
+
+    with change_flags(compute_test_value="raise"):
+        x = with_value(T.dvector("x"), [1.0, 2.0])
+        out, _ = scan(lambda v, s: s + Cube()(v * x), sequences=x, outputs_info=T.zeros((2,)))
+        slope = phintys.grad(out[-1].sum(), x)
+        assert out[-1].tag.test_value.tolist() == [9, 72]
+        assert slope.tag.test_value.tolist() == [54, 216]
+
+
+def test_monitored_calls_need_no_values():
+    x = T.dvector("x")
+    with change_flags(compute_test_value="raise"):
+        with_value(x, [1.0])
+        mode = phintys.compile.MonitorMode(post_func=lambda i, node, fn: None)
+        assert phintys.function([x], T.exp(x), mode=mode)([0.0]) == 1
+
+
 def test_eval():
     x, n = T.dvector("x"), T.lscalar("n")
 

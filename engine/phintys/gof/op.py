@@ -151,10 +151,8 @@ class Op(metaclass=MetaOp):
         node._locate()
         outputs = list(node.outputs)
         if config.compute_test_value != "off":
-            from phintys.tensor.test_values import compute_when_built
-
             for output in outputs:
-                compute_when_built(output)
+                _core.built(output)
         if self.default_output is not None:
             outputs = [outputs[self.default_output]]
         if name is not None:
