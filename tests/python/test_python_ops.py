@@ -299,7 +299,7 @@ def test_profile_counts_it() -> None:
     f = phintys.function([x], Scaled()(x) + 1, profile=True)
     f(vector())
     f(vector())
-    (entry,) = [e for e in f.fn.profile() if e["op"].startswith("Scaled")]
+    (entry,) = [e for e in f.fn.profile()["instructions"] if e["op"].startswith("Scaled")]
     assert entry["calls"] == 2 and entry["seconds"] > 0
 
 
