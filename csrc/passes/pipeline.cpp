@@ -107,10 +107,11 @@ constexpr Pass kLowering[] = {
 constexpr Pass kLoweringUnfused[] = {kLowerCasts, kConstantFold, kMerge, kLazyBranches,
                                      kFuseNothing};
 
-constexpr Pass kAll[] = {kLoopsExtend, kMergeLoops,     kTrimLoops,    kSaveLoopMemory, kHoist,
-                         kPushOutSums, kPushOutResults, kBatchOut,     kTakeInLoops,    kMerge,
-                         kShapeLift,   kCanonicalize,   kConstantFold, kStabilize,      kSpecialize,
-                         kBlas,        kLowerCasts,     kLazyBranches, kFuse,           kFuseNothing};
+constexpr Pass kAll[] = {kLoopsExtend,  kMergeLoops,   kTrimLoops,      kSaveLoopMemory,
+                         kHoist,        kPushOutSums,  kPushOutResults, kBatchOut,
+                         kTakeInLoops,  kMerge,        kShapeLift,      kCanonicalize,
+                         kConstantFold, kStabilize,    kSpecialize,     kBlas,
+                         kLowerCasts,   kLazyBranches, kFuse,           kFuseNothing};
 
 constexpr Pass kFurther[] = {kLoopsExtend, kTakeInLoops};
 

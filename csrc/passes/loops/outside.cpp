@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/id_map.h"
+#include "graph/traverse.h"
 #include "ops/build.h"
 #include "ops/shape_ops.h"
 #include "ops/subtensor.h"
@@ -27,6 +29,26 @@ Outside::Outside(Loop* loop) : loop_(*loop), lifter_(loop->steps) {
   for (const Loop::Emitted& e : loop_.emitted)
     if (!lifter_.find(e.value.get()) && !e.stacks.empty())
       lifter_.put(e.value.get(), {Var(e.stacks[0]), true});
+}
+
+bool Outside::has_steady_shape(const Var& inside) const {
+  IdMap<bool> varying;  // what differs from step to step
+  for (const Loop::Sequence& s : loop_.sequences) varying.insert(s.row->id(), true);
+  for (const Loop::State& s : loop_.states)
+    for (const Var& v : s.reads) varying.insert(v->id(), true);
+  for (const Apply* node : toposort(std::vector<Var>{inside})) {
+    const uint64_t lengths = node->op().shape_inputs();
+    bool any = false;
+    for (int i = 0; i < node->nin(); ++i) {
+      const bool varies = varying.contains(node->input(i)->id());
+      if (varies && (i < 64 ? lengths >> i & 1 : lengths >> 63)) return false;
+      any = any || varies;
+    }
+    if (any && node->op().opaque()) return false;
+    if (!any || node->op().shape_only()) continue;
+    for (int o = 0; o < node->nout(); ++o) varying.insert(node->output(o)->id(), true);
+  }
+  return true;
 }
 
 // A graph takes in nodes only, so it is one, of no meaning.

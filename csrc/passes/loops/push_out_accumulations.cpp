@@ -168,6 +168,7 @@ class PushOut {
     bool lengths = true;
     for (int64_t d : v.type().shape()) lengths = lengths && d >= 0;
     if (lengths && row_elements(v.type()) / kMostRows > elements) return {};
+    if (!outside_.has_steady_shape(v)) return {};
     const Lifted rows = outside_.rows_of(v);
     return rows.timed ? rows.value : Var();
   }

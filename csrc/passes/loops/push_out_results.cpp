@@ -85,6 +85,8 @@ class PushOut {
   Var push(const Var& value) {
     const Part part = part_behind(value);
     if (part.missing.size() > 1) return {};
+    for (const Var& v : part.missing)
+      if (!outside_.has_steady_shape(v)) return {};
     int64_t most = row_elements(value.type());
     for (const Var& v : part.missing) most = std::max(most, row_elements(v.type()));
     bool pays = false;
