@@ -76,6 +76,7 @@ struct Looping {
   Looping(bool keep, bool until, int loops = 1) {
     FunctionSpec spec;
     spec.name = "looping";
+    spec.pass_options.excluded = {"merge_loops"};
     Var n = make_variable(Type::scalar(DType::i64), "n");
     Var start = make_variable(Type::tensor(DType::f64, 1), "start");
     spec.inputs = {n, start};

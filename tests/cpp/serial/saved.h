@@ -121,6 +121,7 @@ inline Ref<runtime::Function> nested_function() {
   Var first = make_variable(Type::tensor(DType::f64, 1), "first");
   runtime::FunctionSpec spec;
   spec.name = "nested";
+  spec.pipeline = "none";  // which leaves the loops as they are
   spec.inputs = {y, first};
   spec.outputs = {apply(outer, {shape_i(y, 0), first, y}),
                   apply(inner, {shape_i(first, 0), first, first})};
