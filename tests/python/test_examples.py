@@ -25,8 +25,8 @@ def test_loops():
 
 
 def test_text(tmp_path):
-    pytest.importorskip("tqdm")
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("tqdm", reason="the examples need tqdm")
+    pytest.importorskip("matplotlib", reason="the examples need matplotlib")
     sizes = ["--epochs", "5", "--characters", "60000", "--units", "48"]
     out = run("text.py", *sizes, "--no-cpp", "--output", str(tmp_path))
     single = float(re.search(r"counts after 0 characters: ([\d.]+)", out)[1])
@@ -38,8 +38,8 @@ def test_text(tmp_path):
 
 
 def test_what_the_text_example_saved_writes_the_same(tmp_path):
-    pytest.importorskip("tqdm")
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("tqdm", reason="the examples need tqdm")
+    pytest.importorskip("matplotlib", reason="the examples need matplotlib")
     import numpy as np
     import phintys
 

@@ -616,7 +616,7 @@ def test_non_sequences_are_constant_even_if_their_variables_change_inside():
 
 
 def test_sparse_matrices_in_a_loop():
-    scipy_sparse = pytest.importorskip("scipy.sparse")
+    scipy_sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
     from phintys import sparse
 
     s, x = sparse.csr_matrix("s", dtype="float64"), T.vector("x")
