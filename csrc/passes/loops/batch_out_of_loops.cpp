@@ -22,10 +22,19 @@ class BatchOut {
   BatchOut(Graph* graph, Apply* node) : graph_(*graph), loop_(node), lifter_(loop_.steps) {
     for (const Loop::Constant& k : loop_.constants) lifter_.put(k.inside.get(), {k.outer, false});
     for (const Loop::Sequence& s : loop_.sequences) {
-      lifter_.put(s.row.get(), {sequence_rows(s.rows, loop_.steps), true});
       const bool sure = surely_has_rows(s.rows, loop_.steps);
+      // One that may be too short stays inside if it could meet another: the loop says what is
+      // wrong, while expressions of all rows would only say that lengths differ.
+      if (!sure && loop_.sequences.size() > 1 && !computed_by_loop(s.rows)) continue;
+      lifter_.put(s.row.get(), {sequence_rows(s.rows, loop_.steps), true});
       facts_.insert(s.row->id(), {false, true, sure, 0});
     }
+  }
+
+  // Rows that a loop made, perhaps viewed: a gradient reads as many as that loop has steps.
+  static bool computed_by_loop(Var rows) {
+    while (rows->owner() && is_loop_view(rows->owner()->op())) rows = rows->owner()->inputs()[0];
+    return as_scan(rows->owner()) != nullptr;
   }
 
   void run() {
