@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <atomic>
 #include <complex>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <type_traits>
 
 #include "kernels/blas_names.h"
+#include "kernels/gemm.h"
 #include "kernels/parallel.h"
 #include "kernels/small_gemv.h"
 
@@ -219,51 +221,126 @@ Blocks plan(std::int64_t m, std::int64_t n, double flops) {
   return b;
 }
 
+// Operands of a product, all of them as a library takes them.
 template <class T>
-PHINTYS_NOINLINE void gemm_blocks(bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_t k,
-                                  T alpha, const T* a, std::int64_t lda, const T* b,
-                                  std::int64_t ldb, T beta, T* c, std::int64_t ldc, double flops) {
-  const Blocks p = plan(m, n, flops);
-  parallel_for(p.down * p.across, [&](std::int64_t chunk) {
-    const std::int64_t i = chunk / p.across * p.rows;
-    const std::int64_t j = chunk % p.across * p.cols;
-    const Shared lock;
-    Blas<T>::gemm(kRowMajor, ta ? kTrans : kNoTrans, tb ? kTrans : kNoTrans,
-                  static_cast<blas_int>(std::min(p.rows, m - i)),
-                  static_cast<blas_int>(std::min(p.cols, n - j)), static_cast<blas_int>(k), alpha,
-                  a + (ta ? i : i * lda), static_cast<blas_int>(lda), b + (tb ? j * ldb : j),
-                  static_cast<blas_int>(ldb), beta, c + i * ldc + j, static_cast<blas_int>(ldc));
+struct Product {
+  bool ta, tb;
+  std::int64_t m, n, k;
+  T alpha;
+  const T* a;
+  std::int64_t lda;
+  const T* b;
+  std::int64_t ldb;
+  T beta;
+  T* c;
+  std::int64_t ldc;
+};
+
+// Where the kernels of gemm.h pack operands: one block for each thread, which grows.
+struct PackedMemory {
+  void* block = nullptr;
+  std::int64_t size = 0;
+  ~PackedMemory() { std::free(block); }
+};
+
+void* packed_memory(std::int64_t bytes) {
+  thread_local PackedMemory memory;
+  if (bytes > memory.size) {
+    const std::int64_t whole = (bytes + 4095) / 4096 * 4096;
+    std::free(memory.block);
+    memory.block = std::aligned_alloc(4096, static_cast<std::size_t>(whole));
+    memory.size = memory.block ? whole : 0;
+  }
+  return memory.block;
+}
+
+// Whether the kernels of gemm.h are at least as fast as the library, from products of many shapes:
+// with vectors of 64 bytes always, except where most lanes would stay empty, for two or three rows,
+// and for large matrices of doubles; else if there are few rows, which the library packs B for.
+template <class T>
+bool suits_own_kernels(const Product<T>& p) {
+  if constexpr (!std::is_floating_point_v<T>) {
+    return false;
+  } else {
+    constexpr std::int64_t item = sizeof(T);
+    const bool wide = take_isa() == Isa::avx512;
+    const std::int64_t lanes = (wide ? 64 : 32) / item;
+    const bool rows_in_lanes = p.tb && p.m < p.n && p.m <= 96;
+    const std::int64_t used = rows_in_lanes ? p.m : p.n;
+    const double full =
+        static_cast<double>(used) / static_cast<double>((used + lanes - 1) / lanes * lanes);
+    if (p.m < 4 || full < (item == 4 ? 0.6 : 0.7)) return false;
+    if (rows_in_lanes && full < 0.75) return false;
+    if (!wide) return p.m <= 64 && (p.tb || p.ldb * item % 2048 != 0);
+    return item == 4 || p.m < 1200 || p.n < 1200 || p.k < 1200;
+  }
+}
+
+template <class T>
+void run_product(const Product<T>& p) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (suits_own_kernels(p)) {
+      const GemmWork<T> work{p.a,
+                             p.ta ? 1 : p.lda,
+                             p.ta ? p.lda : 1,
+                             p.b,
+                             p.tb ? 1 : p.ldb,
+                             p.tb ? p.ldb : 1,
+                             p.c,
+                             p.ldc,
+                             p.m,
+                             p.n,
+                             p.k,
+                             p.alpha,
+                             p.beta};
+      if (PHINTYS_ISA_CALL(packed_gemm<T>)(work, packed_memory)) return;
+    }
+  }
+  const Shared lock;
+  Blas<T>::gemm(kRowMajor, p.ta ? kTrans : kNoTrans, p.tb ? kTrans : kNoTrans,
+                static_cast<blas_int>(p.m), static_cast<blas_int>(p.n), static_cast<blas_int>(p.k),
+                p.alpha, p.a, static_cast<blas_int>(p.lda), p.b, static_cast<blas_int>(p.ldb),
+                p.beta, p.c, static_cast<blas_int>(p.ldc));
+}
+
+template <class T>
+PHINTYS_NOINLINE void run_blocks(const Product<T>& p, double flops) {
+  const Blocks blocks = plan(p.m, p.n, flops);
+  parallel_for(blocks.down * blocks.across, [&](std::int64_t chunk) {
+    const std::int64_t i = chunk / blocks.across * blocks.rows;
+    const std::int64_t j = chunk % blocks.across * blocks.cols;
+    Product<T> part = p;
+    part.m = std::min(blocks.rows, p.m - i);
+    part.n = std::min(blocks.cols, p.n - j);
+    part.a += p.ta ? i : i * p.lda;
+    part.b += p.tb ? j * p.ldb : j;
+    part.c += i * p.ldc + j;
+    run_product(part);
   });
 }
 
 template <class T>
-inline bool gemm_any(bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
-                     const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c,
-                     std::int64_t ldc) {
-  if (m <= 0 || n <= 0) return true;
+inline bool gemm_any(Product<T> p) {
+  if (p.m <= 0 || p.n <= 0) return true;
   // The stride of a single row means nothing, but the library insists on it.
-  const std::int64_t a_rows = ta ? k : m, a_cols = ta ? m : k;
-  const std::int64_t b_rows = tb ? n : k, b_cols = tb ? k : n;
-  if (a_rows <= 1) lda = std::max<std::int64_t>(a_cols, 1);
-  if (b_rows <= 1) ldb = std::max<std::int64_t>(b_cols, 1);
-  if (m == 1) ldc = n;
-  if (ldc < n || !fits(m, n, k, lda, ldb, ldc)) return false;
-  if (PHINTYS_UNLIKELY(k <= 0 || alpha == T(0))) {
-    scale_rows(m, n, beta, c, ldc);
+  const std::int64_t a_rows = p.ta ? p.k : p.m, a_cols = p.ta ? p.m : p.k;
+  const std::int64_t b_rows = p.tb ? p.n : p.k, b_cols = p.tb ? p.k : p.n;
+  if (a_rows <= 1) p.lda = std::max<std::int64_t>(a_cols, 1);
+  if (b_rows <= 1) p.ldb = std::max<std::int64_t>(b_cols, 1);
+  if (p.m == 1) p.ldc = p.n;
+  if (p.ldc < p.n || !fits(p.m, p.n, p.k, p.lda, p.ldb, p.ldc)) return false;
+  if (PHINTYS_UNLIKELY(p.k <= 0 || p.alpha == T(0))) {
+    scale_rows(p.m, p.n, p.beta, p.c, p.ldc);
     return true;
   }
-  if (lda < a_cols || ldb < b_cols) return false;
+  if (p.lda < a_cols || p.ldb < b_cols) return false;
   const double flops =
-      2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+      2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
   if (flops >= 2 * kBlockFlops) {
-    gemm_blocks(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, flops);
-    return true;
+    run_blocks(p, flops);
+  } else {
+    run_product(p);
   }
-  const Shared lock;
-  Blas<T>::gemm(kRowMajor, ta ? kTrans : kNoTrans, tb ? kTrans : kNoTrans, static_cast<blas_int>(m),
-                static_cast<blas_int>(n), static_cast<blas_int>(k), alpha, a,
-                static_cast<blas_int>(lda), b, static_cast<blas_int>(ldb), beta, c,
-                static_cast<blas_int>(ldc));
   return true;
 }
 
@@ -413,7 +490,7 @@ const char* blas_config() noexcept {
   bool gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, \
             const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c,            \
             std::int64_t ldc) {                                                                  \
-    return gemm_any(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);             \
+    return gemm_any<T>({trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc});        \
   }                                                                                              \
   bool gemv(bool trans, std::int64_t m, std::int64_t n, T alpha, const T* a, std::int64_t lda,   \
             const T* x, std::int64_t incx, T beta, T* y, std::int64_t incy) {                    \
