@@ -104,6 +104,8 @@ def _leaf(v: Any) -> str:
 
 
 def _node_text(node: Any, parts: list[str]) -> str:
+    if not isinstance(node.op, _core.Op):  # written in Python
+        return f"{node.op}({', '.join(parts)})"
     name, attrs = node.op.name, node.op.attrs
     if name in _INFIX and len(parts) == 2:
         # As in Theano, every infix expression is in parentheses.

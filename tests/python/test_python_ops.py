@@ -197,6 +197,30 @@ def test_never_run_while_compiling() -> None:
     assert Scaled.runs == 1
 
 
+def test_results_are_indexed_and_are_lengths() -> None:
+    @as_op([T.lvector], [T.TensorType("int64", shape=(2,))])
+    def reversed_(n: Any) -> Any:
+        return n[::-1].copy()
+
+    @as_op([T.lscalar], [T.lscalar])
+    def doubled(n: Any) -> Any:
+        return np.asarray(n * 2)
+
+    n, s, x = T.lvector("n"), T.lscalar("s"), T.dvector("x")
+    r, d = reversed_(n), doubled(s)
+    outs = [r[0], r[-1:], T.stack([d, s])[0], T.zeros(r), T.zeros((d,)), x.reshape(r), sum(r)]
+    f = phintys.function([n, s, x], [*outs, T.set_subtensor(r[1], 9)])
+    got = f([2, 3], 4, np.arange(6.0))
+    expected = [3, [2], 8, np.zeros((3, 2)), np.zeros(8), np.arange(6.0).reshape(3, 2), 5, [3, 9]]
+    for g, e in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(g, e)
+    with pytest.raises(T.NotScalarConstantError):
+        T.get_scalar_constant_value(d)
+    with pytest.raises(TypeError, match="result of a subtensor operation"):
+        T.set_subtensor(r, 1)
+    assert phintys.pp(d + s).endswith("(s) + s)")
+
+
 def test_inside_scan() -> None:
     x = T.dvector("x")
     ys, _ = phintys.scan(

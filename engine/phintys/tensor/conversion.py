@@ -207,9 +207,15 @@ def _is_known(v: Any) -> bool:
     return True
 
 
+def op_name(v: Any) -> str:
+    """The library's name of the op that computes `v`; "" for a leaf and for an op in Python."""
+    op = v.owner.op if v.owner is not None else None
+    return op.name if isinstance(op, _core.Op) else ""
+
+
 def _selected(v: Any) -> Any:
     """What a constant index takes out of a vector that was put together; `v` itself otherwise."""
-    while v.owner is not None and v.owner.op.name == "subtensor" and len(v.owner.inputs) == 1:
+    while op_name(v) == "subtensor" and len(v.owner.inputs) == 1:
         x, code = v.owner.inputs[0], list(v.owner.op.attrs["index"])
         # An integer that is a constant: see ops/subtensor.h.
         if x.ndim != 1 or x.owner is None or code[:2] != [0, 1]:
@@ -217,10 +223,10 @@ def _selected(v: Any) -> Any:
         index, length = code[2], x.static_shape[0]
         if index < 0 and length is not None:
             index += length
-        if x.owner.op.name == "make_vector":
+        if op_name(x) == "make_vector":
             v = x.owner.inputs[index]
             continue
-        part = _joined_part(x.owner, index) if x.owner.op.name == "join" and index >= 0 else None
+        part = _joined_part(x.owner, index) if op_name(x) == "join" and index >= 0 else None
         if part is None:
             break
         v = part

@@ -11,7 +11,11 @@ import numpy as np
 from phintys import _core
 from phintys.errors import NotScalarConstantError, PhintysTypeError, PhintysValueError
 from phintys.scalar.dtypes import integer_dtypes
-from phintys.tensor.conversion import as_tensor_variable, get_scalar_constant_value
+from phintys.tensor.conversion import (
+    as_tensor_variable,
+    get_scalar_constant_value,
+    op_name,
+)
 
 __all__ = [
     "addbroadcast",
@@ -79,11 +83,10 @@ def as_lengths(shape: Any, what: str) -> list[Any]:
                 f"{what}: the length of the shape vector {shape} must be known. "
                 "Use a list of scalars"
             )
-        owner = shape.owner
-        made = owner is not None and owner.op.name == "make_vector"
+        made = op_name(shape) == "make_vector"
         return [
             as_length(n, what)
-            for n in (owner.inputs if made else map(shape.__getitem__, range(length)))
+            for n in (shape.owner.inputs if made else map(shape.__getitem__, range(length)))
         ]
     if isinstance(shape, np.ndarray) and shape.ndim == 1:
         shape = shape.tolist()

@@ -20,7 +20,7 @@ from phintys.errors import (
     PhintysValueError,
 )
 from phintys.scalar.dtypes import integer_dtypes
-from phintys.tensor.conversion import as_tensor_variable
+from phintys.tensor.conversion import as_tensor_variable, op_name
 
 __all__ = [
     "advanced_boolean_inc_subtensor",
@@ -236,10 +236,9 @@ def _vector_item(x: Any, index: Any) -> Any:
     """
     if x.ndim != 1 or not isinstance(index, (int, np.integer, slice)) or isinstance(index, bool):
         return None
-    owner = x.owner
-    if owner is None or owner.op.name != "make_vector":
+    if op_name(x) != "make_vector":
         return None
-    inputs = owner.inputs
+    inputs = x.owner.inputs
     if isinstance(index, slice):
         parts = (index.start, index.stop, index.step)
         if any(p is not None and not isinstance(p, (int, np.integer)) for p in parts):
@@ -249,8 +248,7 @@ def _vector_item(x: Any, index: Any) -> Any:
     if not -len(inputs) <= index < len(inputs):
         raise PhintysIndexError(f"index {index} is out of range for {x}, of length {len(inputs)}")
     item = _core.cast(inputs[index], x.dtype)
-    is_length = item.owner is not None and item.owner.op.name == "shape_i"
-    return item if is_length or item.is_constant else None
+    return item if op_name(item) == "shape_i" or item.is_constant else None
 
 
 def getitem(x: Any, index: Any) -> Any:
@@ -373,7 +371,7 @@ def _update(z: Any, y: Any, assign: bool, what: str) -> Any:
 def _from_owner(z: Any) -> tuple[Any, _Plan]:
     """The indexed variable and the plan of a Subtensor node that was not made by ``x[index]``."""
     owner = z.owner
-    name = owner.op.name if owner is not None else ""
+    name = op_name(z)
     plan = _Plan()
     if name == "subtensor":
         x, *plan.scalars = owner.inputs
