@@ -13,6 +13,7 @@ import phintys.tensor as T
 import pytest
 from phintys import function, scan
 from phintys.compile import ProfileStats
+from phintys.ifelse import ifelse
 
 CLOCK = 0.002  # microseconds that rounding to double may cost
 
@@ -38,23 +39,43 @@ def load(stats, path):
 
 
 def check_format(trace):
-    """What the viewers need of complete events and metadata."""
+    """What the viewers need of complete events and metadata, and that events nest."""
     assert set(trace) >= {"traceEvents", "displayTimeUnit"}
-    complete = []
+    assert trace["displayTimeUnit"] in ("ms", "ns")
+    complete, named = [], set()
     for event in trace["traceEvents"]:
         assert isinstance(event["name"], str) and event["name"]
-        assert isinstance(event["pid"], int) and isinstance(event["tid"], int)
+        assert type(event["pid"]) is int and type(event["tid"]) is int
         assert event["ph"] in ("X", "M")
         if event["ph"] == "M":
             assert event["name"] in ("process_name", "thread_name")
             assert isinstance(event["args"]["name"], str)
+            named.add((event["name"], event["pid"], event["tid"]))
             continue
         assert isinstance(event["cat"], str) and isinstance(event["args"], dict)
         for key in ("ts", "dur"):
-            assert isinstance(event[key], (int, float)) and math.isfinite(event[key])
+            assert type(event[key]) in (int, float) and math.isfinite(event[key])
             assert event[key] >= 0
         complete.append(event)
+    assert {("thread_name", e["pid"], e["tid"]) for e in complete} <= named
+    assert {e["pid"] for e in complete} <= {pid for what, pid, _ in named if "process" in what}
+    check_tracks(complete)
     return complete
+
+
+def check_tracks(events):
+    """On one track two events lie apart or one inside the other; a viewer draws them by that."""
+    tracks = {}
+    for event in events:
+        tracks.setdefault((event["pid"], event["tid"]), []).append(event)
+    for track in tracks.values():
+        ends = []
+        for event in sorted(track, key=lambda e: (e["ts"], -e["dur"])):
+            start, end = event["ts"], event["ts"] + event["dur"]
+            while ends and ends[-1] <= start + CLOCK:
+                ends.pop()
+            assert not ends or end <= ends[-1] + CLOCK, f"{event['name']} ends after what is around"
+            ends.append(end)
 
 
 def nest(events):
@@ -78,6 +99,41 @@ def nest(events):
             roots.append(item)
         open_events.append(item)
     return roots
+
+
+def made_up(*spans, **changes):
+    """A trace of events with given starts and durations, on one track."""
+    who = {"pid": 1, "tid": 7}
+    events = [
+        {"name": name, "ph": "M", **who, "args": {"name": "f"}}
+        for name in ("process_name", "thread_name")
+    ]
+    for ts, dur in spans:
+        event = {"name": "op", "cat": "c", "ph": "X", "ts": ts, "dur": dur, **who, "args": {}}
+        events.append(event | changes)
+    return {"traceEvents": events, "displayTimeUnit": "ms"}
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        made_up((0, 10), (5, 10)),  # overlap in part
+        made_up((0, 10), (1, 3), (2, 4)),
+        made_up((5, 10), (0, 10)),  # the same out of order
+        made_up((0, 10), tid=8),  # a track without a name
+        made_up((0, 10), pid=2),
+        made_up((0, -1)),
+        made_up((-1, 1)),
+        made_up((0, math.inf)),
+        made_up((0, 1), ph="B"),  # begins, never ends
+        made_up((0, 1), ts="0"),
+        made_up((0, 1), name=""),
+    ],
+)
+def test_malformed_traces_are_found(trace):
+    check_format(made_up((0, 10), (0, 4), (4, 4), (5, 2), (10, 1)))
+    with pytest.raises(AssertionError):
+        check_format(trace)
 
 
 def test_loops_nest(tmp_path):
@@ -184,6 +240,39 @@ def test_failed_steps_end(tmp_path):
     nest(events)
     steps = [e["name"] for e in events if e["cat"] == "step"]
     assert steps in ([], ["step 0", "step 1", "step 2"])  # none where the loop is batched
+
+
+class Halve(phintys.Op):
+    """In Python; calls a profiled function itself."""
+
+    __props__ = ()
+
+    def __init__(self, inside):
+        self.inside = inside
+
+    def make_node(self, x):
+        return phintys.gof.Apply(self, [T.as_tensor_variable(x)], [T.dvector()])
+
+    def perform(self, node, inputs, output_storage):
+        output_storage[0][0] = self.inside(inputs[0])
+
+
+def test_branches_opaque_loops_and_python_ops_nest(tmp_path):
+    stats = ProfileStats(atexit_print=False)
+    v, x, c = T.dvector("v"), T.dmatrix("x"), T.lscalar("c")
+    halve = Halve(function([v], v / 2, profile=stats, name="halve"))
+    # Only a step that has run tells how long its row is.
+    rows, _ = scan(lambda r: halve(r)[: T.cast(abs(r).sum(), "int64") % 1 + 2], x, name="rows")
+    taken = ifelse(c > 0, T.dot(rows, rows.T).sum(), T.exp(x).sum())
+    f = function([x, c], [rows, taken], profile=stats, name="all")
+    for choice in (1, 0):
+        f(np.full((3, 4), 0.1), choice)
+    events = check_format(load(stats, tmp_path / "trace.json"))
+    roots = [root["name"] for root, _ in nest(sorted(events, key=lambda e: (e["ts"], -e["dur"])))]
+    assert roots == ["all", "all"]
+    names = [e["name"] for e in events]
+    assert names.count("halve") == 6 and names.count("all") == 2
+    assert names.count("step 2") == 2
 
 
 def test_compressed(tmp_path):
