@@ -66,6 +66,15 @@ int64_t LoopRunner::check_steps(std::span<const TensorView> inputs) const {
   return steps;
 }
 
+// How many rows a state has after so many steps, the initial ones included.
+int64_t LoopRunner::all_rows(int state, int64_t steps) const {
+  const int64_t first = first_rows_[zu(state)];
+  if (steps > INT64_MAX - first)
+    fail(ErrorKind::memory, scan_.str(), ": the rows of state ", state,
+         " do not fit in memory: ", steps, " steps");
+  return first + steps;
+}
+
 // The body's operands as they are in the first step. States are read where they will be written:
 // contiguous rows.
 void LoopRunner::row_views(std::span<const TensorView> inputs) {
@@ -111,7 +120,7 @@ void LoopRunner::layout(std::span<const TensorView> inputs, std::span<Layout> ou
     check_state_shape(c, initial, shape_of(zu(c)));
     Layout& out = outputs[zu(c)];
     own_layout(out, initial.shape, initial.ndim);
-    if (scan_.keeps_all(c)) out.shape[0] = first_rows_[zu(c)] + steps;
+    if (scan_.keeps_all(c)) out.shape[0] = all_rows(c, steps);
   }
   for (int e = 0; e < scan_.n_emitted; ++e) {
     const size_t k = zu(scan_.emitted_output(e));
@@ -266,7 +275,7 @@ void LoopRunner::evaluate(std::span<const TensorView> inputs, std::span<Array> o
   for (int c = 0; c < scan_.n_states(); ++c) {
     const TensorView& initial = inputs[zu(scan_.state_input(c))];
     Dims shape(initial.shape, initial.shape + initial.ndim);
-    shape[0] = first_rows_[zu(c)] + steps;  // kept for the time of the run
+    shape[0] = all_rows(c, steps);  // kept for the time of the run
     outputs[zu(c)] = Array::empty(initial.dtype, shape);
     copy_first_rows(c, initial, outputs[zu(c)].view());
   }

@@ -56,6 +56,7 @@ class LoopRunner final : public InnerRunner {
   };
 
   int64_t check_steps(std::span<const TensorView> inputs) const;
+  int64_t all_rows(int state, int64_t steps) const;
   const Binding& bind_body();
   void row_views(std::span<const TensorView> inputs);
   void check_state_shape(int state, const TensorView& rows, const Dims& fresh) const;

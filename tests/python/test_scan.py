@@ -346,6 +346,26 @@ def test_bad_numbers_of_steps():
             f(-2)
 
 
+def test_more_steps_than_can_be_counted():
+    n, most = T.lscalar("n"), 2**63 - 1
+    for start in (np.ones(3), np.ones(0)):
+        rows, _ = phintys.scan(lambda s: T.dot(T.outer(s, s), s), None, start, n_steps=n)
+        for mode in ("FAST_RUN", "FAST_COMPILE"):
+            with pytest.raises(MemoryError, match="do not fit in memory: 9223372036854775807"):
+                phintys.function([n], rows, mode=mode)(most)
+    # Only running a step tells the shape of what it computes.
+    grown, _ = phintys.scan(
+        lambda s: (s, T.arange(T.cast(s.sum(), "int64"))), None, [np.zeros(2), None], n_steps=n
+    )
+    with pytest.raises(MemoryError, match="do not fit in memory: 9223372036854775807"):
+        phintys.function([n], grown)(most)
+    with pytest.raises(ValueError, match="dimension of 9223372036854775807 is too long"):
+        phintys.scan(lambda s: s * 2, None, np.float64(1), n_steps=most)
+    # A state of which the last row alone is kept needs no room for others.
+    last = phintys.scan(lambda s: (s * 2, until(s > 100)), None, np.float64(1), n_steps=most)[0][-1]
+    assert phintys.function([], last)() == 256
+
+
 # --- states ---------------------------------------------------------------------------------
 
 

@@ -131,7 +131,8 @@ std::vector<Type> Scan::infer(std::span<const Var> inputs) const {
       fail(ErrorKind::type, str(), ": state ", c, " starts as rows of ", rows.type().str(),
            ", but each step computes ", fresh.type().str());
     const int64_t first = rows_of(c);
-    dims.insert(dims.begin(), keeps_all(c) ? (steps < 0 ? kUnknownDim : steps + first) : first);
+    const int64_t rows_kept = std::min(steps, INT64_MAX - first) + first;
+    dims.insert(dims.begin(), keeps_all(c) ? (steps < 0 ? kUnknownDim : rows_kept) : first);
     types.push_back(Type::tensor(rows.dtype(), dims));
   }
   for (int s = 0; s < n_sequences; ++s)
