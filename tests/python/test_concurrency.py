@@ -17,32 +17,9 @@ import phintys
 import phintys.tensor as T
 import pytest
 from phintys import _core
+from threads import TIMEOUT, in_threads
 
-TIMEOUT = 60
 SLOW = bool(os.environ.get("PHINTYS_SANITIZED"))
-
-
-def in_threads(workers, timeout=TIMEOUT):
-    """Runs callables at once; raises what one of them raised, or if they do not end."""
-    errors = []
-    barrier = threading.Barrier(len(workers))
-
-    def body(worker):
-        try:
-            barrier.wait()
-            worker()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=body, args=(w,), daemon=True) for w in workers]
-    for t in threads:
-        t.start()
-    end = time.monotonic() + timeout
-    for t in threads:
-        t.join(max(0.0, end - time.monotonic()))
-    assert not any(t.is_alive() for t in threads), "the threads wait for each other"
-    if errors:
-        raise errors[0]
 
 
 def in_child(check, timeout=TIMEOUT):
