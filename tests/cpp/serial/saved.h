@@ -10,6 +10,7 @@
 #include "ops/advanced_subtensor.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/control/ifelse.h"
 #include "ops/control/scan.h"
 #include "ops/subtensor.h"
 #include "serial/checksum.h"
@@ -34,6 +35,17 @@ inline Array matrix(std::vector<double> values, int64_t rows) {
 inline Array vector(std::vector<double> values) {
   Array a = Array::empty(DType::f64, {static_cast<int64_t>(values.size())});
   std::memcpy(a.data(), values.data(), values.size() * sizeof(double));
+  return a;
+}
+
+// Every element `value`.
+inline Array filled(DType dtype, const Dims& shape, double value) {
+  Array a = Array::empty(dtype, shape);
+  const Array one = Array::scalar(dtype, value);
+  Dims strides;
+  strides.resize(shape.size(), 0);
+  copy_elements(a.view(),
+                {one.data(), dtype, static_cast<int>(shape.size()), shape.data(), strides.data()});
   return a;
 }
 
@@ -125,6 +137,40 @@ inline Ref<runtime::Function> nested_function() {
   spec.inputs = {y, first};
   spec.outputs = {apply(outer, {shape_i(y, 0), first, y}),
                   apply(inner, {shape_i(first, 0), first, first})};
+  return runtime::Function::compile(spec);
+}
+
+// Choices outside and inside a loop, which has a state of two taps, one whose last row alone is
+// kept, rows whose lengths only running tells, and a condition to stop; y is a matrix.
+inline Ref<runtime::Function> choosing_function() {
+  const Type row_type = Type::tensor(DType::f64, 1);
+  Var older = make_variable(row_type, "older"), old = make_variable(row_type, "old");
+  Var count = make_variable(Type::scalar(DType::i64), "count");
+  Var row = make_variable(row_type, "row"), scale = make_variable(Type::scalar(DType::f64));
+  const Var zero = constant(0, DType::f64);
+  const Var fresh = ifelse(gt(sum_all(row), zero), old + row, exp(older) * dimshuffle(scale, {-1}));
+  const Var emitted = alloc(sum_all(row), {constant_int(1) + cast(scale, DType::i64)});
+  auto op = make_ref<Scan>();
+  op->graph = InnerGraph::make(
+      std::vector<Var>{older, old, count, row, scale},
+      std::vector<Var>{fresh, count + constant_int(1), emitted, gt(sum_all(fresh), scale)});
+  op->taps = {2, -2, -1, 1, -1};
+  op->keep = {1, 0};
+  op->n_sequences = 1;
+  op->n_emitted = 1;
+  op->until = true;
+  op->label = "choosing";
+  op->check_attributes();
+  Var y = make_variable(Type::tensor(DType::f64, 2), "y");
+  const std::vector<Var> rows =
+      apply_multi(op, {shape_i(y, 0), alloc(zero, {constant_int(2), shape_i(y, 1)}),
+                       alloc(constant_int(0), {constant_int(1)}), y, constant(1, DType::f64)});
+  runtime::FunctionSpec spec;
+  spec.name = "choosing";
+  spec.pipeline = "none";
+  spec.inputs = {y};
+  spec.outputs = {rows[0], rows[1], rows[2], rows[3],
+                  ifelse(gt(sum_all(y), zero), transpose(y), exp(y))};
   return runtime::Function::compile(spec);
 }
 

@@ -41,6 +41,9 @@ Outcome attempt(const std::string& file, bool verify_checksums = true, uint64_t 
       inputs.push_back(Array::zeros(input.type.dtype(), shape));
     }
     call(*f, inputs);
+    // Loops take steps where counts are not zero.
+    for (Array& a : inputs) a = filled(a.dtype(), a.shape(), 1);
+    call(*f, inputs);
   } catch (const Error&) {
     // Bad shapes or values are the run's business.
   }
@@ -60,7 +63,8 @@ struct MemoryCap {
 std::string sample() { return serial::save(*train_function(), train_metadata()); }
 
 std::vector<std::string> samples() {
-  return {sample(), serial::save(*varied_function()), serial::save(*nested_function())};
+  return {sample(), serial::save(*varied_function()), serial::save(*nested_function()),
+          serial::save(*choosing_function())};
 }
 
 void expect_bad(std::string file, const char* why) {

@@ -115,6 +115,19 @@ TEST_CASE("graphs inside operators are kept, and equal operators are written onc
   check_same(call(*f, in), call(*g, in));
 }
 
+TEST_CASE("loops with choices inside, and choices, are kept") {
+  Ref<runtime::Function> f = choosing_function();
+  const std::string once = serial::save(*f);
+  Ref<runtime::Function> g = serial::load(bytes_of(once));
+  CHECK(serial::save(*g) == once);
+  const std::vector<Array> in = {matrix({0.1, 0.1, 0.1, 0.1, -0.5, 0.2}, 3)};
+  const std::vector<Array> results = call(*g, in);
+  CHECK(results[0].shape() == Dims{5, 2});
+  CHECK(element_as_double(results[3].view()) == 3);
+  CHECK(results[4].shape() == Dims{2, 3});
+  check_same(call(*f, in), results);
+}
+
 TEST_CASE("only files with graphs inside operators need a reader of version 2") {
   CHECK(read<uint32_t>(serial::save(*train_function()), 8) == 1);
 }
