@@ -21,6 +21,9 @@ set(phintys_isa_common -ffp-contract=off -fno-math-errno -fno-trapping-math)
 
 # phintys_isa_options(TARGET ISA): the flags and definitions of one instruction set.
 function(phintys_isa_options target isa)
+  if(PHINTYS_SANITIZE AND NOT PHINTYS_SANITIZE_ISA)
+    set_target_properties(${target} PROPERTIES PHINTYS_PLAIN ON)
+  endif()
   target_compile_options(${target} PRIVATE ${phintys_isa_opt} ${phintys_isa_common}
                          ${phintys_isa_flags_${isa}})
   target_compile_definitions(${target} PRIVATE PHINTYS_ISA=${isa} PHINTYS_ISA_NAME="${isa}")

@@ -23,7 +23,7 @@ file(WRITE "${PROJECT_BINARY_DIR}/tests/main.cpp.in"
 configure_file("${PROJECT_BINARY_DIR}/tests/main.cpp.in" "${PROJECT_BINARY_DIR}/tests/main.cpp"
                COPYONLY)
 
-function(phintys_add_test name)
+function(phintys_add_test_program name)
   add_executable(${name} ${ARGN})
   # Directly: object libraries do not pass their objects on.
   target_link_libraries(${name} PRIVATE phintys_testing phintys_objects ${phintys_isa_objects})
@@ -33,6 +33,10 @@ function(phintys_add_test name)
   if(TARGET phintys_openblas_copy)
     add_dependencies(${name} phintys_openblas_copy)
   endif()
+endfunction()
+
+function(phintys_add_test name)
+  phintys_add_test_program(${name} ${ARGN})
   add_test(NAME ${name} COMMAND ${name})
   # The tests provoke running out of memory, and threads in forked children.
   set_tests_properties(${name} PROPERTIES TIMEOUT 600 ENVIRONMENT
@@ -60,6 +64,12 @@ list(REMOVE_DUPLICATES phintys_groups)
 foreach(group IN LISTS phintys_groups)
   phintys_add_test(${group} "${PROJECT_BINARY_DIR}/tests/main.cpp" ${phintys_sources_of_${group}})
 endforeach()
+
+# Damaged saved functions; tools/sanitize.sh runs it longer.
+phintys_add_test_program(fuzz_load "${PROJECT_SOURCE_DIR}/tests/cpp/fuzz/fuzz_load.cpp"
+                         "${PROJECT_SOURCE_DIR}/tests/cpp/fuzz/mutate.cpp")
+add_test(NAME fuzz_load COMMAND fuzz_load "${PROJECT_SOURCE_DIR}/tests/data" 5
+         WORKING_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
 
 # The math functions of each instruction set behind a C interface, for the accuracy tests.
 foreach(kind math special complex)
