@@ -3,7 +3,7 @@
 """The call path: from Python arguments to the executor and back.
 
 `FunctionBase` is the base of the Python class of compiled functions. A call whose arguments are
-arrays of the right dtype and rank (or plain numbers for 0-d inputs) runs without a Python-level
+arrays of the right dtype and rank (or numbers, of Python or NumPy, for 0-d inputs) runs without a Python-level
 call and without allocating anything but its results; every other argument goes through the
 `filter` of its input's specification.
 """
@@ -47,7 +47,7 @@ cdef extern from "call_support.h" namespace "phintys::pycall":
     int import_numpy() except -1
     int load_api(object capsule) except -1
     Function* function_of(object) except NULL
-    void fill_spec(InputSpec*, const InputInfo&, cbool strict)
+    void fill_spec(InputSpec*, const InputInfo&, cbool strict, object allow_downcast)
     bint view_argument(PyObject*, const InputSpec&, TensorView*, Slot*)
     bint view_array_object(PyObject*, const InputSpec&, TensorView*)
     cbool is_tiny(const Function&) except +
@@ -234,7 +234,9 @@ cdef class FunctionBase:
         self.inputs.resize(len(specs))
         defaults = []
         for i, spec in enumerate(specs):
-            fill_spec(&self.inputs[i], function.inputs()[i], bool(spec.strict))
+            fill_spec(
+                &self.inputs[i], function.inputs()[i], bool(spec.strict), spec.allow_downcast
+            )
             defaults.append(spec.value)
             name = spec.name
             if name is not None:

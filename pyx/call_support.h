@@ -15,21 +15,13 @@
 
 #include "bindings/api.h"
 #include "call_limits.h"
+#include "call_numbers.h"
 
 namespace phintys::pycall {
 
 inline constexpr int kInlineInputs = 16;
 // Results up to this size are copied into memory of NumPy's own, which costs less than a capsule.
 inline constexpr int64_t kCopyBytes = 2048;
-
-// NumPy's number for a dtype.
-inline int type_number(DType d) {
-  constexpr int numbers[] = {NPY_BOOL,    NPY_INT8,    NPY_INT16,     NPY_INT32,     NPY_INT64,
-                             NPY_UINT8,   NPY_UINT16,  NPY_UINT32,    NPY_UINT64,    NPY_FLOAT16,
-                             NPY_FLOAT32, NPY_FLOAT64, NPY_COMPLEX64, NPY_COMPLEX128};
-  static_assert(std::size(numbers) == kNumDTypes);
-  return numbers[static_cast<int>(d)];
-}
 
 // What the fast path checks of one argument.
 struct InputSpec {
@@ -39,9 +31,11 @@ struct InputSpec {
   DType dtype = DType::f64;
   uint32_t unit_dims = 0;  // bit i set iff dimension i must be 1
   bool strict = false;     // only ndarrays
+  enum : uint8_t { kNever, kAlways, kToFloatX } round_floats = kNever;  // Python's, to float32
 };
 
-inline void fill_spec(InputSpec* spec, const runtime::InputInfo& info, bool strict) {
+inline void fill_spec(InputSpec* spec, const runtime::InputInfo& info, bool strict,
+                      PyObject* allow_downcast) {
   spec->dtype = info.type.dtype();
   spec->number = spec->same_number = type_number(spec->dtype);
   if (spec->dtype == DType::i64) spec->same_number = NPY_LONGLONG;
@@ -52,6 +46,10 @@ inline void fill_spec(InputSpec* spec, const runtime::InputInfo& info, bool stri
     if (info.type.broadcastable(i)) spec->unit_dims |= uint32_t{1} << i;
   }
   spec->strict = strict;
+  if (spec->dtype == DType::f32) {
+    if (allow_downcast == Py_None) spec->round_floats = InputSpec::kToFloatX;
+    if (allow_downcast == Py_True) spec->round_floats = InputSpec::kAlways;
+  }
 }
 
 static_assert(sizeof(npy_intp) == sizeof(int64_t));
@@ -73,43 +71,22 @@ inline bool view_array(PyArrayObject* a, const InputSpec& spec, TensorView* view
   return true;
 }
 
-// Room for a Python number converted to any dtype.
-struct alignas(16) Slot {
-  char bytes[16];
-};
-
-// A Python number as a 0-d operand, where its value survives exactly.
-inline bool view_number(PyObject* x, const InputSpec& spec, TensorView* view, Slot* slot) {
-  if (spec.ndim != 0 || spec.strict) return false;
-  if (PyFloat_Check(x)) {
-    if (spec.dtype != DType::f64) return false;
-    store_double(slot->bytes, DType::f64, PyFloat_AS_DOUBLE(x));
-  } else if (PyBool_Check(x)) {
-    if (spec.dtype != DType::b8) return false;
-    store_int(slot->bytes, DType::b8, x == Py_True);
-  } else if (PyLong_CheckExact(x)) {
-    int overflow = 0;
-    const long long value = PyLong_AsLongLongAndOverflow(x, &overflow);
-    if (overflow) return false;
-    if (spec.dtype == DType::f64) {
-      if (value > (1LL << 53) || value < -(1LL << 53)) return false;
-      store_double(slot->bytes, DType::f64, static_cast<double>(value));
-    } else if (spec.dtype == DType::i64) {
-      store_int(slot->bytes, DType::i64, value);
-    } else {
-      return false;
-    }
-  } else {
-    return false;
-  }
-  *view = TensorView{slot->bytes, spec.dtype, 0, nullptr, nullptr};
-  return true;
+// Whether Python's floats are rounded to the input's dtype, which is float32.
+inline bool rounds(const InputSpec& spec) {
+  if (spec.round_floats != InputSpec::kToFloatX) return spec.round_floats == InputSpec::kAlways;
+  return g_api->config->floatX == DType::f32;
 }
 
 // The fast path of one argument: no Python-level call, nothing allocated.
 inline bool view_argument(PyObject* x, const InputSpec& spec, TensorView* view, Slot* slot) {
-  if (PyArray_CheckExact(x)) return view_array(reinterpret_cast<PyArrayObject*>(x), spec, view);
-  return view_number(x, spec, view, slot);
+  PyArrayObject* array = PyArray_CheckExact(x) ? reinterpret_cast<PyArrayObject*>(x) : nullptr;
+  if (array && view_array(array, spec, view)) return true;
+  if (spec.ndim != 0 || spec.strict) return false;
+  const bool stored =
+      array ? store_zero_dim(array, spec.dtype, slot)
+            : store_number(x, spec.dtype, slot) || (rounds(spec) && store_rounded(x, slot));
+  if (stored) *view = TensorView{slot->bytes, spec.dtype, 0, nullptr, nullptr};
+  return stored;
 }
 
 // The same for any object: false unless it is an ndarray (or of a subclass) as `spec` says.

@@ -17,6 +17,7 @@ struct Api {
   void (*set_current_exception)() noexcept;
   // Throws an Error that stands for the Python exception in flight, until set_current_exception().
   void (*throw_python_error)();
+  const GraphConfig* config;
 };
 
 }  // namespace phintys::python

@@ -402,7 +402,8 @@ void bind_function(py::module_& m) {
 }
 
 void bind_api(py::module_& m) {
-  static const Api api = {&function_of, &set_current_exception, &throw_python_error};
+  static const Api api = {&function_of, &set_current_exception, &throw_python_error,
+                          &graph_config()};
   m.attr("_api") = py::capsule(&api, kApiCapsule);
 }
 

@@ -64,10 +64,25 @@ def test_scalars(add):
 
 
 def test_slow_path_is_taken_for_the_rest(add):
-    assert add(np.float32(1), [][:0] or 2) == 3
+    class Number(int):
+        pass
+
+    assert add(Number(1), 2) == 3
     assert add.specs[0].calls == 1 and add.specs[1].calls == 0
-    assert add(2**60, 0.0) == 2.0**60
-    assert add(True, 1.0) == 2.0
+    assert add(2**60 + 1, 0.0) == 2.0**60
+    assert add.specs[0].calls == 2
+    assert add(np.array(2**53 + 1), 0.0) == 2.0**53
+    assert add.specs[0].calls == 3
+
+
+def test_exact_numbers_of_any_kind_take_the_fast_path(add):
+    assert add(np.float32(1), True) == 2
+    assert add(2**60, np.bool_(True)) == 2.0**60 + 1
+    assert add(np.int64(-3), np.uint8(255)) == 252
+    assert add(np.longlong(4), np.float16(0.5)) == 4.5
+    assert add(np.array(7), np.array(True)) == 8
+    assert add(np.array(1.5, np.float32), np.array(2, np.int8)) == 3.5
+    assert [s.calls for s in add.specs] == [0, 0]
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "int64", "uint64", "float16", "float32"])
