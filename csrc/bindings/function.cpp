@@ -27,9 +27,11 @@ std::shared_ptr<py::object> callback(py::object callable) {
           }};
 }
 
-PassOptions pass_options(py::handle excluded, const py::object& on_change, bool verify) {
+PassOptions pass_options(py::handle excluded, const py::object& on_change, bool verify,
+                         bool own_passes) {
   PassOptions options;
   options.verify = verify;
+  options.own_passes = own_passes;
   for (py::handle name : excluded) {
     options.excluded.push_back(py::cast<std::string>(name));
     if (!is_pass_name(options.excluded.back())) {
@@ -134,7 +136,7 @@ FunctionObject compile(py::handle inputs, py::handle outputs, py::handle updates
                        std::string name, std::string pipeline, bool fuse, py::handle excluded,
                        const py::object& on_change, bool verify, const py::object& monitor,
                        bool profile, bool reuse_memory, const py::object& watch,
-                       size_t trace_events) {
+                       size_t trace_events, bool own_passes) {
   runtime::FunctionSpec spec;
   spec.name = std::move(name);
   spec.inputs = vars_from(inputs);
@@ -145,7 +147,7 @@ FunctionObject compile(py::handle inputs, py::handle outputs, py::handle updates
   spec.givens = pairs_from(givens, "givens");
   spec.pipeline = std::move(pipeline);
   spec.fuse = fuse;
-  spec.pass_options = pass_options(excluded, on_change, verify);
+  spec.pass_options = pass_options(excluded, on_change, verify, own_passes);
   spec.profile = profile;
   spec.trace_events = trace_events;
   spec.reuse_memory = reuse_memory;
@@ -220,6 +222,7 @@ py::dict instruction_profile(const runtime::InstructionProfile& p) {
   d["slowest_seconds"] = p.slowest_seconds;
   d["slowest_step"] = p.slowest_step;
   d["whole"] = p.whole;
+  d["loop_profile"] = p.loop_profile;
   d["work_bytes"] = p.work_bytes;
   return d;
 }
@@ -359,6 +362,10 @@ void bind_function_class(py::module_& m) {
           "profile_events", [](const FunctionObject& o) { return profile_events(*o.function); },
           "Of each of the last calls (thread, events without room, events), where an event is "
           "(instruction or -1 for the call, step or -1, start, duration), in nanoseconds.")
+      .def_property_readonly(
+          "loop_profiles",
+          [](const FunctionObject& o) { return py::cast(o.function->loop_profiles()); },
+          "Names of the profiles that loops asked for.")
       .def(
           "reset_profile", [](const FunctionObject& o) { o.function->reset_profile(); },
           "Forget what was measured.")
@@ -396,8 +403,10 @@ void bind_function(py::module_& m) {
         py::arg("fuse") = true, py::arg("excluded") = py::list(), py::arg("on_change") = py::none(),
         py::arg("verify") = false, py::arg("monitor") = py::none(), py::arg("profile") = false,
         py::arg("reuse_memory") = true, py::arg("watch") = py::none(), py::arg("trace_events") = 0,
+        py::arg("own_passes") = true,
         "Compile a function. With `reuse_memory` False no value is computed in memory that held "
-        "another.");
+        "another; with `own_passes` False the bodies of loops go through the function's passes, "
+        "whatever their `loop_op` says.");
   m.def("passes", &pass_names, "Names of all passes, in the order in which they run.");
 }
 

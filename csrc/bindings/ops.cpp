@@ -2,16 +2,20 @@
 
 #include <set>
 
+#include <pybind11/stl.h>
+
 #include "bindings/handles.h"
 #include "bindings/inner_graph.h"
 #include "bindings/numbers.h"
 #include "bindings/pickle.h"
 #include "bindings/python_op.h"
 #include "ops/build.h"
+#include "ops/control/scan.h"
 #include "ops/elementwise/table.h"
 #include "ops/elemwise.h"
 #include "ops/reference.h"
 #include "ops/registry.h"
+#include "passes/pass.h"
 
 namespace phintys::python {
 
@@ -309,6 +313,29 @@ void bind_ops(py::module_& m) {
       },
       py::arg("op_name"), py::arg("inputs"), py::pos_only(),
       "Apply an operator given by name and attributes: its output, or a list if it has several.");
+  m.def(
+      "loop_op",
+      [](const std::string& pipeline, const std::vector<std::string>& excluded, bool fuse,
+         const std::string& profile, const py::kwargs& attrs) {
+        LoopSettings settings{pipeline, excluded, fuse, profile};
+        if (settings.own_passes()) check_passes(settings.pipeline, settings.excluded);
+        const Ref<const Op> plain = op_from_kwargs(Scan::kName, attrs);
+        return op_to_python(static_cast<const Scan&>(*plain).with_settings(std::move(settings)));
+      },
+      py::arg("pipeline"), py::arg("excluded"), py::arg("fuse"), py::arg("profile"),
+      "Make the op of a loop whose body goes through passes of its own (pipeline '': those of the "
+      "function), and is measured under the name `profile` ('': if the function is).");
+  m.def(
+      "loop_settings",
+      [](py::handle object) -> py::object {
+        const Ref<const Op> op = op_from(object);
+        const Scan* scan = dynamic_cast<const Scan*>(op.get());
+        if (!scan) fail(ErrorKind::type, "the op of a loop is needed");
+        if (!scan->settings) return py::none();
+        const LoopSettings& s = *scan->settings;
+        return py::make_tuple(s.pipeline, s.excluded, s.fuse, s.profile);
+      },
+      py::arg("op"), "(pipeline, excluded, fuse, profile) as loop_op() was given, or None.");
   m.def(
       "apply_op",
       [](py::handle op, py::handle inputs) -> py::object {

@@ -14,7 +14,7 @@ void replace_inner(Graph& graph, Apply* node, const InnerStage& stage, const Pas
   bool changed = false;
   for (const Ref<const InnerGraph>& inner : node->op().inner()) {
     Graph work = inner->graph();
-    stage(work, options);
+    stage(work, options, node->op());
     changed = changed || work.changes() > 0;
     graphs.push_back(work.changes() > 0 ? InnerGraph::make(work) : inner);
   }

@@ -7,9 +7,10 @@
 
 namespace phintys {
 
-using InnerStage = std::function<void(Graph& graph, const PassOptions& options)>;
+using InnerStage = std::function<void(Graph& graph, const PassOptions& options, const Op& op)>;
 
-// Runs `stage` on every graph inside an op of `graph`. Counts as one pass, "optimize_inner".
+// Runs `stage` on every graph inside an op of `graph`, telling it the op. Counts as one pass,
+// "optimize_inner".
 void optimize_inner(const InnerStage& stage, Graph& graph, const PassOptions& options,
                     std::vector<PassReport>* reports);
 

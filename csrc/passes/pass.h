@@ -25,6 +25,9 @@ struct PassOptions {
   std::vector<std::string> excluded;                              // names of passes to skip
   std::function<void(const char* pass, const Graph&)> on_change;  // dump, DebugMode
   bool verify = false;  // check the graph after every pass that changed it
+  // Whether bodies of loops go through the passes that their users asked for (LoopSettings) instead
+  // of those of the graph around them.
+  bool own_passes = true;
 };
 
 // Runs one pass: skips it if excluded, times it, calls on_change if it changed the graph, verifies.
@@ -44,5 +47,7 @@ void run_pipeline(std::string_view name, Graph& graph, const PassOptions& option
                   std::vector<PassReport>* reports);
 // Every pass, for checking names that a user gives.
 bool is_pass_name(std::string_view name);
+// Throws Error(value) naming what there is no pipeline or pass of.
+void check_passes(std::string_view pipeline, const std::vector<std::string>& excluded);
 
 }  // namespace phintys

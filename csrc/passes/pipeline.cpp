@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ops/control/scan.h"
 #include "passes/blas.h"
 #include "passes/canonicalize.h"
 #include "passes/constant_fold.h"
@@ -94,6 +95,7 @@ constexpr Pass kFinal[] = {
     kBlas,            // last: it looks at who else uses an addend
 };
 
+constexpr Parts kNoParts{{}, {}, {}};
 constexpr Parts kFastCompileParts{kFastCompile, {}, {}};
 constexpr Parts kFastRunParts{kNormal, kLoops, kFinal};
 
@@ -116,7 +118,7 @@ constexpr Pass kAll[] = {kLoopsExtend,  kMergeLoops,   kTrimLoops,      kSaveLoo
 constexpr Pass kFurther[] = {kLoopsExtend, kTakeInLoops};
 
 const Parts* parts_of(std::string_view name) {
-  if (name == "none") return nullptr;
+  if (name == "none") return &kNoParts;
   if (name == "fast_compile") return &kFastCompileParts;
   if (name == "fast_run") return &kFastRunParts;
   fail(ErrorKind::value, "there is no pipeline \"", name,
@@ -129,49 +131,88 @@ bool has_inner(const Graph& graph) {
   return false;
 }
 
+// The passes that the body of a loop goes through if its user asked for some, else null.
+const LoopSettings* own_passes(const Op& op, const PassOptions& options) {
+  const Scan* scan = options.own_passes ? dynamic_cast<const Scan*>(&op) : nullptr;
+  return scan && scan->has_own_passes() ? scan->settings.get() : nullptr;
+}
+
+// Whether a loop has passes of its own, also one inside another.
+bool has_own_passes(const Graph& graph, const PassOptions& options) {
+  std::vector<const Op*> open;
+  for (size_t i = 0; i < graph.num_node_slots(); ++i)
+    if (const Apply* node = graph.node_at(i)) open.push_back(&node->op());
+  while (!open.empty()) {
+    const Op* op = open.back();
+    open.pop_back();
+    if (own_passes(*op, options)) return true;
+    for (const Ref<const InnerGraph>& inner : op->inner())
+      for (const Apply* node : inner->nodes()) open.push_back(&node->op());
+  }
+  return false;
+}
+
+using Stage = void (*)(const Parts& parts, Graph& graph, const PassOptions& options,
+                       std::vector<PassReport>* reports);
+
+// The stage for graphs inside ops: with the parts of the graph around, or with their own.
+InnerStage inside(Stage stage, const Parts& parts) {
+  return [stage, &parts](Graph& graph, const PassOptions& options, const Op& op) {
+    const LoopSettings* own = own_passes(op, options);
+    if (!own) return stage(parts, graph, options, nullptr);
+    PassOptions other = options;
+    other.excluded = own->excluded;
+    stage(*parts_of(own->pipeline), graph, other, nullptr);
+  };
+}
+
 void run_normal(const Parts& parts, Graph& graph, const PassOptions& options,
                 std::vector<PassReport>* reports) {
   // First, because it tells by its address which op a loop extends.
-  run_pass(kLoopsExtend, graph, options, reports);
-  const InnerStage inner = [&](Graph& g, const PassOptions& o) {
-    run_normal(parts, g, o, nullptr);
-  };
-  if (has_inner(graph)) optimize_inner(inner, graph, options, reports);
+  if (!parts.normal.empty()) run_pass(kLoopsExtend, graph, options, reports);
+  if (has_inner(graph)) optimize_inner(inside(run_normal, parts), graph, options, reports);
   for (const Pass& pass : parts.normal) run_pass(pass, graph, options, reports);
   if (!has_inner(graph)) return;
   for (const Pass& pass : parts.loops) run_pass(pass, graph, options, reports);
 }
 
+void run_final_inside(const Parts& parts, Graph& graph, const PassOptions& options,
+                      std::vector<PassReport>* reports);
+
 void run_final(const Parts& parts, Graph& graph, const PassOptions& options,
                std::vector<PassReport>* reports) {
   for (const Pass& pass : parts.final) run_pass(pass, graph, options, reports);
-  const InnerStage inner = [&](Graph& g, const PassOptions& o) {
-    run_pass(kTakeInLoops, g, o, nullptr);
-    run_final(parts, g, o, nullptr);
-  };
-  if (!parts.final.empty() && has_inner(graph)) optimize_inner(inner, graph, options, reports);
+  if (!parts.final.empty() ? has_inner(graph) : has_own_passes(graph, options))
+    optimize_inner(inside(run_final_inside, parts), graph, options, reports);
+}
+
+void run_final_inside(const Parts& parts, Graph& graph, const PassOptions& options,
+                      std::vector<PassReport>* reports) {
+  if (!parts.final.empty()) run_pass(kTakeInLoops, graph, options, reports);
+  run_final(parts, graph, options, reports);
 }
 
 }  // namespace
 
 std::vector<Pass> pipeline(std::string_view name) {
   std::vector<Pass> all;
-  if (const Parts* parts = parts_of(name))
-    for (const std::span<const Pass> part : {parts->normal, parts->loops, parts->final})
-      all.insert(all.end(), part.begin(), part.end());
+  const Parts& parts = *parts_of(name);
+  for (const std::span<const Pass> part : {parts.normal, parts.loops, parts.final})
+    all.insert(all.end(), part.begin(), part.end());
   return all;
 }
 
 void run_pipeline(std::string_view name, Graph& graph, const PassOptions& options,
                   std::vector<PassReport>* reports) {
   if (has_inline_graphs(graph)) run_pass(kInlineGraphs, graph, options, reports);
-  const Parts* parts = parts_of(name);
+  const Parts& parts = *parts_of(name);
+  const bool none = parts.normal.empty();
   // Before loops are made anew, because it tells by its address which op a loop extends.
-  if (parts) run_pass(kLoopsExtend, graph, options, reports);
+  if (!none) run_pass(kLoopsExtend, graph, options, reports);
   if (has_inline_graphs_inside(graph)) run_pass(kInlineInside, graph, options, reports);
-  if (!parts) return;
-  run_normal(*parts, graph, options, reports);
-  run_final(*parts, graph, options, reports);
+  if (none && !has_own_passes(graph, options)) return;
+  run_normal(parts, graph, options, reports);
+  run_final(parts, graph, options, reports);
 }
 
 std::span<const Pass> further_passes() { return kFurther; }
@@ -179,6 +220,12 @@ std::span<const Pass> further_passes() { return kFurther; }
 std::span<const Pass> lowering_pipeline(bool fuse) {
   if (fuse) return kLowering;
   return kLoweringUnfused;
+}
+
+void check_passes(std::string_view pipeline, const std::vector<std::string>& excluded) {
+  parts_of(pipeline);
+  for (const std::string& name : excluded)
+    if (!is_pass_name(name)) fail(ErrorKind::value, "there is no pass called '", name, "'");
 }
 
 bool is_pass_name(std::string_view name) {

@@ -118,6 +118,8 @@ Ref<Function> Function::from_graph(std::unique_ptr<Graph> graph, std::string nam
   f->program_ = lower(*graph, static_cast<int>(output_names.size()), f->updated_, f->shared_,
                       lower_options, &f->reports_);
   f->n_instructions_ = static_cast<size_t>(number_instructions(*f->program_));
+  f->loop_profiles_ = runtime::loop_profiles(*f->program_);
+  if (!f->loop_profiles_.empty()) f->options_.profile = true;
   f->graph_ = std::move(graph);
   f->pool_.store(new ContextPool, std::memory_order_release);
   f->compile_seconds_ =

@@ -74,6 +74,7 @@ struct InstructionProfile {
   uint64_t max_bytes = 0;    // of one call
   std::vector<Dims> shapes;  // of the outputs, the last time
   // Of loops.
+  std::string loop_profile;  // the name of the profile that was asked for, or empty
   uint64_t steps = 0;
   double slowest_seconds = 0;
   int64_t slowest_step = -1;
@@ -136,6 +137,8 @@ class Function : public RefCounted {
   // Frees cached contexts (arenas, bindings); the next call makes new ones.
   void release_contexts();
   FunctionProfile profile() const;
+  // The profiles that loops asked for: the function is measured if there are any.
+  const std::vector<std::string>& loop_profiles() const { return loop_profiles_; }
   void reset_profile();
   // The lowered program, one instruction a line.
   std::string program_text() const;
@@ -153,6 +156,7 @@ class Function : public RefCounted {
   std::vector<int> updated_;
   std::vector<Ref<SharedStorage>> shared_;
   std::vector<std::string> shared_names_;
+  std::vector<std::string> loop_profiles_;
   std::vector<PassReport> reports_;
   double compile_seconds_ = 0;
   std::unique_ptr<Program> program_;

@@ -148,11 +148,13 @@ class Lowering {
   void lower_inner(Instruction& instr) {
     LowerOptions options = options_;
     options.direct_updates = false;
+    const Scan* scan = dynamic_cast<const Scan*>(instr.op);
+    if (scan && scan->has_own_passes() && options.passes.own_passes)
+      options.fuse = options.fuse && scan->settings->fuse;
     for (const Ref<const InnerGraph>& graph : instr.op->inner()) {
       const int n = static_cast<int>(graph->outputs().size());
       instr.inner.push_back(lower(graph->graph(), n, {}, {}, options, nullptr));
     }
-    const Scan* scan = dynamic_cast<const Scan*>(instr.op);
     if (!scan) return;
     instr.inner[0]->outputs_elsewhere = instr.inner[0]->segments.size() == 1;
     instr.inner[0]->overwrites = overwritable_states(*scan);

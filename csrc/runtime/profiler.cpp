@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "base/error.h"
+#include "ops/control/scan.h"
 
 namespace phintys::runtime {
 
@@ -39,6 +40,23 @@ int number_instructions(Program& program) {
     }
   }
   return next;
+}
+
+std::vector<std::string> loop_profiles(const Program& program) {
+  std::vector<std::string> names;
+  std::vector<const Program*> open{&program};
+  while (!open.empty()) {
+    const Program& p = *open.back();
+    open.pop_back();
+    for (const Instruction& instr : p.instructions) {
+      for (const auto& inner : instr.inner) open.push_back(inner.get());
+      const Scan* scan = dynamic_cast<const Scan*>(instr.op);
+      if (!scan || !scan->settings || scan->settings->profile.empty()) continue;
+      const std::string& name = scan->settings->profile;
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+  }
+  return names;
 }
 
 void Profiler::Sums::add(const Sums& other) {
@@ -198,6 +216,8 @@ void describe_instruction(const Instruction& instr, int owner, const Profiler::S
   out->loc = instr.node->loc;
   out->owner = owner;
   out->loop = !instr.inner.empty();
+  const Scan* scan = dynamic_cast<const Scan*>(instr.op);
+  if (scan && scan->settings) out->loop_profile = scan->settings->profile;
   for (int o = 0; o < instr.node->nout(); ++o)
     out->output_types.push_back(instr.node->output(o)->type().str());
   if (instr.fused) {

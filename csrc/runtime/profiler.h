@@ -16,6 +16,8 @@ namespace phintys::runtime {
 // Numbers the instructions of a program and of the programs inside, each before those inside it.
 // Their count.
 int number_instructions(Program& program);
+// Names of the profiles that loops of the program, or inside it, are to have.
+std::vector<std::string> loop_profiles(const Program& program);
 
 // One call's measurements; used by the call's thread alone. Kept from call to call.
 class Profiler {

@@ -57,6 +57,7 @@ std::vector<Var> LoopBuilder::build(const Var& n_steps, std::string label) const
   op->n_emitted = static_cast<int64_t>(emitted.size());
   op->recompute = recompute;
   op->label = std::move(label);
+  op->settings = settings;
   op->check_attributes();
   return apply_multi(op, std::move(operands));
 }

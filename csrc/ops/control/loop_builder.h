@@ -1,6 +1,7 @@
 // Building a loop of parts, for gradients.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +9,8 @@
 #include "graph/variable.h"
 
 namespace phintys {
+
+struct LoopSettings;
 
 // The parts of a Scan whose states each have one tap and keep their last rows only.
 struct LoopBuilder {
@@ -22,6 +25,7 @@ struct LoopBuilder {
   std::vector<Var> emitted;                               // the body's outputs
 
   bool recompute = false;
+  std::shared_ptr<const LoopSettings> settings;
 
   // Adds a part; returns where it is among the outputs (states come first).
   Var add_state(Var first, int64_t tap);  // `next` is still to be set

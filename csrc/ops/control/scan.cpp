@@ -69,8 +69,20 @@ int Scan::first_tap(int state) const {
 bool Scan::equal(const Op& other) const {
   if (this == &other) return true;
   const Scan* o = dynamic_cast<const Scan*>(&other);
-  if (!o || encode_attributes(*this) != encode_attributes(*o)) return false;
+  if (!o || !same_settings(*o) || encode_attributes(*this) != encode_attributes(*o)) return false;
   return graph == o->graph || (graph && o->graph && graph->equal(*o->graph));
+}
+
+bool Scan::same_settings(const Scan& other) const {
+  const LoopSettings none;
+  return (settings ? *settings : none) == (other.settings ? *other.settings : none);
+}
+
+Ref<const Scan> Scan::with_settings(LoopSettings wanted) const {
+  const Ref<const Op> op = with_inner({graph});
+  auto* scan = const_cast<Scan*>(static_cast<const Scan*>(op.get()));  // nobody else has it yet
+  scan->settings = std::make_shared<const LoopSettings>(std::move(wanted));
+  return Ref<const Scan>(scan);
 }
 
 uint64_t Scan::hash() const {
@@ -95,6 +107,7 @@ Ref<const Op> Scan::with_inner(std::vector<Ref<const InnerGraph>> graphs) const 
   op->recompute = recompute;
   op->label = label;
   op->extends = extends;
+  op->settings = settings;
   return op;
 }
 

@@ -8,6 +8,7 @@
 // another one (scan_grad.cpp), so that every order of derivative exists.
 #pragma once
 
+#include <memory>
 #include <mutex>
 
 #include "graph/inner_graph.h"
@@ -15,6 +16,20 @@
 #include "ops/op_doc.h"
 
 namespace phintys {
+
+// How the user wants a loop to be compiled and measured.
+struct LoopSettings {
+  // The passes that the body goes through, and whether it is fused; an empty name: as the graph
+  // around it.
+  std::string pipeline;
+  std::vector<std::string> excluded;
+  bool fuse = true;
+  // Name of the profile to collect; empty: none.
+  std::string profile;
+
+  bool own_passes() const { return !pipeline.empty(); }
+  bool operator==(const LoopSettings&) const = default;
+};
 
 // Inputs of the node: number of steps (int64 scalar); for each state its first rows; the sequences;
 // the constants (Theano: non-sequences). Inputs of the body: for each state the row at each of its
@@ -96,6 +111,12 @@ class Scan final : public OpBase<Scan> {
   // loops that save intermediate values for a gradient, so that one of the two runs. No attribute:
   // it says nothing about what the op computes.
   Ref<const Op> extends;
+  // Null: nothing was asked for. No attribute either, so in no file; gradients and loops that
+  // passes make of this one have the same.
+  std::shared_ptr<const LoopSettings> settings;
+  bool same_settings(const Scan& other) const;
+  Ref<const Scan> with_settings(LoopSettings settings) const;
+  bool has_own_passes() const { return settings && settings->own_passes(); }
 
  private:
   // Which outputs of the node depend on which of its inputs, differentiably; made when first asked.

@@ -314,6 +314,7 @@ class LoopGradient {
     extended->truncate = op_.truncate;
     extended->recompute = op_.recompute;
     extended->label = op_.label;
+    extended->settings = op_.settings;
     extended->extends = args_.node.op_ref();
     forward_ = extended.get();
     forward_rows_ = apply_multi(extended, {args_.inputs.begin(), args_.inputs.end()});
@@ -355,6 +356,7 @@ class LoopGradient {
     complete_body();
     const std::string label = op_.label.empty() ? "" : "grad_of_" + op_.label;
     loop_.recompute = op_.recompute;
+    loop_.settings = op_.settings;
     outputs_ = loop_.build(runs_, label);
   }
 

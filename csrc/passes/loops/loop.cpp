@@ -242,6 +242,7 @@ Ref<Apply> Loop::build() const {
   op->truncate = scan.truncate;
   op->recompute = scan.recompute;
   op->label = scan.label;
+  op->settings = scan.settings;
   op->graph = InnerGraph::make(operands(), results());
   op->check_attributes();
   const LocationScope scope(node->loc);

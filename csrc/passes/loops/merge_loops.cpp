@@ -26,7 +26,7 @@ bool depends_on(const Apply* node, const Apply* other) {
 bool alike(const Apply& a, const Apply& b) {
   const Scan &x = *as_scan(&a), &y = *as_scan(&b);
   return a.input(0) == b.input(0) && !x.until && !y.until && x.truncate == y.truncate &&
-         x.recompute == y.recompute;
+         x.recompute == y.recompute && x.same_settings(y);
 }
 
 template <class T>

@@ -46,7 +46,9 @@ class DebugMode(Mode):
         """A function with all its variants."""
         changed: list[str] = []
         options = self.compile_options()
-        options.update(verify=True, on_change=lambda name, text: changed.append(name))
+        options.update(
+            verify=True, own_passes=False, on_change=lambda name, text: changed.append(name)
+        )
         function: Any = build.compile(options)
         pure = build.changed(
             outputs=build.outputs + list(build.updates.values()),
@@ -56,7 +58,11 @@ class DebugMode(Mode):
             inputs=[_without_update(i) for i in build.inputs],
             profile=False,
         )
-        reference = pure.compile({"pipeline": "none", "fuse": False, "reuse_memory": False})
+        # Loops with modes of their own would not be as they were built.
+        reference = pure.compile(
+            {"pipeline": "none", "fuse": False, "reuse_memory": False, "own_passes": False}
+        )
+        checked = {"pipeline": self.pipeline, "verify": True, "own_passes": False}
         variants = []
         names = pass_names()
         excluded = set(options["excluded"])
@@ -67,9 +73,7 @@ class DebugMode(Mode):
             if name not in changed and not anything:
                 continue
             later = sorted(excluded | set(names[position + 1 :]))
-            variant = pure.compile(
-                {"pipeline": self.pipeline, "fuse": False, "excluded": later, "verify": True}
-            )
+            variant = pure.compile({**checked, "fuse": False, "excluded": later})
             text = variant.fn.graph_text()
             if name not in changed and text in seen:
                 continue
@@ -79,14 +83,7 @@ class DebugMode(Mode):
             variants.append(
                 (
                     "fusion",
-                    pure.compile(
-                        {
-                            "pipeline": self.pipeline,
-                            "fuse": True,
-                            "excluded": sorted(excluded),
-                            "verify": True,
-                        }
-                    ),
+                    pure.compile({**checked, "fuse": True, "excluded": sorted(excluded)}),
                 )
             )
         stateful = isinstance(function, StatefulFunction)

@@ -12,7 +12,7 @@ import numpy as np
 from phintys import _call, _core
 from phintys.compile.io import In
 from phintys.compile.limits import limits
-from phintys.compile.profiling import stats_for
+from phintys.compile.profiling import LoopProfile, stats_for
 from phintys.config import config
 from phintys.errors import (
     PhintysAssertionError,
@@ -182,6 +182,7 @@ class Function(_call.FunctionBase):
     """A compiled function; call it with values of its inputs, by position or by name.
 
     Attributes: ``name``, ``maker.fgraph`` (the graph after all passes), ``profile``,
+    ``loop_profiles`` (by name, those of loops with ``scan(..., profile=...)``),
     ``trust_input`` (skip conversion of arguments). The object can be pickled and copied.
     """
 
@@ -202,6 +203,7 @@ class Function(_call.FunctionBase):
         if build is not None and build.profile:
             self.profile = stats_for(build.profile)
             self.profile._attach(self.fn, name)
+        self.loop_profiles = {p: LoopProfile(p, self.fn, name) for p in self.fn.loop_profiles}
 
     def call(
         self,

@@ -38,6 +38,7 @@ class ProfiledNode:
     slowest_step: int
     whole: bool
     work_bytes: int
+    loop_profile: str
     inside: list[ProfiledNode] = field(default_factory=list, repr=False)
 
     @property
@@ -113,6 +114,7 @@ def profiled_nodes(core: Any, function: str) -> list[ProfiledNode]:
             slowest_step=entry["slowest_step"],
             whole=entry["whole"],
             work_bytes=entry["work_bytes"],
+            loop_profile=entry["loop_profile"],
         )
         if owner is not None:
             owner.inside.append(node)

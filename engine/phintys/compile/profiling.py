@@ -17,6 +17,7 @@ from phintys.compile.profile_data import ProfiledNode, profiled_nodes
 from phintys.config import config
 
 __all__ = [
+    "LoopProfile",
     "ProfileStats",
     "ProfiledNode",
     "ScanProfileStats",
@@ -26,6 +27,7 @@ __all__ = [
 
 _import_time = time.time()
 _at_exit: list[ProfileStats] = []  # to print, and all others that have a trace to write
+_loops_at_exit: list[LoopProfile] = []
 _printers: list[Callable[[ProfileStats, Any], object]] = []
 
 
@@ -231,6 +233,62 @@ class ScanProfileStats(_Tables):
         profile_tables.loop(self, _file(file), _limit(n_ops_to_print, config.profiling.n_ops))
 
 
+class LoopProfile:
+    """What ``scan(..., profile=True)`` measures: the loop, and the loops that are its gradients.
+
+    ``f.loop_profiles[name]`` of a function that runs it; `name` is the one given as `profile`, or
+    that of the loop. Printed when the process ends, if the loop ran.
+
+    >>> import phintys, phintys.tensor as T
+    >>> powers, _ = phintys.scan(lambda p: p * 2, outputs_info=1.0, n_steps=5, profile='powers')
+    >>> f = phintys.function([], powers)
+    >>> f.loop_profiles['powers'].atexit_print = False
+    >>> f().tolist()
+    [2.0, 4.0, 8.0, 16.0, 32.0]
+    >>> f.loop_profiles['powers'].nbsteps
+    5
+    """
+
+    def __init__(self, name: str, core: Any, function: str) -> None:
+        self.name = name
+        self.atexit_print = True
+        self._core = core
+        self._function = function
+        _loops_at_exit.append(self)
+
+    @property
+    def loops(self) -> list[ScanProfileStats]:
+        """The loops of this name that ran."""
+        nodes = profiled_nodes(self._core, self._function)
+        mine = [n for n in nodes if n.loop_profile == self.name and n.is_loop and n.measured]
+        return [ScanProfileStats(n) for n in mine]
+
+    @property
+    def callcount(self) -> int:
+        """How often they ran."""
+        return sum(loop.callcount for loop in self.loops)
+
+    @property
+    def nbsteps(self) -> int:
+        """Steps of all runs."""
+        return sum(loop.nbsteps for loop in self.loops)
+
+    @property
+    def call_time(self) -> float:
+        """Seconds that they took, with their bodies."""
+        return float(sum(loop.call_time for loop in self.loops))
+
+    def reset(self) -> None:
+        """Forgets all calls of the function so far."""
+        self._core.reset_profile()
+
+    def summary(self, file: Any = None, n_ops_to_print: int | None = None) -> None:
+        """Prints a table for each loop."""
+        print(f"Profile of loops: {self.name}, in {self._function}", file=_file(file))
+        for loop in sorted(self.loops, key=lambda stats: -stats.call_time):
+            loop.summary(_file(file), n_ops_to_print)
+
+
 class ProfileStats(_Tables):
     """What a profiled function, or several, measure: ``function(profile=True)`` makes one.
 
@@ -422,7 +480,8 @@ def _limit(n: int | None, default: int) -> int:
 def _print_at_exit() -> None:
     destination = config.profiling.destination
     everything = list(_at_exit)
-    printed = [s for s in everything if s.atexit_print and s.fct_callcount]
+    printed: list[Any] = [s for s in everything if s.atexit_print and s.fct_callcount]
+    printed += [p for p in _loops_at_exit if p.atexit_print and p.callcount]
     if printed:
         if destination in ("stderr", "stdout"):
             _print_all(printed, getattr(sys, destination))
@@ -441,9 +500,10 @@ def _print_at_exit() -> None:
         profile_trace.write_trace(config.profiling.trace, common)
 
 
-def _print_all(printed: list[ProfileStats], file: Any) -> None:
+def _print_all(printed: list[Any], file: Any) -> None:
     for stats in printed:
         stats.summary(file)
+    printed = [stats for stats in printed if isinstance(stats, ProfileStats)]
     if len(printed) > 1:
         total = ProfileStats(atexit_print=False, message="Sum of all printed profiles at exit")
         for stats in printed:

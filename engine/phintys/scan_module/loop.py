@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from phintys import _core
+from phintys.scan_module.settings import loop_op
 
 __all__ = ["Body", "Rows", "State", "int64", "loop"]
 
@@ -77,13 +78,19 @@ class Body:
 
 
 def loop(
-    n_steps: Any, body: Body, truncate: int = -1, label: str = "", recompute: bool = False
+    n_steps: Any,
+    body: Body,
+    truncate: int = -1,
+    label: str = "",
+    recompute: bool = False,
+    mode: Any = None,
+    profile: Any = False,
 ) -> tuple[list[Any], list[Any], Any]:
     """Runs a body `n_steps` times.
 
     What it uses besides its own variables is computed before, once, and taken as it is. The
     gradient goes back at most `truncate` steps (-1: all). If `recompute`, it stores the states
-    only, and computes what else it needs again.
+    only, and computes what else it needs again. `mode` and `profile` are as for ``scan``.
 
     Returns
     -------
@@ -98,19 +105,18 @@ def loop(
         *[rows.array for rows in body.sequences],
         *outside,
     ]
-    results = _core.apply(
-        "scan",
-        node_inputs,
-        graph=graph,
-        taps=[code for state in body.states for code in (len(state.taps), *state.taps)],
-        keep=[int(state.keep) for state in body.states],
-        n_sequences=len(body.sequences),
-        n_emitted=len(body.emitted),
-        until=body.condition is not None,
-        truncate=truncate,
-        recompute=recompute,
-        label=label,
-    )
+    attributes = {
+        "graph": graph,
+        "taps": [code for state in body.states for code in (len(state.taps), *state.taps)],
+        "keep": [int(state.keep) for state in body.states],
+        "n_sequences": len(body.sequences),
+        "n_emitted": len(body.emitted),
+        "until": body.condition is not None,
+        "truncate": truncate,
+        "recompute": recompute,
+        "label": label,
+    }
+    results = _core.apply_op(loop_op(attributes, mode, profile), node_inputs)
     results = list(results) if isinstance(results, (list, tuple)) else [results]
     n = len(body.states)
     steps = None if body.condition is None else results.pop()

@@ -76,9 +76,19 @@ def scan(
         Gradients go back at most this many steps; -1: through all.
     go_backwards
         Loop over the sequences from their last elements to the first ones.
-    mode, profile, allow_gc
-        Accepted for Theano's sake: the loop is part of the function that it is in, with its mode
-        and its profile.
+    mode
+        The mode, or its name, that the body is compiled with: its passes and fusion. By default the
+        body is compiled as the function that the loop is in; passes that look at a loop from the
+        outside are that function's in any case. Modes that check, such as ``'DebugMode'``, belong
+        to functions: their checks include loops. Here they give a warning and their passes. In a
+        function with ``DebugMode`` loops' own modes are left aside.
+    profile
+        True, or a name: the loop is measured whenever a function runs it, and its table is printed
+        at the end of the process. See ``f.loop_profiles``; ``function(profile=True)`` measures
+        everything.
+    allow_gc
+        Theano's, without effect: a loop's work memory is planned before its first step, and freed
+        with the function's.
     name
         Shown when the graph is printed and in messages.
     strict
@@ -128,6 +138,8 @@ def scan(
         go_backwards=go_backwards,
         name=name,
         strict=strict,
+        mode=mode,
+        profile=profile,
     )
     return _returned(values, result, return_list, return_updates)
 
@@ -144,6 +156,8 @@ def scan_loop(
     name: str | None = None,
     strict: bool = False,
     recompute: bool = False,
+    mode: Any = None,
+    profile: Any = False,
 ) -> tuple[list[Any], OrderedUpdates]:
     """What :func:`scan` does, all results in a list; `recompute` as for `loop`."""
     by_sequence = sequence_rows(sequences, go_backwards)
@@ -187,7 +201,9 @@ def scan_loop(
     stacks: list[Any] = []
     ran = None
     if body.states or emitted:
-        traces, stacks, ran = loop(steps, body, int(truncate_gradient), name or "", recompute)
+        traces, stacks, ran = loop(
+            steps, body, int(truncate_gradient), name or "", recompute, mode, profile
+        )
     result = OrderedUpdates()
     for state, trace in zip(shared, traces[len(states) :], strict=True):
         result[state.rows[0]] = trace[0]

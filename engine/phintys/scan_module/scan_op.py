@@ -79,4 +79,8 @@ def with_body(op: Scan, inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[
     """
     extra = list(_core.frontier(outputs, inputs))
     graph = _core.InnerGraph([*inputs, *extra], list(outputs))
-    return _core.make_op("scan", **{**op.attrs, "graph": graph}), extra
+    attributes = {**op.attrs, "graph": graph}
+    settings = _core.loop_settings(op)
+    if settings is None:
+        return _core.make_op("scan", **attributes), extra
+    return _core.loop_op(*settings, **attributes), extra
