@@ -3,6 +3,7 @@
 #include "bindings/numbers.h"
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
+#include "runtime/failure.h"
 #include "vm/tiles.h"
 #include "vm/vm_settings.h"
 
@@ -57,6 +58,9 @@ void bind_settings(py::module_& m) {
         py::arg("num_threads") = py::none(), py::arg("isa") = py::none(),
         py::arg("memory_limit") = py::none(), py::arg("parallel_threshold") = py::none(),
         "Change settings of the library; those not given stay as they are.");
+  m.def(
+      "set_verbose_errors", &runtime::set_verbose_errors, py::arg("on"),
+      "Whether errors at run time also show values, the expression and the arrays that are there.");
   m.def("isa", [] { return isa_name(current_isa()); }, "The instruction set in use.");
   m.def("num_threads", [] { return num_threads(); }, "Threads that work at the same time.");
   m.def("memory_stats", &memory, "Bytes in use and kept for reuse, and numbers of allocations.");

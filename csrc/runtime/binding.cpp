@@ -1,9 +1,9 @@
 #include "runtime/binding.h"
 
 #include <algorithm>
-#include <sstream>
 
 #include "base/error.h"
+#include "runtime/failure.h"
 #include "runtime/limits.h"
 #include "runtime/planner.h"
 #include "runtime/scratch.h"
@@ -88,6 +88,17 @@ class SegmentBinder {
     return views;
   }
 
+  // The operands, with data only where it is there while binding: in a body, the rows are not.
+  std::vector<TensorView> computed(const Instruction& instr, std::vector<TensorView> inputs) const {
+    for (size_t k = 0; k < inputs.size(); ++k) {
+      const int b = instr.inputs[k];
+      if (info(b).kind == BufferKind::input)
+        inputs[k].data = p_.owner < 0 ? leaves_[static_cast<size_t>(b)].data : nullptr;
+      if (info(b).kind == BufferKind::shared) inputs[k].data = leaves_[static_cast<size_t>(b)].data;
+    }
+    return inputs;
+  }
+
   void lay_out(int i) {
     const Instruction& instr = instruction(i);
     std::vector<TensorView> inputs = input_views(instr);
@@ -106,7 +117,7 @@ class SegmentBinder {
       for (size_t o = 0; o < layouts.size(); ++o) define(instr, o, layouts[o]);
       if (instr.at_bind) return evaluate(instr, bound, inputs);
     } catch (const Error& e) {
-      rethrow_with_node(e, instr, i, inputs);
+      rethrow_with_node(e, p_, instr, b_->states, computed(instr, std::move(inputs)));
     }
     bool own = false;
     for (const Layout& l : layouts) own |= l.alias < 0 && !instr.opaque;
@@ -398,27 +409,6 @@ std::unique_ptr<Binding> bind_segment(const Program& program, const std::vector<
                                       const std::vector<Layout>& dynamic,
                                       const InnerRunners& runners) {
   return SegmentBinder(program, leaves, segment, parent, dynamic, runners).run();
-}
-
-void rethrow_with_node(const Error& e, const Instruction& instr, int index,
-                       const std::vector<TensorView>& inputs) {
-  std::string what = e.what();
-  if (what.find("Apply node that caused the error") != std::string::npos) throw e;
-  std::ostringstream out;
-  out << what << "\nApply node that caused the error: " << instr.node->describe()
-      << "\nToposort index: " << index << "\nInputs types: [";
-  for (size_t i = 0; i < instr.node->inputs().size(); ++i)
-    out << (i ? ", " : "") << instr.node->inputs()[i].type().str();
-  out << "]\nInputs shapes: [";
-  for (size_t i = 0; i < inputs.size(); ++i)
-    out << (i ? ", " : "") << to_string(Dims(inputs[i].shape, inputs[i].shape + inputs[i].ndim));
-  out << "]\nInputs strides: [";
-  for (size_t i = 0; i < inputs.size(); ++i)
-    out << (i ? ", " : "")
-        << to_string(Dims(inputs[i].strides, inputs[i].strides + inputs[i].ndim));
-  out << "]";
-  if (instr.node->loc) out << "\nBuilt at: " << to_string(instr.node->loc);
-  throw Error(e.kind(), out.str());
 }
 
 }  // namespace phintys::runtime

@@ -81,8 +81,4 @@ inline constexpr int64_t kSmallOutput = 2048;   // bytes
 inline constexpr size_t kMaxBindings = 16;      // kept for each segment below one parent
 inline constexpr size_t kMaxAllBindings = 128;  // kept altogether
 
-// Adds what failed, on which operands, and where the user built it. Rethrows.
-[[noreturn]] void rethrow_with_node(const Error& e, const Instruction& instr, int index,
-                                    const std::vector<TensorView>& inputs);
-
 }  // namespace phintys::runtime

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "runtime/failure.h"
 #include "runtime/profiler.h"
 
 namespace phintys::runtime {
@@ -270,7 +271,7 @@ void Context::run_instruction(BoundInstruction& bound, bool first_dynamic) {
   try {
     instr.op->perform(scratch_, bound.inputs, bound.outputs);
   } catch (const Error& e) {
-    rethrow_with_node(e, instr, static_cast<int>(&instr - p_.instructions.data()), bound.inputs);
+    rethrow_with_node(e, p_, instr, running_->states, bound.inputs);
   }
 }
 
@@ -284,7 +285,7 @@ void Context::run_inner(BoundInstruction& bound) {
   try {
     runners_[index]->run(bound.inputs, bound.outputs, hooks_);
   } catch (const Error& e) {
-    rethrow_with_node(e, instr, static_cast<int>(index), bound.inputs);
+    rethrow_with_node(e, p_, instr, running_->states, bound.inputs);
   }
 }
 
@@ -297,6 +298,7 @@ TensorView Context::buffer_view(const Binding& b, int buffer) const {
 void Context::run_segment(Binding& b) {
   bool dynamic = b.segment > 0;
   Limits* limits = hooks_.limits;
+  running_ = &b;
   for (size_t i = 0; i < b.instructions.size(); ++i) {
     BoundInstruction& bound = b.instructions[i];
     if (limits && i < b.stoppable) limits->before(bound.work);
@@ -356,7 +358,7 @@ void Context::resolve_dynamic(int segment, const Binding& parent) {
       instr.op->layout(dynamic_inputs_, dynamic_);
     }
   } catch (const Error& e) {
-    rethrow_with_node(e, instr, index, dynamic_inputs_);
+    rethrow_with_node(e, p_, instr, parent.states, dynamic_inputs_);
   }
   key_.clear();
   for (const Layout& l : dynamic_) {

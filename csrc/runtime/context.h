@@ -99,7 +99,8 @@ class Context {
   ScratchContext scratch_;
   InnerRunners runners_;
   RunHooks hooks_;
-  Binding* body_ = nullptr;  // what enter_body() bound
+  const Binding* running_ = nullptr;  // whose instructions run
+  Binding* body_ = nullptr;           // what enter_body() bound
 };
 
 // Locks all storages of a program for the time of a run. `calls_back`: the run calls code of the

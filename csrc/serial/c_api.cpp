@@ -13,6 +13,7 @@
 #include "include/phintys/phintys.h"
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
+#include "runtime/failure.h"
 #include "serial/format.h"
 #include "serial/phy.h"
 #include "serial/state.h"
@@ -713,6 +714,10 @@ phintys_status phintys_set_memory_limit(uint64_t bytes) {
 
 uint64_t phintys_memory_limit(void) { return phintys::memory_limit(); }
 uint64_t phintys_memory_used(void) { return phintys::memory_stats().live_bytes; }
+
+phintys_status phintys_set_verbose_errors(int32_t on) {
+  return guarded([&] { phintys::runtime::set_verbose_errors(on != 0); });
+}
 
 phintys_status phintys_set_isa(const char* name) {
   return guarded([&] { phintys::cap_isa(&need(name, "the name is NULL")); });

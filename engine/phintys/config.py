@@ -326,6 +326,7 @@ def _setup() -> None:
         call_timeout=_on_call_timeout,
         max_loop_steps=_on_max_loop_steps,
         compute_test_value=_on_compute_test_value,
+        exception_verbosity=lambda value: _core.set_verbose_errors(value == "high"),
     )
     for source, pairs in (
         ("the settings file", _file_settings()),

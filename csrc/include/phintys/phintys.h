@@ -280,6 +280,10 @@ PHINTYS_API uint64_t phintys_memory_limit(void);
 /* Bytes in use by arrays now. */
 PHINTYS_API uint64_t phintys_memory_used(void);
 
+/* Whether the messages of errors at run time also show small operands, the expression around the
+ * operation that failed, and the arrays that were there. Off at the start. */
+PHINTYS_API phintys_status phintys_set_verbose_errors(int32_t on);
+
 /* Limits the instruction set: "baseline", "avx2", "avx512", "neon" or "auto". Must come before the
  * first call of any function; PHINTYS_ERROR_RUNTIME if it is too late. */
 PHINTYS_API phintys_status phintys_set_isa(const char* name);
