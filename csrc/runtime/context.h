@@ -37,6 +37,8 @@ class Context {
   }
   // Operands and constants, by buffer.
   const std::vector<TensorView>& leaves() const { return leaves_; }
+  // Of the instructions with programs inside, by instruction.
+  const InnerRunners& runners() const { return runners_; }
   // Runs what enter_body() bound; output k goes to outputs[k], contiguous.
   void run_body(char* const* outputs, const RunHooks& hooks);
   // Runs a program of any number of segments; output(k) is valid until the next run.

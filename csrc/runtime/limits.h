@@ -5,6 +5,7 @@
 // as it was. A single instruction always runs to its end.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -62,11 +63,11 @@ class Limits {
   }
 
   // Before every step of a loop; or before `n` steps that nothing can stop. Throws Error: a loop
-  // must then leave at once. An inner program calls before() as well.
-  void step(int64_t n = 1) {
+  // must then leave at once. An inner program calls before() as well, or gives its work of a step.
+  void step(int64_t n = 1, int64_t work = 0) {
     steps_left_ -= n;
     if (PHINTYS_UNLIKELY(steps_left_ < 0)) too_many_steps();
-    work_ += n * kStepWork;
+    work_ += n * (kStepWork + work);
     if (PHINTYS_UNLIKELY(work_ >= kWorkPerLook)) look();
   }
   // After step(n): only n - `unused` of them ran, as the loop was done.
@@ -77,9 +78,9 @@ class Limits {
   }
   // A loop that runs many steps at once (step(n)) takes at most so many, to stop soon and at the
   // very step.
-  int64_t steps_at_once() const {
-    constexpr int64_t kMost = kWorkPerLook / kStepWork;
-    return steps_left_ < kMost ? (steps_left_ > 0 ? steps_left_ : 1) : kMost;
+  int64_t steps_at_once(int64_t work = 0) const {
+    const int64_t most = std::max<int64_t>(kWorkPerLook / (kStepWork + work), 1);
+    return std::clamp<int64_t>(steps_left_, 1, most);
   }
 
   // Looks at everything but the number of steps, at once.

@@ -240,23 +240,32 @@ void LoopRunner::deliver_last_rows(std::span<const TensorView> outputs, int64_t 
   }
 }
 
+// False if something must see each instruction, or the body is not flat.
+bool LoopRunner::run_flat(const Binding& binding, std::span<const TensorView> inputs,
+                          std::span<const TensorView> outputs, int64_t steps,
+                          const RunHooks& hooks) {
+  if (hooks.monitor) return false;
+  if (flat_of_ != binding.id) {
+    flat_ = FlatLoop::make(scan_, body_, binding, context_.leaves(), context_.runners());
+    flat_of_ = binding.id;
+  }
+  if (!flat_ || (hooks.profile && !flat_->single())) return false;
+  try {
+    const int64_t done = flat_->run(inputs, outputs, steps, hooks);
+    if (hooks.profile) hooks.profile->whole_steps(done);
+  } catch (const Error& e) {
+    rethrow_at(e, flat_->step());
+  }
+  return true;
+}
+
 void LoopRunner::run(std::span<const TensorView> inputs, std::span<const TensorView> outputs,
                      const RunHooks& hooks) {
   const int64_t steps = load_int(inputs[0].data, DType::i64);
   if (hooks.limits && !scan_.until) hooks.limits->expect(steps);
   row_views(inputs);
   const Binding& binding = context_.enter_body(rows_.data());
-  if (!hooks.monitor) {
-    if (scalar_of_ != binding.id) {
-      scalar_ = ScalarLoop::make(scan_, body_, binding, context_.leaves());
-      scalar_of_ = binding.id;
-    }
-    if (scalar_) {
-      const int64_t done = scalar_->run(inputs, outputs, steps, hooks.limits);
-      if (hooks.profile) hooks.profile->whole_steps(done);
-      return;
-    }
-  }
+  if (run_flat(binding, inputs, outputs, steps, hooks)) return;
   for (int c = 0; c < scan_.n_states(); ++c)
     copy_first_rows(c, inputs[zu(scan_.state_input(c))], outputs[zu(c)]);
   place_states(binding, steps);

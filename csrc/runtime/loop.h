@@ -5,8 +5,8 @@
 
 #include "ops/control/scan.h"
 #include "runtime/context.h"
+#include "runtime/flat_loop.h"
 #include "runtime/inner_runner.h"
-#include "runtime/scalar_loop.h"
 
 namespace phintys::runtime {
 
@@ -63,6 +63,8 @@ class LoopRunner final : public InnerRunner {
   void copy_first_rows(int state, const TensorView& initial, const TensorView& trace);
   void place_states(const Binding& binding, int64_t steps);
   void collect_moves(std::span<const TensorView> inputs, std::span<const TensorView> outputs);
+  bool run_flat(const Binding& binding, std::span<const TensorView> inputs,
+                std::span<const TensorView> outputs, int64_t steps, const RunHooks& hooks);
   int64_t run_steps(int64_t steps, const RunHooks& hooks);
   int64_t evaluate_steps(std::span<const TensorView> inputs, std::span<Array> outputs,
                          int64_t steps, const RunHooks& hooks);
@@ -82,8 +84,8 @@ class LoopRunner final : public InnerRunner {
   Array spare_;  // rows that do not fit in the outputs
   std::vector<char> ordered_;
   bool condition_ = false;
-  std::unique_ptr<ScalarLoop> scalar_;  // of the binding with this id; may be null
-  uint64_t scalar_of_ = 0;
+  std::unique_ptr<FlatLoop> flat_;  // of the binding with this id; may be null
+  uint64_t flat_of_ = 0;
 };
 
 }  // namespace phintys::runtime

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ops/fused.h"
+#include "vm/flat.h"
 #include "vm/tiles.h"
 
 namespace phintys::vm {
@@ -46,15 +47,6 @@ enum class Strategy : uint8_t {
   accumulate,   // [reduced, kept] inner space: rows added onto an accumulator row
 };
 
-// One call of a kernel on single values at fixed places.
-struct SingleCall {
-  TileFn fn;
-  char* dst;
-  const char *a, *b, *c;
-};
-// A kernel that copies one element of `item` bytes from its first operand.
-TileFn copy_kernel(size_t item);
-
 class BoundFused {
  public:
   // `inputs`: data pointers are not used. Throws Error(value) on shapes that do not fit, naming the
@@ -67,12 +59,12 @@ class BoundFused {
   bool can_overwrite(int in, int out) const;
   int64_t elements() const { return total_; }
   void run(char* const* inputs, char* const* outputs, char* workspace) const;
-  // True iff the region computes single values; it may then be run as a list of calls, which works
-  // in `single_bytes` of memory, 16-byte aligned, besides the operands'.
+  // True iff the region computes single values.
   bool single() const { return single_; }
-  size_t single_bytes() const { return static_cast<size_t>(slots_) * 16; }
-  void append_single_calls(char* const* inputs, char* const* outputs, char* slots,
-                           std::vector<SingleCall>* calls) const;
+  // The region as calls on operands that stay where they are, in blocks of `memory`. False if it is
+  // more than one tile: nothing is appended then.
+  bool append_calls(char* const* inputs, char* const* outputs, FlatMemory* memory,
+                    std::vector<FlatCall>* calls) const;
 
  private:
   friend class Binder;
@@ -102,6 +94,7 @@ class BoundFused {
   };
   struct Frame;
   class WideValue;
+  class FlatBuilder;
 
   // Elements of each reduced output.
   int64_t outputs_size() const {

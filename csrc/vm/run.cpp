@@ -255,46 +255,6 @@ void BoundFused::run_single(char* const* inputs, char* const* outputs) const {
     std::memmove(ptr[c.ptr], ptr[c.source], static_cast<size_t>(c.item));
 }
 
-TileFn copy_kernel(size_t item) {
-  switch (item) {
-    case 1:
-      return [](void* out, const void* a, const void*, const void*, int64_t) {
-        std::memcpy(out, a, 1);
-      };
-    case 2:
-      return [](void* out, const void* a, const void*, const void*, int64_t) {
-        std::memcpy(out, a, 2);
-      };
-    case 4:
-      return [](void* out, const void* a, const void*, const void*, int64_t) {
-        std::memcpy(out, a, 4);
-      };
-    case 8:
-      return [](void* out, const void* a, const void*, const void*, int64_t) {
-        std::memcpy(out, a, 8);
-      };
-    default:
-      return [](void* out, const void* a, const void*, const void*, int64_t) {
-        std::memcpy(out, a, 16);
-      };
-  }
-}
-
-void BoundFused::append_single_calls(char* const* inputs, char* const* outputs, char* slots,
-                                     std::vector<SingleCall>* calls) const {
-  std::vector<char*> ptr(static_cast<size_t>(n_ptrs_), nullptr);
-  for (const Move& m : scalar_inputs_) ptr[static_cast<size_t>(m.ptr)] = inputs[m.operand];
-  for (size_t p = 0; slots_ && p < slot_of_.size(); ++p)
-    if (slot_of_[p] >= 0) ptr[p] = slots + slot_of_[p] * 16;
-  for (const Move& m : output_moves_) ptr[static_cast<size_t>(m.ptr)] = outputs[m.operand];
-  auto at = [&](int16_t p) { return p < 0 ? nullptr : ptr[static_cast<size_t>(p)]; };
-  for (const Instr& s : scalar_instrs_)
-    calls->push_back({s.fn, at(s.dst), at(s.a), at(s.b), at(s.c)});
-  for (const RowCopy& c : copies_)
-    calls->push_back(
-        {copy_kernel(static_cast<size_t>(c.item)), at(c.ptr), at(c.source), nullptr, nullptr});
-}
-
 bool BoundFused::parallel() const {
   return static_cast<double>(total_) * std::max(cost_ / 4, 1.0) >=
          static_cast<double>(vm_settings().parallel_threshold);

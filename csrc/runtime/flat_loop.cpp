@@ -1,0 +1,496 @@
+#include "runtime/flat_loop.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace phintys::runtime {
+
+namespace {
+
+constexpr int64_t kMaxPast = 8;     // steps that a state may reach back
+constexpr size_t kMaxCalls = 512;   // longer bodies gain nothing
+constexpr size_t kMaxRow = 2048;    // bytes that are copied in each step
+constexpr size_t kMaxTemp = 32768;  // of a value that the body computes and no more
+constexpr size_t kMaxMemory = size_t{1} << 20;
+
+inline void copy_item(char* to, const char* from, size_t item) {
+  switch (item) {
+    case 8:
+      std::memcpy(to, from, 8);
+      return;
+    case 4:
+      std::memcpy(to, from, 4);
+      return;
+    default:
+      std::memcpy(to, from, item);
+  }
+}
+
+size_t zu(int64_t i) { return static_cast<size_t>(i); }
+
+// Whether the elements fill the bytes from the first one on, in whatever order of dimensions.
+bool dense(const TensorView& v, size_t item) {
+  int64_t reach = static_cast<int64_t>(item);
+  for (int d = 0; d < v.ndim; ++d) {
+    if (v.shape[d] == 1) continue;
+    if (v.strides[d] <= 0) return false;
+    reach += (v.shape[d] - 1) * v.strides[d];
+  }
+  return reach == v.size() * static_cast<int64_t>(item);
+}
+
+bool within(const char* p, const char* block, size_t bytes) {
+  return p >= block && p < block + bytes;
+}
+
+}  // namespace
+
+size_t FlatLoop::item_of(int buffer) const {
+  return item_size(body_.buffers[zu(buffer)].type.dtype());
+}
+
+size_t FlatLoop::bytes_of(int buffer) const {
+  return zu(product(binding_.states[zu(buffer)].shape)) * item_of(buffer);
+}
+
+std::unique_ptr<FlatLoop> FlatLoop::make(const Scan& scan, const Program& body,
+                                         const Binding& binding,
+                                         const std::vector<TensorView>& leaves,
+                                         const InnerRunners& runners) {
+  std::unique_ptr<FlatLoop> loop(new FlatLoop(scan, body, binding));
+  if (!loop->build(leaves, runners)) loop.reset();
+  return loop;
+}
+
+bool FlatLoop::build(const std::vector<TensorView>& leaves, const InnerRunners& runners) {
+  for (int c = 0; c < scan_.n_states(); ++c)
+    if (scan_.rows_of(c) > kMaxPast) return false;
+  if (!place_buffers(leaves) || !collect_calls(runners)) return false;
+  for (int b : body_.outputs)
+    if (outside(b) || bytes_of(b) > kMaxRow) return false;
+  collect_states();
+  for (const auto& w : wholes_) {
+    for (const TensorView& v : w->inputs) w->in.push_back(v.data);
+    for (const TensorView& v : w->outputs) w->out.push_back(v.data);
+  }
+  return memory_.bytes() <= kMaxMemory;
+}
+
+// ----- where things are -----
+
+// Every buffer gets a block, but for views and large constants.
+bool FlatLoop::place_buffers(const std::vector<TensorView>& leaves) {
+  at_.assign(body_.buffers.size(), nullptr);
+  outside_.assign(body_.buffers.size(), kInside);
+  std::vector<bool> stays(body_.buffers.size(), false);
+  for (int k = 0; k < scan_.n_constants(); ++k) {
+    const int buffer = body_.input_buffers[zu(scan_.inner_constant(k))];
+    outside_[zu(buffer)] = k;
+    stays[zu(buffer)] = true;
+  }
+  if (!place_states()) return false;
+  std::vector<const Array*> known(body_.buffers.size(), nullptr);
+  for (const auto& [buffer, array] : binding_.known) known[zu(buffer)] = &array;
+  for (size_t b = 0; b < body_.buffers.size(); ++b) {
+    const BufferInfo& info = body_.buffers[b];
+    const BufferState& state = binding_.states[b];
+    const int buffer = static_cast<int>(b);
+    if (!state.defined || info.kind == BufferKind::shared || product(state.shape) == 0)
+      return false;
+    single_ = single_ && product(state.shape) == 1;
+    if (at_[b]) continue;
+    bool fits = true;
+    if (known[b]) {
+      outside_[b] = kFixed;
+      fits = place_leaf(buffer, known[b]->view(), true);
+      if (!outside(buffer)) std::memcpy(at_[b], known[b]->data(), bytes_of(buffer));
+    } else if (info.kind == BufferKind::constant) {
+      outside_[b] = kFixed;
+      fits = place_leaf(buffer, leaves[b], true);
+      if (!outside(buffer)) std::memcpy(at_[b], leaves[b].data, bytes_of(buffer));
+    } else if (info.kind == BufferKind::input) {
+      fits = place_leaf(buffer, leaves[b], stays[b]);
+    } else if (state.alias_of < 0) {
+      fits = bytes_of(buffer) <= kMaxTemp;
+      if (fits) at_[b] = memory_.take(info.type.dtype(), product(state.shape));
+    }
+    if (!fits) return false;
+  }
+  return true;
+}
+
+// A block to copy the elements to as they lie, or their own memory if they are many.
+bool FlatLoop::place_leaf(int buffer, const TensorView& leaf, bool may_stay) {
+  if (bytes_of(buffer) <= kMaxRow && dense(leaf, item_of(buffer))) {
+    outside_[zu(buffer)] = kInside;
+    at(buffer) = memory_.take(leaf.dtype, leaf.size());
+    return true;
+  }
+  at(buffer) = leaf.data;
+  return may_stay;
+}
+
+bool FlatLoop::place_states() {
+  for (int c = 0; c < scan_.n_states(); ++c) {
+    State s;
+    const auto taps = scan_.taps_of(c);
+    const int first = body_.input_buffers[zu(scan_.first_tap(c))];
+    s.item = item_of(first);
+    s.bytes = bytes_of(first);
+    if (s.bytes > kMaxRow) return false;
+    for (int64_t k = 0; k < scan_.rows_of(c); ++k)
+      s.past.push_back(memory_.take(body_.buffers[zu(first)].type.dtype(),
+                                    static_cast<int64_t>(s.bytes / s.item)));
+    for (size_t k = 0; k < taps.size(); ++k)
+      at(body_.input_buffers[zu(scan_.first_tap(c)) + k]) = s.past[zu(-taps[k] - 1)];
+    states_.push_back(std::move(s));
+  }
+  return true;
+}
+
+// ----- the calls of a step -----
+
+bool FlatLoop::collect_calls(const InnerRunners& runners) {
+  std::vector<char*> in, out;
+  for (const BoundInstruction& bound : binding_.instructions) {
+    const Instruction& instr = *bound.instr;
+    append_view(bound);
+    if (bound.kind == RunKind::view) continue;
+    bool inside = true;
+    in.clear();
+    out.clear();
+    for (int b : instr.inputs) {
+      inside = inside && !outside(b);
+      in.push_back(at(b));
+    }
+    for (int b : instr.outputs) out.push_back(at(b));
+    single_ = single_ && bound.kind == RunKind::fused && bound.fused->single();
+    work_ += bound.work;
+    if (bound.kind != RunKind::fused || !inside ||
+        !bound.fused->append_calls(in.data(), out.data(), &memory_, &calls_))
+      append_whole(bound, runners[zu(&instr - body_.instructions.data())].get());
+    if (calls_.size() > kMaxCalls) return false;
+  }
+  if (single_) work_ = 0;
+  return true;
+}
+
+// Outputs that are views of an operand.
+void FlatLoop::append_view(const BoundInstruction& bound) {
+  const Instruction& instr = *bound.instr;
+  for (size_t o = 0; o < instr.outputs.size(); ++o) {
+    const int viewed = bound.outputs_alias[o];
+    if (viewed < 0) continue;
+    at(instr.outputs[o]) = at(viewed) + bound.outputs_offset[o];
+    outside_[zu(instr.outputs[o])] = outside_[zu(viewed)];
+  }
+}
+
+void FlatLoop::append_whole(const BoundInstruction& bound, InnerRunner* runner) {
+  const Instruction& instr = *bound.instr;
+  wholes_.push_back(std::make_unique<Whole>());
+  Whole& w = *wholes_.back();
+  w.loop = this;
+  w.bound = &bound;
+  w.runner = runner;
+  w.inputs = bound.inputs;
+  w.outputs = bound.outputs;
+  if (bound.fused && bound.fused->workspace_bytes())
+    w.workspace = std::make_unique<char[]>(bound.fused->workspace_bytes());
+  inner_ = inner_ || runner;
+  for (size_t i = 0; i < instr.inputs.size(); ++i) {
+    const int buffer = instr.inputs[i];
+    w.inputs[i].data = at(buffer);
+    const int constant = outside_[zu(buffer)];
+    if (constant < 0) continue;
+    const int whose = body_.input_buffers[zu(scan_.inner_constant(constant))];
+    patches_.push_back({&w, i, constant, at(buffer) - at(whose)});
+  }
+  for (size_t o = 0; o < instr.outputs.size(); ++o) w.outputs[o].data = at(instr.outputs[o]);
+  calls_.push_back({run_whole, nullptr, nullptr, nullptr, reinterpret_cast<const char*>(&w), 1});
+}
+
+FlatLoop::Whole* FlatLoop::whole_of(const vm::FlatCall& call) const {
+  if (call.fn != run_whole) return nullptr;
+  return const_cast<Whole*>(reinterpret_cast<const Whole*>(call.c));
+}
+
+// f(pointer to change, operand's number)
+template <class F>
+void FlatLoop::each_read(vm::FlatCall& call, F&& f) {
+  if (Whole* w = whole_of(call)) {
+    for (TensorView& v : w->inputs) f(v.data, -1);
+    return;
+  }
+  const char** operands[3] = {&call.a, &call.b, &call.c};
+  for (int j = 0; j < 3; ++j) {
+    char* p = const_cast<char*>(*operands[j]);
+    f(p, j);
+    *operands[j] = p;
+  }
+}
+
+template <class F>
+void FlatLoop::each_write(vm::FlatCall& call, F&& f) {
+  Whole* w = whole_of(call);
+  if (!w) return f(call.dst);
+  for (TensorView& v : w->outputs) f(v.data);
+}
+
+// ----- the end of a step -----
+
+// Copies a buffer's elements, in C order.
+void FlatLoop::append_copy(char* to, int buffer) {
+  const BufferState& s = binding_.states[zu(buffer)];
+  const auto item = static_cast<int64_t>(item_of(buffer));
+  const int64_t n = product(s.shape);
+  const TensorView v{nullptr, body_.buffers[zu(buffer)].type.dtype(),
+                     static_cast<int>(s.shape.size()), s.shape.data(), s.strides.data()};
+  if (v.contiguous()) {
+    calls_.push_back(vm::copy_call(to, at(buffer), item, n));
+  } else {
+    const int64_t whole = vm::whole_vectors(n, item);
+    const int32_t* places = memory_.keep(vm::places_of(s.shape, s.strides, whole));
+    calls_.push_back(vm::gather_call(to, at(buffer), item, places, whole));
+  }
+}
+
+bool FlatLoop::is_computed(const char* block, size_t calls) const {
+  for (size_t i = 0; i < calls; ++i) {
+    if (calls_[i].dst == block) return true;
+    const Whole* w = whole_of(calls_[i]);
+    for (size_t o = 0; w && o < w->outputs.size(); ++o)
+      if (w->bound->outputs_alias[o] < 0 && w->outputs[o].data == block) return true;
+  }
+  return false;
+}
+
+// The shift of states at the end of a step: all new values first, then each into its place.
+void FlatLoop::collect_states() {
+  const size_t computed = calls_.size();
+  auto stands = [&](int buffer) {
+    const BufferState& s = binding_.states[zu(buffer)];
+    return s.root == buffer && is_computed(at(buffer), computed);
+  };
+  // What is emitted although no call computed it may be the old value of a state.
+  for (size_t k = states_.size(); k < body_.outputs.size(); ++k) {
+    const int buffer = body_.outputs[k];
+    const Type& type = body_.buffers[zu(buffer)].type;
+    const int64_t n = static_cast<int64_t>(bytes_of(buffer) / item_of(buffer));
+    emitted_.push_back(stands(buffer) ? nullptr : memory_.take(type.dtype(), n));
+  }
+  for (size_t c = 0; c < states_.size(); ++c) {
+    State& s = states_[c];
+    const int buffer = body_.outputs[c];
+    s.fresh = at(buffer);
+    if (stands(buffer)) continue;
+    // Something that another state's shift may change.
+    s.fresh = memory_.take(body_.buffers[zu(buffer)].type.dtype(),
+                           static_cast<int64_t>(s.bytes / s.item));
+  }
+  for (size_t c = 0; c < states_.size(); ++c) {
+    const int buffer = body_.outputs[c];
+    if (states_[c].fresh == at(buffer)) {
+      write_over(states_[c]);
+    } else {
+      append_copy(states_[c].fresh, buffer);
+    }
+  }
+  for (size_t k = 0; k < emitted_.size(); ++k) {
+    const int buffer = body_.outputs[states_.size() + k];
+    if (!emitted_[k]) {
+      emitted_[k] = at(buffer);
+    } else {
+      append_copy(emitted_[k], buffer);
+    }
+  }
+  for (const State& s : states_) {
+    if (s.fresh == s.past[0]) continue;
+    const auto item = static_cast<int64_t>(s.item);
+    const int64_t n = static_cast<int64_t>(s.bytes) / item;
+    for (size_t k = s.past.size(); k-- > 0;)
+      calls_.push_back(vm::copy_call(s.past[k], k ? s.past[k - 1] : s.fresh, item, n));
+  }
+}
+
+// Lets the body compute the new value right where the old one is, if that is not read later.
+void FlatLoop::write_over(State& s) {
+  if (s.past.size() != 1) return;
+  char* const old = s.past[0];
+  char* const fresh = s.fresh;
+  for (int b : body_.outputs)
+    if (within(at(b), old, s.bytes)) return;
+  size_t writes = calls_.size();
+  bool possible = true;
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    vm::FlatCall& call = calls_[i];
+    bool written = false;
+    each_write(call, [&](char* p) { written = written || p == fresh; });
+    if (written) writes = std::min(writes, i);
+    each_read(call, [&](const char* p, int operand) {
+      if (i < writes || !within(p, old, s.bytes)) return;
+      const bool same = operand >= 0 && p == old && (call.in_place >> operand & 1);
+      possible = possible && i == writes && same;
+    });
+  }
+  if (!possible) return;
+  auto moved = [&](char* p) { return within(p, fresh, s.bytes) ? old + (p - fresh) : p; };
+  for (size_t i = writes; i < calls_.size(); ++i) {
+    each_write(calls_[i], [&](char*& p) { p = moved(p); });
+    if (i > writes) each_read(calls_[i], [&](char*& p, int) { p = moved(p); });
+  }
+  for (char*& p : at_) p = moved(p);
+  for (State& other : states_) other.fresh = moved(other.fresh);
+}
+
+// ----- running -----
+
+void FlatLoop::run_whole(void*, const void*, const void*, const void* c, int64_t) {
+  Whole& w = *const_cast<Whole*>(static_cast<const Whole*>(c));
+  if (w.bound->kind == RunKind::fused)
+    return w.bound->fused->run(w.in.data(), w.out.data(), w.workspace.get());
+  const Instruction& instr = *w.bound->instr;
+  try {
+    if (w.runner) return w.runner->run(w.inputs, w.outputs, *w.loop->hooks_);
+    w.loop->scratch_.reset();
+    instr.op->perform(w.loop->scratch_, w.inputs, w.outputs);
+  } catch (const Error& e) {
+    const auto index = &instr - w.loop->body_.instructions.data();
+    rethrow_with_node(e, instr, static_cast<int>(index), w.inputs);
+  }
+}
+
+namespace {
+
+// Fills the rest of a block with its last element, so that what kernels compute behind the elements
+// takes them no longer than the elements.
+void fill_up(char* block, size_t bytes, size_t item, size_t room) {
+  const char* last = block + bytes - item;
+  for (size_t b = bytes; b + item <= room; b += item) copy_item(block + b, last, item);
+}
+
+}  // namespace
+
+// Runs at most so many steps; fewer if the condition to stop becomes true.
+int64_t FlatLoop::run_steps(int64_t steps) {
+  const char* condition = scan_.until ? emitted_.back() : nullptr;
+  for (int64_t t = 0; t < steps; ++t, ++step_) {
+    for (Transfer& l : loads_) {
+      if (l.bytes == l.item) {
+        copy_item(l.block, l.row, l.item);
+      } else {
+        std::memcpy(l.block, l.row, l.bytes);
+        fill_up(l.block, l.bytes, l.item, l.room);
+      }
+      l.row += l.step;
+    }
+    for (const vm::FlatCall& c : calls_) c.fn(c.dst, c.a, c.b, c.c, c.n);
+    for (Transfer& s : stores_) {
+      if (s.bytes == s.item) {
+        copy_item(s.row, s.block, s.item);
+      } else {
+        std::memcpy(s.row, s.block, s.bytes);
+      }
+      s.row += s.step;
+    }
+    if (condition && *condition) {
+      ++step_;
+      return t + 1;
+    }
+  }
+  return steps;
+}
+
+void FlatLoop::patch_constants(std::span<const TensorView> inputs) {
+  for (const Patch& p : patches_) {
+    char* data = inputs[zu(scan_.constant_input(p.constant))].data + p.offset;
+    p.whole->inputs[p.operand].data = data;
+    p.whole->in[p.operand] = data;
+  }
+}
+
+FlatLoop::Transfer FlatLoop::transfer(char* block, char* row, int64_t step, size_t bytes,
+                                      size_t item) const {
+  return {block, row, step, bytes, item, bytes == item ? bytes : (bytes + 63) / 64 * 64};
+}
+
+// What states start from, constants, and where rows lie.
+void FlatLoop::start(std::span<const TensorView> inputs, std::span<const TensorView> outputs) {
+  loads_.clear();
+  stores_.clear();
+  for (int c = 0; c < scan_.n_states(); ++c) {
+    const State& s = states_[zu(c)];
+    const TensorView& initial = inputs[zu(scan_.state_input(c))];
+    const int64_t first = static_cast<int64_t>(s.past.size());
+    const auto bytes = static_cast<int64_t>(s.bytes);
+    char* rows = outputs[zu(c)].data;
+    const TensorView& all = outputs[zu(c)];
+    if (s.bytes == s.item) {
+      for (int64_t r = 0; r < first; ++r)
+        copy_item(rows + r * bytes, initial.data + r * initial.strides[0], s.item);
+    } else {
+      copy_elements({rows, all.dtype, all.ndim, initial.shape, all.strides}, initial);
+    }
+    for (int64_t r = 0; r < first; ++r) {
+      char* block = s.past[zu(first - 1 - r)];
+      const Transfer t = transfer(block, rows + r * bytes, 0, s.bytes, s.item);
+      std::memcpy(block, t.row, s.bytes);
+      fill_up(block, s.bytes, s.item, t.room);
+    }
+    // After the shift the new value is the newest of the past ones.
+    if (scan_.keeps_all(c))
+      stores_.push_back(transfer(s.past[0], rows + first * bytes, bytes, s.bytes, s.item));
+  }
+  for (int q = 0; q < scan_.n_sequences; ++q) {
+    const TensorView& v = inputs[zu(scan_.sequence_input(q))];
+    const int buffer = body_.input_buffers[zu(scan_.row_of_sequence(q))];
+    loads_.push_back(
+        transfer(at(buffer), v.data, v.strides[0], bytes_of(buffer), item_of(buffer)));
+  }
+  for (int k = 0; k < scan_.n_constants(); ++k) {
+    const int buffer = body_.input_buffers[zu(scan_.inner_constant(k))];
+    if (outside(buffer)) continue;
+    const size_t bytes = bytes_of(buffer), item = item_of(buffer);
+    std::memcpy(at(buffer), inputs[zu(scan_.constant_input(k))].data, bytes);
+    if (bytes > item) fill_up(at(buffer), bytes, item, (bytes + 63) / 64 * 64);
+  }
+  for (int e = 0; e < scan_.n_emitted; ++e) {
+    const size_t k = zu(scan_.emitted_output(e));
+    const size_t bytes = bytes_of(body_.outputs[k]);
+    stores_.push_back(transfer(emitted_[zu(e)], outputs[k].data, static_cast<int64_t>(bytes), bytes,
+                               item_of(body_.outputs[k])));
+  }
+  patch_constants(inputs);
+}
+
+int64_t FlatLoop::run(std::span<const TensorView> inputs, std::span<const TensorView> outputs,
+                      int64_t steps, const RunHooks& hooks) {
+  hooks_ = &hooks;
+  step_ = 0;
+  start(inputs, outputs);
+  Limits* limits = hooks.limits;
+  bool more = true;
+  while (more && step_ < steps) {
+    int64_t n = steps - step_;
+    // Programs inside count their own steps, in between.
+    if (limits) n = inner_ ? 1 : std::min(n, limits->steps_at_once(work_));
+    if (limits) limits->step(n, work_);
+    const int64_t ran = run_steps(n);
+    if (limits) limits->give_back(n - ran);
+    more = ran == n && !(scan_.until && *emitted_.back());
+  }
+  for (int c = 0; c < scan_.n_states(); ++c) {
+    if (scan_.keeps_all(c)) continue;
+    const State& s = states_[zu(c)];
+    char* rows = outputs[zu(c)].data;
+    for (size_t k = 0; k < s.past.size(); ++k)
+      std::memcpy(rows + (s.past.size() - 1 - k) * s.bytes, s.past[k], s.bytes);
+  }
+  if (scan_.until)
+    std::memcpy(outputs[zu(scan_.steps_output())].data, &step_, sizeof step_);
+  return step_;
+}
+
+}  // namespace phintys::runtime
