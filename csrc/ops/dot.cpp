@@ -9,6 +9,7 @@
 #include "ops/build_elementwise.h"
 #include "ops/linalg/plain_product.h"
 #include "ops/op_util.h"
+#include "ops/tiny_product.h"
 
 namespace phintys {
 
@@ -83,24 +84,6 @@ void prepare(PerformContext& context, DType dtype, Matrix& a, Matrix& b) {
   if (!b_fits) b.pack(block + a_bytes, dtype);
 }
 
-// Below this many products a call of a library takes longer than the sums.
-constexpr int64_t kTinyProduct = 128;
-
-template <class T>
-void tiny_product(T alpha, const Matrix& a, const Matrix& b, T beta, T* c) {
-  const int64_t a_row = a.trans ? 1 : a.ld, a_col = a.trans ? a.ld : 1;
-  const int64_t b_row = b.trans ? 1 : b.ld, b_col = b.trans ? b.ld : 1;
-  const T* x = reinterpret_cast<const T*>(a.data);
-  for (int64_t i = 0; i < a.rows; ++i, x += a_row) {
-    const T* y = reinterpret_cast<const T*>(b.data);
-    for (int64_t j = 0; j < b.cols; ++j, y += b_col, ++c) {
-      T sum = 0;
-      for (int64_t k = 0; k < a.cols; ++k) sum += x[k * a_col] * y[k * b_row];
-      *c = beta == T(0) ? alpha * sum : alpha * sum + beta * *c;
-    }
-  }
-}
-
 template <class T>
 void blas_product(double alpha, const Matrix& a, const Matrix& b, double beta, char* c) {
   const int64_t m = a.rows, k = a.cols, n = b.cols;
@@ -111,8 +94,12 @@ void blas_product(double alpha, const Matrix& a, const Matrix& b, double beta, c
   using R = decltype(std::real(T{}));
   const T al = static_cast<R>(alpha), be = static_cast<R>(beta);
   if constexpr (std::is_floating_point_v<T>) {
-    if (m <= kTinyProduct && n <= kTinyProduct / m && k <= kTinyProduct / (m * n) && al != T(0))
-      return tiny_product<T>(al, a, b, be, pc);
+    if (is_tiny_product(m, n, k) && al != T(0)) {
+      const int64_t a_row = a.trans ? 1 : a.ld, a_col = a.trans ? a.ld : 1;
+      const int64_t b_row = b.trans ? 1 : b.ld, b_col = b.trans ? b.ld : 1;
+      return tiny_product<T>({m, n, k, a_row, a_col, b_row, b_col, n, 1, n, 1, alpha, beta}, pa, pb,
+                             pc, pc);
+    }
   }
   bool done;
   if (n == 1 && k > 0) {
@@ -155,8 +142,12 @@ linalg::PlainProduct plain(const Matrix& a, const Matrix& b, char* c) {
 template <class T>
 void vector_dot(const TensorView& a, const TensorView& b, char* c) {
   const int64_t n = a.shape[0], item = sizeof(T);
+  const int64_t a_step = a.strides[0] / item, b_step = b.strides[0] / item;
+  if (is_tiny_product(1, 1, n))
+    return tiny_product<T>({1, 1, n, 0, a_step, b_step, 0, 0, 0, 0, 0, 1, 0}, a.as<T>(), b.as<T>(),
+                           nullptr, reinterpret_cast<T*>(c));
   *reinterpret_cast<T*>(c) =
-      n == 0 ? T{0} : dot(n, a.as<T>(), a.strides[0] / item, b.as<T>(), b.strides[0] / item);
+      n == 0 ? T{0} : dot(n, a.as<T>(), a_step, b.as<T>(), b_step);
 }
 
 bool real_blas(DType d) { return d == DType::f32 || d == DType::f64; }

@@ -168,9 +168,11 @@ bool FlatLoop::collect_calls(const InnerRunners& runners) {
     for (int b : instr.outputs) out.push_back(at(b));
     single_ = single_ && bound.kind == RunKind::fused && bound.fused->single();
     work_ += bound.work;
-    if (bound.kind != RunKind::fused || !inside ||
-        !bound.fused->append_calls(in.data(), out.data(), &memory_, &calls_))
-      append_whole(bound, runners[zu(&instr - body_.instructions.data())].get());
+    const bool flat =
+        inside && (bound.kind == RunKind::fused
+                       ? bound.fused->append_calls(in.data(), out.data(), &memory_, &calls_)
+                       : bound.kind == RunKind::perform && append_product(bound));
+    if (!flat) append_whole(bound, runners[zu(&instr - body_.instructions.data())].get());
     if (calls_.size() > kMaxCalls) return false;
   }
   if (single_) work_ = 0;
@@ -186,6 +188,33 @@ void FlatLoop::append_view(const BoundInstruction& bound) {
     at(instr.outputs[o]) = at(viewed) + bound.outputs_offset[o];
     outside_[zu(instr.outputs[o])] = outside_[zu(viewed)];
   }
+}
+
+namespace {
+
+template <class T>
+void run_product(void* out, const void* a, const void* b, const void* c, int64_t product) {
+  tiny_product(*reinterpret_cast<const TinyProduct*>(static_cast<intptr_t>(product)),
+               static_cast<const T*>(a), static_cast<const T*>(b), static_cast<const T*>(c),
+               static_cast<T*>(out));
+}
+
+}  // namespace
+
+bool FlatLoop::append_product(const BoundInstruction& bound) {
+  TinyOperands found;
+  if (!tiny_operands(*bound.instr->op, bound.inputs, &found)) return false;
+  products_.push_back(std::make_unique<TinyProduct>(found.product));
+  const std::vector<int>& inputs = bound.instr->inputs;
+  const vm::TileFn fn =
+      bound.inputs[zu(found.a)].dtype == DType::f32 ? run_product<float> : run_product<double>;
+  const char* c = found.c < 0 ? nullptr : at(inputs[zu(found.c)]);
+  const unsigned in_place = found.c >= 0 && bound.inputs[zu(found.c)].contiguous() ? 4 : 0;
+  calls_.push_back({fn, at(bound.instr->outputs[0]), at(inputs[zu(found.a)]),
+                    at(inputs[zu(found.b)]), c,
+                    static_cast<int64_t>(reinterpret_cast<intptr_t>(products_.back().get())),
+                    in_place});
+  return true;
 }
 
 void FlatLoop::append_whole(const BoundInstruction& bound, InnerRunner* runner) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ops/control/scan.h"
+#include "ops/tiny_product.h"
 #include "runtime/binding.h"
 #include "runtime/scratch.h"
 
@@ -72,6 +73,7 @@ class FlatLoop {
   bool place_states();
   bool collect_calls(const InnerRunners& runners);
   void append_view(const BoundInstruction& bound);
+  bool append_product(const BoundInstruction& bound);
   void append_whole(const BoundInstruction& bound, InnerRunner* runner);
   void collect_states();
   void append_copy(char* to, int buffer);
@@ -105,6 +107,7 @@ class FlatLoop {
   std::vector<vm::FlatCall> calls_;
   std::vector<std::unique_ptr<Whole>> wholes_;
   std::vector<Patch> patches_;
+  std::vector<std::unique_ptr<TinyProduct>> products_;
   std::vector<State> states_;
   std::vector<char*> emitted_;  // where what the body emits is at the end of a step; the condition
   std::vector<Transfer> loads_, stores_;

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "kernels/isa.h"
+#include "ops/elementwise/table.h"
 #include "vm/bound.h"
 
 namespace phintys::vm {
@@ -223,7 +224,11 @@ class BoundFused::FlatBuilder {
   }
 
   void step(const Instr& s, int64_t n, unsigned in_place) {
-    calls_.push_back({s.fn, at(s.dst), at(s.a), at(s.b), at(s.c), n, in_place});
+    const FusedStep& step = b_.op_->steps[static_cast<size_t>(s.dst - b_.op_->n_inputs)];
+    const int arity = step.op < 0 ? 1 : ops::elementwise_info(step.op).arity;
+    // What is not read is null, so that nothing has to stay for it.
+    calls_.push_back({s.fn, at(s.dst), at(s.a), arity > 1 ? at(s.b) : nullptr,
+                      arity > 2 ? at(s.c) : nullptr, n, in_place});
   }
 
   // Operands that are whole inputs, with elements as large as the result's.
@@ -261,7 +266,7 @@ class BoundFused::FlatBuilder {
     }
     if (!r.cast) return;
     const TileFn cast = results == 1 ? r.cast->scalar : r.cast->tile[0];
-    calls_.push_back({cast, out, acc, acc, acc, results});
+    calls_.push_back({cast, out, acc, nullptr, nullptr, results});
   }
 
   // Rows added up one after the other, as run_accumulate() does.
@@ -273,7 +278,7 @@ class BoundFused::FlatBuilder {
     }
     for (int64_t j = 1; j < b_.reduced_; ++j) {
       const char* so_far = j == 1 ? row : acc;
-      calls_.push_back({r.join->tile[0], acc, so_far, row + j * bytes, so_far, kept});
+      calls_.push_back({r.join->tile[0], acc, so_far, row + j * bytes, nullptr, kept});
     }
   }
 
