@@ -150,7 +150,10 @@ void LoopRunner::place_states(const Binding& binding, int64_t steps) {
   for (int c = 0; c < scan_.n_states(); ++c) {
     if (scan_.keeps_all(c)) continue;
     Rows& rows = states_[zu(c)];
-    rows.size = rows.first + (binding.overwrites[pair++] ? 0 : 1);
+    // A second tap of the oldest row reads the same memory, which the binding does not know.
+    const auto taps = scan_.taps_of(c);
+    const bool once = std::count(taps.begin(), taps.end(), -rows.first) == 1;
+    rows.size = rows.first + (binding.overwrites[pair++] && once ? 0 : 1);
     if (rows.size > rows.first) spare_bytes += (rows.row_bytes + 63) / 64 * 64;
   }
   if (spare_bytes == 0) return;
