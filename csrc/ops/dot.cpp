@@ -146,8 +146,7 @@ void vector_dot(const TensorView& a, const TensorView& b, char* c) {
   if (is_tiny_product(1, 1, n))
     return tiny_product<T>({1, 1, n, 0, a_step, b_step, 0, 0, 0, 0, 0, 1, 0}, a.as<T>(), b.as<T>(),
                            nullptr, reinterpret_cast<T*>(c));
-  *reinterpret_cast<T*>(c) =
-      n == 0 ? T{0} : dot(n, a.as<T>(), a_step, b.as<T>(), b_step);
+  *reinterpret_cast<T*>(c) = n == 0 ? T{0} : dot(n, a.as<T>(), a_step, b.as<T>(), b_step);
 }
 
 bool real_blas(DType d) { return d == DType::f32 || d == DType::f64; }

@@ -29,7 +29,7 @@ void columns(const TinyProduct& p, const T* a, const T* b, const T* c, T* out) {
 
 // b^T @ a^T gives the transposed result.
 TinyProduct transposed(const TinyProduct& p) {
-  return {p.n,     p.m,     p.k,     p.b_col,   p.b_row,   p.a_col, p.a_row,
+  return {p.n,     p.m,     p.k,       p.b_col,   p.b_row, p.a_col, p.a_row,
           p.c_col, p.c_row, p.out_col, p.out_row, p.alpha, p.beta};
 }
 
@@ -99,8 +99,8 @@ bool tiny_operands(const Op& op, std::span<const TensorView> inputs, TinyOperand
   const Steps sa = steps_of(a, trans_a), sb = steps_of(b, trans_b);
   const Steps sc = beta == 0 ? Steps{0, 0, true} : steps_of(inputs[0], false);
   if (!sa.whole || !sb.whole || !sc.whole) return false;
-  found->product = {m,         n,      k,         sa.row, sa.column, sb.row, sb.column,
-                    sc.row,    sc.column, n,      1,      alpha,     beta};
+  found->product = {m,      n,         k, sa.row, sa.column, sb.row, sb.column,
+                    sc.row, sc.column, n, 1,      alpha,     beta};
   found->a = first;
   found->b = first + 1;
   found->c = beta == 0 ? -1 : 0;

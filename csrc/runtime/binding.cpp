@@ -35,7 +35,8 @@ class SegmentBinder {
     }
     data_.assign(p_.buffers.size(), nullptr);
     for (size_t i = 0; i < p_.buffers.size(); ++i)
-      if (p_.buffers[i].kind == BufferKind::constant) data_[i] = leaves_[i].data;
+      if (p_.buffers[i].kind == BufferKind::constant || is_known_input(i))
+        data_[i] = leaves_[i].data;
     if (parent)  // which holds those of the segments before it too
       for (const auto& [buffer, array] : parent->known) remember(buffer, array);
     gone_.assign(p_.buffers.size(), false);
@@ -59,6 +60,9 @@ class SegmentBinder {
   const BufferInfo& info(int buffer) const { return p_.buffers[static_cast<size_t>(buffer)]; }
   const Instruction& instruction(int i) const { return p_.instructions[static_cast<size_t>(i)]; }
   int root(int buffer) { return state(buffer).root; }
+  bool is_known_input(size_t buffer) const {
+    return p_.buffers[buffer].kind == BufferKind::input && p_.buffers[buffer].known;
+  }
 
   void define_leaves() {
     for (size_t i = 0; i < p_.buffers.size(); ++i) {

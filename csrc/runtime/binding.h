@@ -68,10 +68,10 @@ struct Binding {
 };
 
 // Binds segment `segment` below `parent` (null for the first). `leaves`: a view for every input,
-// constant and shared buffer, by buffer number; data is read of constants only. `dynamic`: layouts
-// of the outputs of the segment's first instruction, if that is dynamic (of an opaque one with
-// strides in any case). `runners`: of the instructions with programs inside, by instruction. Throws
-// Error on shapes that do not fit, with the node that failed.
+// constant and shared buffer, by buffer number; data is read of constants and known inputs only.
+// `dynamic`: layouts of the outputs of the segment's first instruction, if that is dynamic (of an
+// opaque one with strides in any case). `runners`: of the instructions with programs inside, by
+// instruction. Throws Error on shapes that do not fit, with the node that failed.
 std::unique_ptr<Binding> bind_segment(const Program& program, const std::vector<TensorView>& leaves,
                                       int segment, const Binding* parent,
                                       const std::vector<Layout>& dynamic,

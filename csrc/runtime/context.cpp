@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "ops/op_util.h"
 #include "runtime/failure.h"
 #include "runtime/profiler.h"
 
@@ -86,7 +87,8 @@ void Context::set_leaves(const TensorView* inputs) {
   }
 }
 
-// Shapes of inputs and shared variables, and strides of those that are not contiguous.
+// Shapes of inputs and shared variables, strides of those that are not contiguous, and values that
+// decide on shapes.
 void Context::make_key() {
   key_.clear();
   auto add = [&](const TensorView& v) {
@@ -96,7 +98,11 @@ void Context::make_key() {
     key_.push_back(contiguous);
     if (!contiguous) key_.insert(key_.end(), v.strides, v.strides + v.ndim);
   };
-  for (int b : p_.input_buffers) add(leaves_[static_cast<size_t>(b)]);
+  for (int b : p_.input_buffers) {
+    const TensorView& leaf = leaves_[static_cast<size_t>(b)];
+    add(leaf);
+    if (p_.buffers[static_cast<size_t>(b)].known) key_.push_back(load_int(leaf.data, leaf.dtype));
+  }
   for (int b : p_.shared_buffers)
     if (b >= 0) add(leaves_[static_cast<size_t>(b)]);
 }

@@ -210,10 +210,9 @@ bool FlatLoop::append_product(const BoundInstruction& bound) {
       bound.inputs[zu(found.a)].dtype == DType::f32 ? run_product<float> : run_product<double>;
   const char* c = found.c < 0 ? nullptr : at(inputs[zu(found.c)]);
   const unsigned in_place = found.c >= 0 && bound.inputs[zu(found.c)].contiguous() ? 4 : 0;
-  calls_.push_back({fn, at(bound.instr->outputs[0]), at(inputs[zu(found.a)]),
-                    at(inputs[zu(found.b)]), c,
-                    static_cast<int64_t>(reinterpret_cast<intptr_t>(products_.back().get())),
-                    in_place});
+  calls_.push_back(
+      {fn, at(bound.instr->outputs[0]), at(inputs[zu(found.a)]), at(inputs[zu(found.b)]), c,
+       static_cast<int64_t>(reinterpret_cast<intptr_t>(products_.back().get())), in_place});
   return true;
 }
 
@@ -475,8 +474,7 @@ void FlatLoop::start(std::span<const TensorView> inputs, std::span<const TensorV
   for (int q = 0; q < scan_.n_sequences; ++q) {
     const TensorView& v = inputs[zu(scan_.sequence_input(q))];
     const int buffer = body_.input_buffers[zu(scan_.row_of_sequence(q))];
-    loads_.push_back(
-        transfer(at(buffer), v.data, v.strides[0], bytes_of(buffer), item_of(buffer)));
+    loads_.push_back(transfer(at(buffer), v.data, v.strides[0], bytes_of(buffer), item_of(buffer)));
   }
   for (int k = 0; k < scan_.n_constants(); ++k) {
     const int buffer = body_.input_buffers[zu(scan_.inner_constant(k))];
@@ -517,8 +515,7 @@ int64_t FlatLoop::run(std::span<const TensorView> inputs, std::span<const Tensor
     for (size_t k = 0; k < s.past.size(); ++k)
       std::memcpy(rows + (s.past.size() - 1 - k) * s.bytes, s.past[k], s.bytes);
   }
-  if (scan_.until)
-    std::memcpy(outputs[zu(scan_.steps_output())].data, &step_, sizeof step_);
+  if (scan_.until) std::memcpy(outputs[zu(scan_.steps_output())].data, &step_, sizeof step_);
   return step_;
 }
 

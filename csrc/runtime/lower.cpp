@@ -25,6 +25,9 @@ class Lowering {
     order_ = p_.graph->toposort();
     ids_.assign(p_.graph->num_slots(), -1);
     known_node_.assign(p_.graph->num_node_slots(), 0);
+    known_leaf_.assign(p_.graph->num_slots(), 0);
+    for (size_t i = 0; i < options_.known_inputs.size(); ++i)
+      known_leaf_[p_.graph->inputs()[i]->slot] = options_.known_inputs[i];
     schedule();
     number_leaves();
     for (Apply* node : order_) add_instruction(node);
@@ -45,7 +48,8 @@ class Lowering {
   // Which nodes' values are known from shapes alone.
   bool known(const Variable* v) const {
     if (v->is_constant()) return v->constant().size() <= kKnownElements;
-    return v->owner() && known_node_[v->owner()->slot];
+    if (v->owner()) return known_node_[v->owner()->slot];
+    return known_leaf_[v->slot];
   }
   // Prints run in every call, whatever they depend on.
   static bool has_effect(const Apply& node) {
@@ -113,9 +117,11 @@ class Lowering {
   }
 
   void number_leaves() {
-    for (size_t i = 0; i < p_.graph->inputs().size(); ++i)
+    for (size_t i = 0; i < p_.graph->inputs().size(); ++i) {
+      const Variable* v = p_.graph->inputs()[i].get();
       p_.input_buffers.push_back(
-          add_buffer(p_.graph->inputs()[i].get(), BufferKind::input, static_cast<int>(i), false));
+          add_buffer(v, BufferKind::input, static_cast<int>(i), known_leaf_[v->slot] != 0));
+    }
     p_.shared_buffers.assign(p_.shared.size(), -1);
     for (const Var& s : p_.graph->shared()) {
       size_t i = 0;
@@ -151,6 +157,7 @@ class Lowering {
     const Scan* scan = dynamic_cast<const Scan*>(instr.op);
     if (scan && scan->has_own_passes() && options.passes.own_passes)
       options.fuse = options.fuse && scan->settings->fuse;
+    options.known_inputs = scan ? known_constants(*scan, *instr.node) : std::vector<bool>();
     for (const Ref<const InnerGraph>& graph : instr.op->inner()) {
       const int n = static_cast<int>(graph->outputs().size());
       instr.inner.push_back(lower(graph->graph(), n, {}, {}, options, nullptr));
@@ -158,6 +165,18 @@ class Lowering {
     if (!scan) return;
     instr.inner[0]->outputs_elsewhere = instr.inner[0]->segments.size() == 1;
     instr.inner[0]->overwrites = overwritable_states(*scan);
+  }
+
+  // Integers that are known as soon as shapes are, so that views and shapes in a body that depend
+  // on them are the same in each step.
+  std::vector<bool> known_constants(const Scan& scan, const Apply& node) const {
+    std::vector<bool> known_inputs(scan.graph->inputs().size(), false);
+    for (int k = 0; k < scan.n_constants(); ++k) {
+      const Variable* v = node.input(scan.constant_input(k));
+      known_inputs[static_cast<size_t>(scan.inner_constant(k))] =
+          v->ndim() == 0 && v->type().is_tensor() && is_discrete(v->dtype()) && known(v);
+    }
+    return known_inputs;
   }
 
   void find_last_uses() {
@@ -241,6 +260,7 @@ class Lowering {
   const LowerOptions& options_;
   std::vector<Apply*> order_;
   std::vector<uint8_t> known_node_;  // by Apply::slot
+  std::vector<uint8_t> known_leaf_;  // by Variable::slot, of inputs
   std::vector<int> ids_;             // buffers by Variable::slot, or -1
 };
 

@@ -76,6 +76,8 @@ struct LowerOptions {
   bool fuse = true;
   bool direct_updates = true;  // false if something else may fail between instructions
   bool reuse_memory = true;
+  // Of a graph inside an op, for each input: whether its value is known as soon as shapes are.
+  std::vector<bool> known_inputs;
   PassOptions passes;
 };
 

@@ -42,7 +42,8 @@ template <class Word>
 void gather(void* out, const void* a, const void* places, const void*, int64_t n) {
   const auto* at = static_cast<const int32_t*>(places);
   const auto* from = static_cast<const char*>(a);
-  for (int64_t i = 0; i < n; ++i) std::memcpy(static_cast<Word*>(out) + i, from + at[i], sizeof(Word));
+  for (int64_t i = 0; i < n; ++i)
+    std::memcpy(static_cast<Word*>(out) + i, from + at[i], sizeof(Word));
 }
 
 void fold(void* out, const void* a, const void* kernels, const void*, int64_t n) {
@@ -173,7 +174,8 @@ class BoundFused::FlatBuilder {
     place_pointers();
     for (const Instr& s : b_.scalar_instrs_) step(s, 1, 7);
     if (b_.single_) {
-      for (const RowCopy& c : b_.copies_) calls_.push_back(copy_call(at(c.ptr), at(c.source), c.item, 1));
+      for (const RowCopy& c : b_.copies_)
+        calls_.push_back(copy_call(at(c.ptr), at(c.source), c.item, 1));
       return;
     }
     for (const RowCopy& c : b_.fills_) fill_row(c);
