@@ -5,10 +5,13 @@ results must be the same to the last bit.
 """
 
 import numpy as np
+import phintys
 import phintys.tensor as T
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loop_graphs import loop
+from op_checks import floats
 from phintys.compile import ProfileStats, function
 
 DTYPES = ["float64", "float32", "int64", "int32", "int8", "complex128", "complex64"]
@@ -167,3 +170,127 @@ def test_random_loops(plan):
         ]
         results = [*whole, *[v[: out.steps] for v in out.emitted], out.steps]
     both_ways(variables, results, *arrays)
+
+
+@pytest.mark.parametrize("n", [0, 1, 5])
+def test_slices_by_lengths_from_outside(n):
+    """Lengths of arrays that the loop does not read decide what a step takes."""
+    x, start, of_length = T.matrix(), T.vector(), T.vector()
+    k = of_length.shape[0]
+
+    def step(row, s):
+        return T.set_subtensor(s[:k], T.tanh(row[:k]) + s[-k:] * 2)
+
+    out, _ = phintys.scan(step, sequences=x, outputs_info=start)
+    f = function([x, start, of_length], out)
+    data, s0 = floats(n, 6, seed=1), floats(6, seed=2)
+    for length in (2, 3, 6, 1, 2):
+        want, s = np.zeros((n, 6)), s0.copy()
+        for i, row in enumerate(data):
+            s[:length] = np.tanh(row[:length]) + s[-length:] * 2
+            want[i] = s
+        np.testing.assert_allclose(f(data, s0, np.zeros(length)), want, rtol=1e-12)
+
+
+def test_lengths_reach_loops_inside():
+    x, of_length = T.tensor3(), T.vector()
+    k = of_length.shape[0]
+
+    def inner(row, so_far):
+        return so_far + row[:k].sum() * k
+
+    def outer(rows):
+        return phintys.scan(inner, rows, np.float64(0))[0][-1]
+
+    f = function([x, of_length], phintys.map(outer, x)[0])
+    data = floats(3, 4, 5, seed=3)
+    for length in (2, 5, 1, 2):
+        want = [row[:, :length].sum() * length for row in data]
+        np.testing.assert_allclose(f(data, np.zeros(length)), want, rtol=1e-12)
+
+
+def test_shapes_that_do_not_fit_are_errors_though_lengths_are_known():
+    x, of_length = T.matrix(), T.vector()
+    out, _ = phintys.scan(lambda row: row[: of_length.shape[0]] + row, sequences=x)
+    f = function([x, of_length], out)
+    assert f(np.ones((2, 3)), np.ones(3)).shape == (2, 3)
+    with pytest.raises(ValueError, match="mis-match"):
+        f(np.ones((2, 3)), np.ones(2))
+
+
+# --- special cases of flat loops -----------------------------------------------------------------
+
+
+def test_two_states_that_change_places():
+    x = T.matrix()
+    out = loop(lambda a, b: ([b, a * 2], [a]), [(x, [-1]), (x + 1, [-1])], n_steps=3, keep=[0, 1])
+    a, b, kept = both_ways([x], [*out.trace, *out.emitted], np.arange(4.0)[None])
+    first, second = np.arange(4.0), np.arange(4.0) + 1
+    np.testing.assert_array_equal(kept, [first, second, first * 2])
+    np.testing.assert_array_equal(a, [second * 2])
+    np.testing.assert_array_equal(b, [second, first * 2, second * 2, first * 4])
+
+
+def test_large_constants_are_read_where_they_lie():
+    """Another array in each call."""
+    w, x = T.matrix(), T.matrix()
+    out = loop(lambda s, w: ([T.tanh(T.dot(s, w) + w[0])], []), [(x, [-1])], [], [w], n_steps=4)
+    f = function([w, x], out.trace[0])
+    for seed in range(3):
+        weights, s = floats(70, 70, seed=seed) * 0.1, floats(70, seed=9)
+        want = [s]
+        for _ in range(4):
+            want.append(np.tanh(want[-1] @ weights + weights[0]))
+        np.testing.assert_allclose(f(weights, s[None]), want, rtol=1e-9)
+        np.testing.assert_allclose(f(weights.T.copy().T, s[None]), want, rtol=1e-9)
+
+
+SIZES = [(1, 3, 1), (3, 3, 3), (1, 5, 7), (6, 4, 1), (2, 16, 4), (4, 1, 5)]
+
+
+def some_products(dot, a, b, c):
+    """Alone, added to something, transposed, reversed, of vectors."""
+    return [
+        dot(a, b),
+        c - 2 * dot(a[:, ::-1], b),
+        dot(b.T, a.T),
+        dot(a[0], b),
+        dot(a, b[:, -1]) + c[:, 0],
+        dot(a[0], b[:, 0]),
+    ]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("m, k, n", SIZES)
+def test_tiny_products(dtype, m, k, n):
+    a, b, c = (T.TensorType(dtype, (False,) * 3)() for _ in range(3))
+    start, tenth = T.TensorType(dtype, (False,))(), np.asarray(0.1, dtype)
+
+    def step(state, a, b, c):  # a state, so that the loop stays
+        return [T.tanh(state + tenth)], some_products(T.dot, a + state, b, c)
+
+    rng = np.random.default_rng(m)
+    values = [rng.standard_normal((5, *s)).astype(dtype) for s in ((m, k), (k, n), (m, n))]
+    out = loop(step, [(start, [-1])], [a, b, c])
+    got = both_ways([start, a, b, c], out.emitted, np.zeros(1, dtype), *values)
+    rtol, s = 1e-5 if dtype == "float32" else 1e-12, np.zeros((), dtype)
+    for t in range(5):
+        want = some_products(np.dot, values[0][t] + s, values[1][t], values[2][t])
+        for g, r in zip(got, want, strict=True):
+            np.testing.assert_allclose(g[t], r, rtol=rtol, atol=rtol * 10)
+        s = np.tanh(s + tenth)
+
+
+def test_errors_in_a_step_name_it():
+    x = T.matrix()
+    start = T.dscalar()
+
+    def step(row, s):
+        return T.tanh(s) + T.nlinalg.matrix_inverse(row[0] * T.eye(2))[0, 0]
+
+    out, _ = phintys.scan(step, sequences=x, outputs_info=start)
+    f = function([x, start], out)
+    assert f(np.ones((3, 2)), 0.0).shape == (3,)
+    with pytest.raises(ValueError, match=r"(?s)ingular.*In step 2 of") as error:
+        f(np.array([[1.0, 1], [1, 1], [0, 0]]), 0.0)
+    assert "Apply node that caused the error" in str(error.value)
