@@ -220,8 +220,8 @@ class SegmentBinder {
                                  p_.outputs.begin() + static_cast<std::ptrdiff_t>(k), buffer) > 0;
       OutputPlan plan = OutputPlan::copied;
       if (own_temp(buffer) && !repeated) {
-        bool large = p_.outputs_elsewhere ||
-                     (!state(buffer).held &&
+        bool large = !state(buffer).held &&
+                     (p_.outputs_elsewhere ||
                       state_bytes(state(buffer), info(buffer).type.dtype()) > kSmallOutput);
         plan = large ? OutputPlan::direct : OutputPlan::arena;
         if (large && state(buffer).level == b_->segment) {
@@ -295,7 +295,8 @@ class SegmentBinder {
     int from = 0;  // what computes it
     while (!std::count(instruction(from).outputs.begin(), instruction(from).outputs.end(), buffer))
       ++from;
-    for (int i = from + 1; i < end_; ++i)
+    // Later segments read it through buffers that are defined now, if at all.
+    for (int i = from + 1; i < static_cast<int>(p_.instructions.size()); ++i)
       for (int in : instruction(i).inputs)
         if (root(in) == target) return false;
     return may_overwrite(from, target, buffer);

@@ -475,14 +475,41 @@ void Context::run_body(char* const* outputs, const RunHooks& hooks) {
     ptr_[static_cast<size_t>(p_.outputs[static_cast<size_t>(k)])] = outputs[k];
   run_segment(b);
   if (b.direct_outputs.size() == p_.outputs.size()) return;
-  for (size_t k = 0; k < p_.outputs.size(); ++k) {
-    if (b.output_plans[k] == OutputPlan::direct) continue;
-    TensorView from = buffer_view(b, p_.outputs[k]);
-    if (from.data == outputs[k]) continue;  // a state that stays as it is
-    const Dims strides =
-        contiguous_strides(Dims(from.shape, from.shape + from.ndim), item_size(from.dtype));
-    copy_elements({outputs[k], from.dtype, from.ndim, from.shape, strides.data()}, from);
+  for (size_t k = 0; k < p_.outputs.size(); ++k)
+    if (b.output_plans[k] != OutputPlan::direct) copy_output(b, k, outputs[k]);
+}
+
+void Context::copy_output(const Binding& b, size_t k, char* to) const {
+  const TensorView from = buffer_view(b, p_.outputs[k]);
+  if (from.data == to) return;  // a state that stays as it is
+  const Dims strides =
+      contiguous_strides(Dims(from.shape, from.shape + from.ndim), item_size(from.dtype));
+  copy_elements({to, from.dtype, from.ndim, from.shape, strides.data()}, from);
+}
+
+void Context::run_body_segments(BodyPlaces& places, const RunHooks& hooks) {
+  hooks_ = hooks;
+  held_.clear();
+  if (n_bindings_ > kMaxAllBindings) trim_bindings();
+  Binding* b = body_;
+  for (;;) {
+    for (int k : b->direct_outputs)
+      ptr_[static_cast<size_t>(p_.outputs[static_cast<size_t>(k)])] = places.place(k, *b);
+    run_segment(*b);
+    if (b->segment + 1 == static_cast<int>(p_.segments.size())) break;
+    b = &next_segment(*b);
   }
+  for (size_t k = 0; k < p_.outputs.size(); ++k)
+    if (b->output_plans[k] != OutputPlan::direct)
+      copy_output(*b, k, places.place(static_cast<int>(k), *b));
+}
+
+// Binds the segment after that of `b`, which has run.
+Binding& Context::next_segment(Binding& b) {
+  resolve_dynamic(b.segment + 1, b);
+  Binding& next = find_binding(b.children, b.segment + 1, &b);
+  enter(next);
+  return next;
 }
 
 void Context::run_inside(const TensorView* inputs, const RunHooks& hooks) {

@@ -12,6 +12,17 @@
 
 namespace phintys::runtime {
 
+// Where the outputs of a program inside an op go.
+class BodyPlaces {
+ public:
+  // Of an output whose shape `binding` has: memory for it. If the output is computed in this
+  // segment, binding.overwrites says whether that may be the memory of an input.
+  virtual char* place(int output, const Binding& binding) = 0;
+
+ protected:
+  ~BodyPlaces() = default;
+};
+
 class Context {
  public:
   explicit Context(const Program& program);
@@ -25,7 +36,7 @@ class Context {
   void end_call();
 
   // --- of a program inside an op: no locks, no shared variables ---------------------------------
-  // Binds a program of one segment to the operands' layouts, and points it at their elements.
+  // Binds the first segment to the operands' layouts, and points it at their elements.
   const Binding& enter_body(const TensorView* inputs);
   // Points input i at other elements laid out the same way.
   void set_body_input(int i, char* data) {
@@ -39,8 +50,10 @@ class Context {
   const std::vector<TensorView>& leaves() const { return leaves_; }
   // Of the instructions with programs inside, by instruction.
   const InnerRunners& runners() const { return runners_; }
-  // Runs what enter_body() bound; output k goes to outputs[k], contiguous.
+  // Runs what enter_body() bound, of one segment; output k goes to outputs[k], contiguous.
   void run_body(char* const* outputs, const RunHooks& hooks);
+  // The same, of any number of segments.
+  void run_body_segments(BodyPlaces& places, const RunHooks& hooks);
   // Runs a program of any number of segments; output(k) is valid until the next run.
   void run_inside(const TensorView* inputs, const RunHooks& hooks);
 
@@ -75,6 +88,8 @@ class Context {
   void note_memory(const BoundInstruction& bound);
   void resolve_dynamic(int segment, const Binding& parent);
   void evaluate_opaque(const Instruction& instr);
+  Binding& next_segment(Binding& binding);
+  void copy_output(const Binding& binding, size_t k, char* to) const;
   void prepare_outputs(const Binding& last);
   void deliver(const Binding& last);
   void prepare_updates(const Binding& last);

@@ -11,92 +11,13 @@ namespace phintys::runtime {
 
 namespace {
 
-// A view of the rows of `v` from `first` on, without their axis.
-TensorView row_of(const TensorView& v, int64_t row) {
-  return {v.data + row * v.strides[0], v.dtype, v.ndim - 1, v.shape + 1, v.strides + 1};
-}
-
-int64_t row_bytes_of(const TensorView& rows) {
-  int64_t bytes = static_cast<int64_t>(item_size(rows.dtype));
-  for (int d = 1; d < rows.ndim; ++d) bytes *= rows.shape[d];
-  return bytes;
-}
-
 size_t zu(int64_t i) { return static_cast<size_t>(i); }
 
 }  // namespace
 
-std::vector<std::pair<int, int>> overwritable_states(const Scan& scan) {
-  std::vector<std::pair<int, int>> pairs;
-  for (int c = 0; c < scan.n_states(); ++c) {
-    if (scan.keeps_all(c)) continue;
-    const auto taps = scan.taps_of(c);
-    const int oldest = static_cast<int>(std::min_element(taps.begin(), taps.end()) - taps.begin());
-    pairs.emplace_back(c, scan.first_tap(c) + oldest);
-  }
-  return pairs;
-}
-
-LoopRunner::LoopRunner(const Scan& scan, const Program& body)
-    : scan_(scan), body_(body), context_(body) {
-  for (int c = 0; c < scan.n_states(); ++c) first_rows_.push_back(scan.rows_of(c));
-  rows_.resize(scan.graph->inputs().size());
-  row_strides_.resize(zu(scan.n_states()));
+LoopRunner::LoopRunner(const Scan& scan, const Program& body) : LoopBase(scan, body) {
   states_.resize(zu(scan.n_states()));
   destinations_.resize(scan.graph->outputs().size());
-}
-
-// The number of steps, once the operands are known to have enough rows.
-int64_t LoopRunner::check_steps(std::span<const TensorView> inputs) const {
-  const int64_t steps = load_int(inputs[0].data, DType::i64);
-  if (steps < 0)
-    fail(ErrorKind::index, "Scan was asked to run for negative number of step ", steps);
-  for (int s = 0; s < scan_.n_sequences; ++s) {
-    const int64_t rows = inputs[zu(scan_.sequence_input(s))].shape[0];
-    if (rows < steps)
-      fail(ErrorKind::value, "Sequence is shorter then the required number of steps : sequence ", s,
-           " of ", scan_.str(), " has ", rows, " rows for ", steps, " steps");
-  }
-  for (int c = 0; c < scan_.n_states(); ++c) {
-    const int64_t rows = inputs[zu(scan_.state_input(c))].shape[0];
-    if (rows != first_rows_[zu(c)])
-      fail(ErrorKind::value, scan_.str(), ": state ", c, " needs ", first_rows_[zu(c)],
-           " initial rows, got ", rows);
-  }
-  return steps;
-}
-
-// How many rows a state has after so many steps, the initial ones included.
-int64_t LoopRunner::all_rows(int state, int64_t steps) const {
-  const int64_t first = first_rows_[zu(state)];
-  if (steps > INT64_MAX - first)
-    fail(ErrorKind::memory, scan_.str(), ": the rows of state ", state,
-         " do not fit in memory: ", steps, " steps");
-  return first + steps;
-}
-
-// The body's operands as they are in the first step. States are read where they will be written:
-// contiguous rows.
-void LoopRunner::row_views(std::span<const TensorView> inputs) {
-  size_t at = 0;
-  for (int c = 0; c < scan_.n_states(); ++c) {
-    const TensorView& initial = inputs[zu(scan_.state_input(c))];
-    TensorView row = row_of(initial, 0);
-    row_strides_[zu(c)] =
-        contiguous_strides(Dims(row.shape, row.shape + row.ndim), item_size(row.dtype));
-    row.strides = row_strides_[zu(c)].data();
-    for (size_t k = 0; k < scan_.taps_of(c).size(); ++k) rows_[at++] = row;
-  }
-  for (int s = 0; s < scan_.n_sequences; ++s)
-    rows_[at++] = row_of(inputs[zu(scan_.sequence_input(s))], 0);
-  for (int k = 0; k < scan_.n_constants(); ++k) rows_[at++] = inputs[zu(scan_.constant_input(k))];
-}
-
-void LoopRunner::check_state_shape(int state, const TensorView& rows, const Dims& fresh) const {
-  if (Dims(rows.shape + 1, rows.shape + rows.ndim) == fresh) return;
-  fail(ErrorKind::value, scan_.str(), ": state ", state, " starts with rows of shape ",
-       to_string(Dims(rows.shape + 1, rows.shape + rows.ndim)),
-       ", but a step computed one of shape ", to_string(fresh));
 }
 
 // Shapes that do not fit are found before the first step.
@@ -117,7 +38,8 @@ void LoopRunner::layout(std::span<const TensorView> inputs, std::span<Layout> ou
   };
   for (int c = 0; c < scan_.n_states(); ++c) {
     const TensorView& initial = inputs[zu(scan_.state_input(c))];
-    check_state_shape(c, initial, shape_of(zu(c)));
+    const Dims row(initial.shape + 1, initial.shape + initial.ndim);
+    if (row != shape_of(zu(c))) fail_state_shape(c, row, shape_of(zu(c)));
     Layout& out = outputs[zu(c)];
     own_layout(out, initial.shape, initial.ndim);
     if (scan_.keeps_all(c)) out.shape[0] = all_rows(c, steps);
@@ -140,6 +62,10 @@ void LoopRunner::copy_first_rows(int state, const TensorView& initial, const Ten
   rows.size = 0;
   rows.base = trace.data;
   rows.spare = nullptr;
+}
+
+void LoopRunner::evaluate(std::span<const TensorView>, std::span<Array>, const RunHooks&) {
+  fail(ErrorKind::internal, "a loop whose body has one segment is run, not evaluated");
 }
 
 // Where the rows of states lie that are not kept: in the output itself, and one more if a new row
@@ -276,91 +202,6 @@ void LoopRunner::run(std::span<const TensorView> inputs, std::span<const TensorV
   const int64_t done = run_steps(steps, hooks);
   deliver_last_rows(outputs, done);
   if (scan_.until) std::memcpy(outputs[zu(scan_.steps_output())].data, &done, sizeof done);
-}
-
-// The same where only running the body tells the shapes of its rows.
-void LoopRunner::evaluate(std::span<const TensorView> inputs, std::span<Array> outputs,
-                          const RunHooks& hooks) {
-  const int64_t steps = check_steps(inputs);
-  if (hooks.limits && !scan_.until) hooks.limits->expect(steps);
-  row_views(inputs);
-  for (int c = 0; c < scan_.n_states(); ++c) {
-    const TensorView& initial = inputs[zu(scan_.state_input(c))];
-    Dims shape(initial.shape, initial.shape + initial.ndim);
-    shape[0] = all_rows(c, steps);  // kept for the time of the run
-    outputs[zu(c)] = Array::empty(initial.dtype, shape);
-    copy_first_rows(c, initial, outputs[zu(c)].view());
-  }
-  const int64_t done = evaluate_steps(inputs, outputs, steps, hooks);
-  for (int e = 0; e < scan_.n_emitted; ++e) {
-    const size_t k = zu(scan_.emitted_output(e));
-    if (outputs[k]) continue;  // no step ran
-    const Type& row = scan_.graph->outputs()[k].type();
-    Dims shape{steps};
-    for (int64_t d : row.shape()) shape.push_back(std::max<int64_t>(d, 0));
-    outputs[k] = Array::empty(row.dtype(), shape);
-  }
-  for (int c = 0; c < scan_.n_states(); ++c) {
-    if (scan_.keeps_all(c)) continue;
-    const TensorView all = outputs[zu(c)].view();
-    Dims shape(all.shape, all.shape + all.ndim);
-    shape[0] = first_rows_[zu(c)];
-    outputs[zu(c)] = Array::copy_of(
-        {all.data + done * all.strides[0], all.dtype, all.ndim, shape.data(), all.strides});
-  }
-  if (scan_.until) {
-    outputs[zu(scan_.steps_output())] = Array::empty(DType::i64, Dims{});
-    std::memcpy(outputs[zu(scan_.steps_output())].data(), &done, sizeof done);
-  }
-}
-
-int64_t LoopRunner::evaluate_steps(std::span<const TensorView> inputs, std::span<Array> outputs,
-                                   int64_t steps, const RunHooks& hooks) {
-  int64_t t = 0;
-  try {
-    for (; t < steps; ++t) {
-      if (hooks.limits) hooks.limits->step();
-      const ProfileStep span(hooks.profile, t);
-      size_t at = 0;
-      for (int c = 0; c < scan_.n_states(); ++c)
-        for (int64_t tap : scan_.taps_of(c))
-          rows_[at++].data = states_[zu(c)].at(first_rows_[zu(c)] + tap + t);
-      for (int s = 0; s < scan_.n_sequences; ++s, ++at) {
-        const TensorView& v = inputs[zu(scan_.sequence_input(s))];
-        rows_[at].data = v.data + t * v.strides[0];
-      }
-      context_.run_inside(rows_.data(), hooks);
-      for (size_t k = 0; k < body_.outputs.size(); ++k) {
-        const TensorView fresh = context_.output(static_cast<int>(k));
-        if (static_cast<int>(k) == scan_.steps_output()) break;  // the condition
-        Dims shape(fresh.shape, fresh.shape + fresh.ndim);
-        int64_t row = t;
-        if (k < zu(scan_.n_states())) {
-          check_state_shape(static_cast<int>(k), outputs[k].view(), shape);
-          row += first_rows_[k];
-        } else if (!outputs[k]) {
-          shape.insert(shape.begin(), steps);
-          outputs[k] = Array::empty(fresh.dtype, shape);
-        }
-        const TensorView all = outputs[k].view();
-        if (Dims(all.shape + 1, all.shape + all.ndim) !=
-            Dims(fresh.shape, fresh.shape + fresh.ndim))
-          fail(ErrorKind::value, scan_.str(), ": output ", k, " had rows of shape ",
-               to_string(Dims(all.shape + 1, all.shape + all.ndim)), ", this step's has shape ",
-               to_string(Dims(fresh.shape, fresh.shape + fresh.ndim)));
-        copy_elements(row_of(all, row), fresh);
-      }
-      if (scan_.until && *context_.output(scan_.steps_output()).data) return t + 1;
-    }
-  } catch (const Error& e) {
-    rethrow_at(e, t);
-  }
-  return steps;
-}
-
-void LoopRunner::rethrow_at(const Error& e, int64_t step) const {
-  throw Error(e.kind(),
-              std::string(e.what()) + "\nIn step " + std::to_string(step) + " of " + scan_.str());
 }
 
 }  // namespace phintys::runtime

@@ -1,32 +1,24 @@
-// Running loops.
+// Running loops whose body has one segment.
 #pragma once
 
 #include <vector>
 
-#include "ops/control/scan.h"
-#include "runtime/context.h"
 #include "runtime/flat_loop.h"
-#include "runtime/inner_runner.h"
+#include "runtime/loop_base.h"
 
 namespace phintys::runtime {
-
-// (output, input) of a loop's body: new rows of states of which only the last rows are kept, and
-// the oldest row of the same state, which they may take the place of.
-std::vector<std::pair<int, int>> overwritable_states(const Scan& scan);
 
 // Runs a body once a step, in a context of its own. A body of one segment is bound once, and each
 // step only moves pointers: it reads rows where they lie and writes its outputs into theirs. States
 // that are kept are their own history; of others a ring of rows is enough.
-class LoopRunner final : public InnerRunner {
+class LoopRunner final : public LoopBase {
  public:
   LoopRunner(const Scan& scan, const Program& body);
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) override;
   void run(std::span<const TensorView> inputs, std::span<const TensorView> outputs,
            const RunHooks& hooks) override;
   void evaluate(std::span<const TensorView> inputs, std::span<Array> outputs,
-                const RunHooks& hooks) override;
-
-  const Context& context() const { return context_; }
+                const RunHooks& hooks) override;  // not called
 
  private:
   // The rows of a state: number r lies at base[r % size].
@@ -55,28 +47,15 @@ class LoopRunner final : public InnerRunner {
     int64_t row;
   };
 
-  int64_t check_steps(std::span<const TensorView> inputs) const;
-  int64_t all_rows(int state, int64_t steps) const;
   const Binding& bind_body();
-  void row_views(std::span<const TensorView> inputs);
-  void check_state_shape(int state, const TensorView& rows, const Dims& fresh) const;
   void copy_first_rows(int state, const TensorView& initial, const TensorView& trace);
   void place_states(const Binding& binding, int64_t steps);
   void collect_moves(std::span<const TensorView> inputs, std::span<const TensorView> outputs);
   bool run_flat(const Binding& binding, std::span<const TensorView> inputs,
                 std::span<const TensorView> outputs, int64_t steps, const RunHooks& hooks);
   int64_t run_steps(int64_t steps, const RunHooks& hooks);
-  int64_t evaluate_steps(std::span<const TensorView> inputs, std::span<Array> outputs,
-                         int64_t steps, const RunHooks& hooks);
   void deliver_last_rows(std::span<const TensorView> outputs, int64_t steps);
-  [[noreturn]] void rethrow_at(const Error& e, int64_t step) const;
 
-  const Scan& scan_;
-  const Program& body_;
-  Context context_;
-  std::vector<int64_t> first_rows_;  // of each state
-  std::vector<TensorView> rows_;     // the body's operands
-  std::vector<Dims> row_strides_;    // of states' rows, as they lie in the outputs
   std::vector<Rows> states_;
   std::vector<char*> destinations_;  // of the body's outputs
   std::vector<Move> moves_;

@@ -8,6 +8,7 @@
 #include "ops/control/scan.h"
 #include "runtime/loop.h"
 #include "runtime/program.h"
+#include "runtime/row_shapes.h"
 
 namespace phintys::runtime {
 
@@ -144,10 +145,17 @@ class Lowering {
     instr.at_bind = known_node_[node->slot] != 0;
     lower_inner(instr);
     instr.opaque = instr.inner.empty() ? node->op().opaque() : opaque_inside(instr);
-    instr.dynamic = instr.opaque || (!instr.at_bind && is_dynamic(node));
+    instr.dynamic = instr.opaque || (!instr.at_bind && (is_dynamic(node) || reads_for_rows(instr)));
     for (int o = 0; o < node->nout(); ++o)
       instr.outputs.push_back(add_buffer(node->output(o), BufferKind::temp, 0, instr.at_bind));
     p_.instructions.push_back(std::move(instr));
+  }
+
+  // Whether values that are not known from shapes tell the shapes of a loop's rows.
+  bool reads_for_rows(const Instruction& instr) const {
+    for (size_t i = 0; i < instr.rows.reads.size(); ++i)
+      if (instr.rows.reads[i] && !known(instr.node->input(static_cast<int>(i)))) return true;
+    return false;
   }
 
   // The programs of the graphs inside an op.
@@ -163,8 +171,9 @@ class Lowering {
       instr.inner.push_back(lower(graph->graph(), n, {}, {}, options, nullptr));
     }
     if (!scan) return;
-    instr.inner[0]->outputs_elsewhere = instr.inner[0]->segments.size() == 1;
+    instr.inner[0]->outputs_elsewhere = true;
     instr.inner[0]->overwrites = overwritable_states(*scan);
+    if (instr.inner[0]->segments.size() > 1) instr.rows = row_shapes(*scan, *instr.node, options);
   }
 
   // Integers that are known as soon as shapes are, so that views and shapes in a body that depend

@@ -28,6 +28,14 @@ inline constexpr int kForever = INT32_MAX;
 
 struct Program;
 
+// Lengths of the rows that a loop emits, as far as they can be told without running it.
+struct RowShapes {
+  std::unique_ptr<Program> program;       // of the loop's operands; null if it has nothing to tell
+  std::vector<std::vector<int>> outputs;  // [emitted value][axis]: the program's output, or -1
+  bool complete = true;                   // no -1
+  std::vector<bool> reads;                // operands of which not only the shapes are needed
+};
+
 struct Instruction {
   const Apply* node = nullptr;
   const Op* op = nullptr;
@@ -39,6 +47,7 @@ struct Instruction {
   int number = -1;       // in the whole function, programs inside ops included (profiler.h)
   // Of an op with graphs inside: their programs (runtime/inner_runner.h runs them).
   std::vector<std::unique_ptr<Program>> inner;
+  RowShapes rows;  // of a loop whose body has several segments
 };
 
 struct UpdatePlan {
