@@ -4,18 +4,10 @@
 
 #include "graph/traverse.h"
 #include "ops/build.h"
-#include "ops/shape_ops.h"
 
 namespace phintys::runtime {
 
 namespace {
-
-// Whether `length` is the very question: a length of one of the node's outputs.
-bool unanswered(const Var& length, const Apply& node) {
-  if (!length || length.dtype() != DType::i64 || length.ndim() != 0) return true;
-  const Apply* owner = length->owner();
-  return owner && dynamic_cast<const ShapeI*>(&owner->op()) && owner->input(0)->owner() == &node;
-}
 
 // Marks the operands whose values `length` depends on, not only their shapes. False if computing it
 // runs what a program of lengths should not: a user's code, or a loop.
@@ -56,7 +48,7 @@ RowShapes row_shapes(const Scan& scan, const Apply& node, const LowerOptions& op
       Var length = shape[static_cast<size_t>(d) + 1];
       if (type.dim(d) != kUnknownDim) length = constant_int(type.dim(d));
       std::vector<bool> reads = rows.reads;
-      const bool known = !unanswered(length, node) && find_reads(length, node.inputs(), &reads);
+      const bool known = tells_length(node, length) && find_reads(length, node.inputs(), &reads);
       rows.complete = rows.complete && known;
       outputs.push_back(known ? static_cast<int>(lengths.size()) : -1);
       if (!known) continue;

@@ -131,4 +131,7 @@ class Scan final : public OpBase<Scan> {
 // Which input of a node is input `input` of graph number `graph` inside its op; -1 if none is.
 int outer_input(const Apply& node, int graph, int input);
 
+// Whether `length`, which Scan::infer_shape gave for the node, is more than the question again.
+bool tells_length(const Apply& node, const Var& length);
+
 }  // namespace phintys

@@ -358,6 +358,14 @@ class LoopGradient {
     loop_.recompute = op_.recompute;
     loop_.settings = op_.settings;
     outputs_ = loop_.build(runs_, label);
+    if (has_opaque(*joint_))
+      shapes_ = outputs_[0]->owner()->op().infer_shape(*outputs_[0]->owner());
+  }
+
+  static bool has_opaque(const InnerGraph& graph) {
+    for (const Apply* node : graph.nodes())
+      if (node->op().opaque() || !node->op().inner().empty()) return true;
+    return false;
   }
 
   // The node's input for the state that an input of the joint graph is a tap of.
@@ -471,10 +479,24 @@ class LoopGradient {
     return sum;
   }
 
+  // Slopes of the rows of x, with the lengths of these. Where no op of the body tells that, a loop
+  // of no steps emits rows of other lengths.
+  Var told(const Var& emitted, const Var& x) const {
+    if (shapes_.empty()) return emitted;
+    const std::vector<Var>& shape = shapes_[at(emitted->index())];
+    const bool all = std::all_of(shape.begin(), shape.end(), [&](const Var& length) {
+      return tells_length(*emitted->owner(), length);
+    });
+    if (all) return emitted;
+    std::vector<Var> dims = shape_list(x);
+    dims[0] = runs_;
+    return reshape(emitted, dims);
+  }
+
   // Rows that the loop did not use have slope zero.
   Var sequence_gradient(int outer, const Var& emitted) const {
     const Var& x = args_.inputs[at(outer)];
-    const Var rows = reversed_rows(emitted, 0, 0);
+    const Var rows = reversed_rows(told(emitted, x), 0, 0);
     if (!skipped_ && !op_.until && has_rows(x, steps_)) return rows;
     const IndexEntry part = IndexEntry::slice(IndexSlot::next_input(), IndexSlot::next_input());
     const Var start = skipped_ ? skipped_ : constant_int(0);
@@ -500,7 +522,8 @@ class LoopGradient {
   LoopBuilder loop_;
   std::vector<int> states_of_tap_;  // by input of the body; -1: none
   VarMap slope_values_;
-  std::vector<Var> outputs_;  // of the backward loop
+  std::vector<Var> outputs_;              // of the backward loop
+  std::vector<std::vector<Var>> shapes_;  // of these; empty if the body surely tells all lengths
 };
 
 }  // namespace

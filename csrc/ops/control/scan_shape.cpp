@@ -129,4 +129,9 @@ Var Scan::lifted(const Apply& node, const Var& inner) const {
   return result;
 }
 
+bool tells_length(const Apply& node, const Var& length) {
+  const Apply* owner = as_length(length->owner()) ? length->owner() : nullptr;
+  return !owner || owner->input(0)->owner() != &node;
+}
+
 }  // namespace phintys
