@@ -28,7 +28,7 @@ ELSEWHERE = {
     # need operands of their own kinds: test_nnet_ctc, test_nnet_norm, test_errors_runtime
     *"ctc batch_norm scale_channels assert".split(),
     # loops, branches, graphs as ops, and what acts on the outside
-    *"scan ifelse op_from_graph print check_and_raise".split(),
+    *"scan ifelse op_from_graph print check_and_raise enough_steps".split(),
 }
 
 

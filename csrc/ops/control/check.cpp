@@ -1,5 +1,7 @@
 #include "ops/control/check.h"
 
+#include <algorithm>
+
 #include <atomic>
 
 #include "ops/build.h"
@@ -64,6 +66,36 @@ void CheckAndRaise::perform(PerformContext&, std::span<const TensorView> inputs,
     fail(*find_kind(kind), message);
   }
   if (outputs[0].data != inputs[0].data) copy_parallel(outputs[0], inputs[0]);
+}
+
+void EnoughSteps::check_attributes() const {
+  if (index >= 0 || rows < INT32_MIN || rows > INT32_MAX)
+    fail(ErrorKind::value, "enough_steps: row ", index, " of ", rows, " and more");
+}
+
+std::string EnoughSteps::str() const {
+  return "EnoughSteps{" + std::to_string(-index - rows) + "}";
+}
+
+std::vector<Type> EnoughSteps::infer(std::span<const Var> inputs) const {
+  check_inputs(*this, inputs, 2);
+  check_int_scalar(*this, inputs[1], "the number of steps");
+  return {inputs[0].type()};
+}
+
+std::vector<Var> EnoughSteps::grad(const GradArgs& args) const { return {args.grads[0], Var()}; }
+
+std::vector<std::vector<Var>> EnoughSteps::infer_shape(const Apply& node) const {
+  return {shape_list(node.inputs()[0])};
+}
+
+void EnoughSteps::layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const {
+  const int64_t steps = element_as_int(inputs[1]);
+  if (steps < -index - rows) {
+    fail(ErrorKind::index, "index ", index, " is out of bounds for axis 0 with size ",
+         std::max<int64_t>(steps + rows, 0), ": ", loop, " ran for ", steps, " steps");
+  }
+  same_layout(outputs[0], inputs[0]);
 }
 
 }  // namespace phintys

@@ -9,6 +9,6 @@
 
 namespace phintys {
 
-using ControlOps = OpTypes<CheckAndRaise, IfElse, OpFromGraph, Print, Scan>;
+using ControlOps = OpTypes<CheckAndRaise, EnoughSteps, IfElse, OpFromGraph, Print, Scan>;
 
 }  // namespace phintys

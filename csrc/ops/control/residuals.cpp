@@ -147,21 +147,53 @@ class Partition {
       Part part = Part::literal;
       for (int i = 0; i < node->nin(); ++i)
         if (!is_model(*node, i)) part = std::max(part, part_of(node->input(i)));
-      const bool ragged = part == Part::varying && makes_ragged(*node);
-      for (int o = 0; o < node->nout(); ++o) {
-        part_.insert(node->output(o)->id(), part);
-        if (ragged && has_unknown_length(node->output(o)->type()))
-          ragged_.insert(node->output(o)->id(), true);
-      }
+      for (int o = 0; o < node->nout(); ++o) part_.insert(node->output(o)->id(), part);
+      if (part == Part::varying && makes_ragged(*node)) find_ragged(*node);
     }
   }
-  // True iff the shapes of the node's outputs may differ from step to step: those of a loop whose
-  // number of steps does, and what is computed of them.
+  // Marks what of the node's outputs is ragged, as far as the op tells; else all.
+  void find_ragged(const Apply& node) {
+    const std::vector<std::vector<Var>> shapes = node.op().infer_shape(node);
+    for (int o = 0; o < node.nout(); ++o) {
+      const Type& type = node.output(o)->type();
+      if (!has_unknown_length(type)) continue;
+      const size_t n = static_cast<size_t>(type.ndim());
+      const size_t k = static_cast<size_t>(o);
+      bool ragged = k >= shapes.size() || shapes[k].size() != n;
+      for (size_t d = 0; d < n && !ragged; ++d)
+        ragged = type.dim(static_cast<int>(d)) == kUnknownDim && may_differ(shapes[k][d], node);
+      if (ragged) ragged_.insert(node.output(o)->id(), true);
+    }
+  }
+  // Whether `length`, by which an op tells a length of `node`, may differ from step to step.
+  bool may_differ(const Var& length, const Apply& node) const {
+    if (!length) return true;
+    IdMap<bool> seen;
+    std::vector<const Variable*> stack{length.get()};
+    while (!stack.empty()) {
+      const Variable* v = stack.back();
+      stack.pop_back();
+      const Apply* owner = v->owner();
+      if (!seen.insert(v->id(), true).second) continue;
+      if (owner && std::string_view(owner->op().name()) == "shape_i") {
+        if (owner->input(0)->owner() == &node || ragged_.contains(owner->input(0)->id()))
+          return true;
+        continue;
+      }
+      if (part_of(v) >= Part::varying) return true;
+      if (owner)
+        for (const Var& input : owner->inputs()) stack.push_back(input.get());
+    }
+    return false;
+  }
+  // True iff the shapes of the node's outputs may differ from step to step: they depend on values
+  // that do, or on shapes that do.
   bool makes_ragged(const Apply& node) const {
-    if (dynamic_cast<const Scan*>(&node.op()) && part_of(node.input(0)) == Part::varying)
-      return true;
-    for (const Var& v : node.inputs())
-      if (ragged_.contains(v->id())) return true;
+    const uint64_t mask = node.op().shape_inputs();
+    for (int i = 0; i < node.nin(); ++i) {
+      if (ragged_.contains(node.input(i)->id())) return true;
+      if ((mask >> std::min(i, 63) & 1) && part_of(node.input(i)) == Part::varying) return true;
+    }
     return false;
   }
   // A node of which a result cannot be stored in rows must be repeated.

@@ -31,8 +31,8 @@ struct Residuals {
   std::vector<Var> models;     // inputs of which only the shape matters, the same in each step
 };
 
-// Values whose shape may differ from step to step cannot be stored: loops whose number of steps
-// does are repeated.
+// Values whose shape may differ from step to step cannot be stored: what computes them (parts with
+// bounds that do, loops whose number of steps does) is repeated.
 //
 // What must be stored in addition is a cut of least size between the values that are costly to
 // compute (or cannot be computed: rows that are not stored) and their uses in the backward part.

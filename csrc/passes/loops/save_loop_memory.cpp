@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "ops/control/check.h"
 #include "ops/elementwise/table.h"
 #include "ops/elemwise.h"
 #include "ops/subtensor.h"
@@ -42,7 +43,7 @@ bool is_end(const Variable* bound, const Variable* ran, int64_t first) {
 }
 
 // rows[a:] or rows[a:end] with a at most the number of initial rows: it ends where the rows end.
-bool takes_end(const Apply* node, const Variable* ran, int64_t first) {
+bool takes_end(const Apply* node, const Variable* ran, int64_t first, int64_t* start) {
   std::vector<IndexEntry> entries;
   const IndexEntry* e = first_entry(node, &entries);
   if (!e || !e->is_slice || entries.size() != 1) return false;
@@ -53,30 +54,56 @@ bool takes_end(const Apply* node, const Variable* ran, int64_t first) {
       e->start.kind == SlotKind::absent ||
       (e->start.kind == SlotKind::constant && e->start.value >= 0 && e->start.value <= first);
   if (!from_start) return false;
+  *start = e->start.value;
   if (!ran) return e->stop.kind == SlotKind::absent;
   return e->stop.kind == SlotKind::input && is_end(node->input(node->nin() - 1), ran, first);
 }
 
+// A node that takes one of the last rows of a state, of a part of `initial` rows and all new ones.
+struct Reader {
+  Apply* node;
+  int64_t initial;
+};
+
 // The nodes that read the last rows of a state, if all its users do only that.
 bool last_readers(const Graph& graph, const Loop& loop, const Loop::State& state,
-                  std::vector<Apply*>* readers) {
+                  std::vector<Reader>* readers) {
   const int64_t first = -*std::min_element(state.taps.begin(), state.taps.end());
   for (const Variable* rows : state.rows) {
     if (!graph.contains(rows)) continue;
     for (const Client& c : graph.clients(rows)) {
       if (!c.node) return false;
       if (!loop.ran && takes_last(c.node, first)) {
-        readers->push_back(c.node);
+        readers->push_back({c.node, first});
         continue;
       }
-      if (!takes_end(c.node, loop.ran, first)) return false;
+      int64_t start = 0;
+      if (!takes_end(c.node, loop.ran, first, &start)) return false;
       for (const Client& reader : graph.clients(c.node->output())) {
         if (!reader.node || reader.index != 0 || !takes_last(reader.node, first)) return false;
-        readers->push_back(reader.node);
+        readers->push_back({reader.node, first - start});
       }
     }
   }
   return !readers->empty();
+}
+
+// The row that a reader takes, of the last rows only: an error where all rows would be too few.
+Var row_of_last(const Reader& reader, const Var& last_rows, const Var& steps, const Scan& scan) {
+  std::vector<Var> inputs(reader.node->inputs().begin(), reader.node->inputs().end());
+  inputs[0] = last_rows;
+  const Var row = apply(reader.node->op_ref(), inputs);
+  std::vector<IndexEntry> entries;
+  const int64_t index = first_entry(reader.node, &entries)->start.value;
+  int64_t value = 0;
+  if (constant_int_value(steps.get(), &value) ? value >= -index - reader.initial
+                                              : -index <= reader.initial)
+    return row;
+  auto op = make_ref<EnoughSteps>();
+  op->index = index;
+  op->rows = reader.initial;
+  op->loop = scan.str();
+  return apply(op, {row, steps});
 }
 
 }  // namespace
@@ -85,7 +112,7 @@ void save_loop_memory(Graph& graph) {
   for (Apply* node : graph.toposort()) {
     if (!as_scan(node)) continue;
     Loop loop(node);
-    std::vector<std::vector<Apply*>> readers(loop.states.size());
+    std::vector<std::vector<Reader>> readers(loop.states.size());
     bool any = false;
     for (size_t c = 0; c < loop.states.size(); ++c) {
       Loop::State& state = loop.states[c];
@@ -99,12 +126,13 @@ void save_loop_memory(Graph& graph) {
     }
     if (!any) continue;
     const Ref<Apply> fresh = loop.replace(graph);
+    const Scan& scan = *as_scan(fresh.get());
+    const Var steps = scan.until ? fresh->out(scan.steps_output()) : loop.steps;
     for (size_t c = 0; c < readers.size(); ++c) {
-      for (Apply* reader : readers[c]) {
-        std::vector<Var> inputs(reader->inputs().begin(), reader->inputs().end());
-        inputs[0] = fresh->out(loop.rows_output(c));
-        const LocationScope scope(reader->loc);
-        graph.replace(reader->output(), Apply::create(reader->op_ref(), inputs)->out(0));
+      for (const Reader& reader : readers[c]) {
+        const LocationScope scope(reader.node->loc);
+        const Var rows = fresh->out(loop.rows_output(c));
+        graph.replace(reader.node->output(), row_of_last(reader, rows, steps, scan));
       }
     }
   }

@@ -54,7 +54,8 @@ def reduce(
     """The last value of each output of a loop over the sequences.
 
     ``fn(*elements, *values so far, *non_sequences)`` returns the next values; `outputs_info` are
-    the first ones. Parameters are those of :func:`phintys.scan`.
+    the first ones. Without elements there is no last value, and it is an IndexError. Parameters are
+    those of :func:`phintys.scan`.
 
     >>> import phintys.tensor as T
     >>> x = T.dvector('x')
