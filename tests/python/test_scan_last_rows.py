@@ -57,7 +57,7 @@ def test_the_initial_row_is_there_where_it_is_asked_for():
 @pytest.mark.parametrize("index", [-1, -2, -3])
 def test_two_taps(index):
     n, x = T.lscalar(), T.dvector()
-    rows, _ = scan(lambda a, b: a + b, outputs_info=dict(initial=x, taps=[-2, -1]), n_steps=n)
+    rows, _ = scan(lambda a, b: a + b, outputs_info={"initial": x, "taps": [-2, -1]}, n_steps=n)
     all_rows = [1.0, 2.0, 3.0, 5.0]
     cases = []
     for k in range(5):
@@ -106,7 +106,7 @@ def test_in_a_loop(mode):
     rows, _ = scan(outer, counts)
     f = function([counts, x], rows, mode=mode)
     np.testing.assert_array_equal(f([1, 3], [1.0, 2]), [[2, 4], [8, 16]])
-    with pytest.raises(IndexError, match="size 0(.|\n)*In step 1 of Scan"):
+    with pytest.raises(IndexError, match=r"size 0(.|\n)*In step 1 of Scan"):
         f([1, 0], [1.0, 2])
     assert f([], [1.0, 2]).shape == (0, 2)
 
@@ -134,6 +134,6 @@ def test_no_check_where_the_steps_are_enough():
 
 
 def test_attributes_that_say_nothing():
-    for attributes in (dict(index=0, rows=0), dict(index=-1, rows=1 << 40)):
+    for attributes in ({"index": 0, "rows": 0}, {"index": -1, "rows": 1 << 40}):
         with pytest.raises(ValueError, match="enough_steps"):
             _core.make_op("enough_steps", loop="", **attributes)

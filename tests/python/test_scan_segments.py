@@ -4,7 +4,6 @@ import numpy as np
 import phintys
 import phintys.tensor as T
 import pytest
-from loop_graphs import loop, loops_of
 from phintys import config, function, scan
 from phintys.compile.mode import Mode
 from phintys.ifelse import ifelse
@@ -67,7 +66,7 @@ def test_states_that_take_each_others_rows(mode):
             T.set_subtensor(x[i : i + 2], 0.0),
         ]
 
-    outputs, _ = scan(step, places, [x0, y0, dict(initial=z0, taps=[-2, -1]), None, None])
+    outputs, _ = scan(step, places, [x0, y0, {"initial": z0, "taps": [-2, -1]}, None, None])
     part = [outputs[0][-1], outputs[1][-1], outputs[2][-1], outputs[2][-2], *outputs[3:]]
     f = function([places, x0, y0, z0], part, mode=mode)
     x, y, z = np.arange(6.0), -np.arange(6.0), np.arange(12.0).reshape(2, 6)
