@@ -6,6 +6,7 @@ import phintys.tensor as T
 import pytest
 from loop_graphs import loops_of
 from op_checks import compiled, floats
+from phintys.gradient import disconnected_grad
 from phintys.tensor.random import RandomStream
 from value_cases import finite_difference
 
@@ -86,6 +87,35 @@ def test_truncated_gradient():
     dh, dw = f(1.0, 1.5)
     assert dh == 0
     np.testing.assert_allclose(dw, 2 * 1.5**5, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2, 5])
+def test_truncated_gradients_of_higher_order(kept):
+    """The loop counts as one in which all but the last steps are constants, at every order."""
+    h0, w, x = T.vector("h0"), T.matrix("w"), T.matrix("x")
+    n = 4
+
+    def step(x, h, w):
+        return T.tanh(T.dot(h, w) + x * h)
+
+    out, _ = phintys.scan(step, x, h0, w, truncate_gradient=kept)
+    rows, h = [], h0
+    for t in range(n):
+        h = step(x[t], h, w)
+        if kept < n - t:
+            h = disconnected_grad(h)
+        rows.append(h)
+    point = floats(3), floats(3, 3, seed=1), floats(n, 3, seed=2)
+    costs = [T.sqr(out).sum() + out[-1].prod(), T.sqr(T.stack(rows)).sum() + rows[-1].prod()]
+    for _ in range(3):
+        grads = [T.grad(c, [h0, w, x], disconnected_inputs="ignore") for c in costs]
+        for got, want in zip(
+            compiled([h0, w, x], grads[0])(*point),
+            compiled([h0, w, x], grads[1])(*point),
+            strict=True,
+        ):
+            np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-9)
+        costs = [sum(T.sqr(g).sum() for g in gs) for gs in grads]
 
 
 def test_go_backwards():
