@@ -12,7 +12,7 @@ RATE, SIGMA = 0.02, 0.3
 
 
 def variants():
-    return [{"n": n, "dtype": t} for n in (10**5, 10**7) for t in ("float32", "float64")]
+    return [{"n": n, "dtype": t} for n in (10**5, 4 * 10**6) for t in ("float32", "float64")]
 
 
 def targets(variant, metric):

@@ -19,7 +19,10 @@ def variants():
 
 
 def targets(variant, metric):
-    return [Target("at most 2 x NumPy's `a + b`", against="numpy", ratio=2.0)]
+    return [
+        Target("at most 2 x NumPy's `a + b`", against="numpy", ratio=2.0),
+        Target("4 x faster than PyTorch", against="torch", ratio=1 / 4),
+    ]
 
 
 def tolerance(variant):

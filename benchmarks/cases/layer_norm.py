@@ -14,7 +14,7 @@ def variants():
     return [
         {"what": what, "shape": shape, "dtype": dtype}
         for what in ("value", "gradients")
-        for shape in ((1024, 64), (256, 1000), (64, 50000))
+        for shape in ((1024, 64), (256, 1000), (4096, 1024), (64, 50000))
         for dtype in ("float32", "float64")
     ]
 
@@ -93,11 +93,37 @@ def with_jax(variant, a):
     return Job("wait(f(*a))", {"wait": jax.block_until_ready, "f": jax.jit(both), "a": arrays})
 
 
+def with_pytensor(variant, a):
+    import pytensor
+    import pytensor.tensor as T
+
+    x, g = (T.matrix(dtype=variant["dtype"]) for _ in range(2))
+    gamma, beta = (T.vector(dtype=variant["dtype"]) for _ in range(2))
+    centred = x - x.mean(axis=1, keepdims=True)
+    var = (centred * centred).mean(axis=1, keepdims=True)
+    y = centred / T.sqrt(var + np.asarray(EPS, variant["dtype"])) * gamma + beta
+    if variant["what"] == "value":
+        return call(pytensor.function([x, gamma, beta], y), *a.values())
+    grads = pytensor.grad(None, [x, gamma, beta], known_grads={y: g})
+    return call(pytensor.function([x, gamma, beta, g], [y, *grads]), *a.values())
+
+
 def with_torch(variant, a):
     import torch
 
+    return torch_job(variant, a, torch.nn.functional.layer_norm)
+
+
+def with_torch_compile(variant, a):
+    import torch
+
+    return torch_job(variant, a, torch.compile(torch.nn.functional.layer_norm))
+
+
+def torch_job(variant, a, norm):
+    import torch
+
     arrays = [torch.from_numpy(v) for v in a.values()]
-    norm = torch.nn.functional.layer_norm
     if variant["what"] == "value":
         return call(lambda x, gamma, beta: norm(x, x.shape[1:], gamma, beta, EPS), *arrays)
     for v in arrays[:3]:

@@ -10,7 +10,8 @@ TITLE = "Logistic loss: `sum(log1p(exp(-x*y)))`"
 
 
 def variants():
-    return [{"n": n, "dtype": t} for n in (10**5, 10**7) for t in ("float32", "float64")]
+    sizes = (10**5, 4 * 10**6, 10**7)
+    return [{"n": n, "dtype": t} for n in sizes for t in ("float32", "float64")]
 
 
 def targets(variant, metric):

@@ -35,8 +35,15 @@ def targets(variant, metric):
     return [Target("level with the best peer")]
 
 
+def steps_of(variant):
+    return variant.get("steps", STEPS)
+
+
 def tolerance(variant):
-    return {"rtol": 2e-4, "atol": 2e-4 * (STEPS if "gradient" in variant["what"] else 1)}
+    return {
+        "rtol": 2e-4,
+        "atol": 2e-4 * (steps_of(variant) if "gradient" in variant["what"] else 1),
+    }
 
 
 def inputs(variant):
@@ -48,13 +55,13 @@ def inputs(variant):
         return (scale * rng.standard_normal(shape)).astype("float32")
 
     a = {
-        "x": normal(STEPS, batch, units),
+        "x": normal(steps_of(variant), batch, units),
         "w": normal(units, gates * units, scale=units**-0.5),
         "u": normal(units, gates * units, scale=0.5 * units**-0.5),
         "b": normal(gates * units, scale=0.1),
     }
     if "gradient" in variant["what"]:
-        a["g"] = normal(STEPS, batch, units)
+        a["g"] = normal(steps_of(variant), batch, units)
     return a
 
 

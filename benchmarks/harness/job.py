@@ -45,6 +45,9 @@ class Job:
     statement: str
     names: dict[str, Any]
     check: Callable[[], Sequence[Any]] | None = None
+    # How often the statement does what the case asks for: loops in C++ repeat themselves, so that
+    # the cost of calling them from Python does not count.
+    calls: int = 1
 
     def values(self) -> list[Any]:
         """The arrays that are compared with those of the reference."""

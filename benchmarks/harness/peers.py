@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["PEERS", "Peer", "environment", "limit_threads", "to_numpy"]
+__all__ = ["LIMITS", "PEERS", "Peer", "environment", "limit_threads", "to_numpy"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,11 @@ PEERS = {
     "torch": Peer("PyTorch eager", "torch", "torch"),
     "torch_compile": Peer("torch.compile", "torch", "torch_compile"),
     "loop": Peer("hand-written loop", "", "loop"),
+    "blas": Peer("raw OpenBLAS", "", "blas"),
 }
+
+# They show what the machine can do, and are no peers to choose instead.
+LIMITS = ("loop", "blas")
 
 
 def environment(peer: str, threads: int, cache: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.peers import PEERS
+from harness.peers import LIMITS, PEERS
 
 __all__ = ["line", "write"]
 
@@ -35,7 +35,16 @@ def describe(row: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def cell(result: dict[str, Any] | None, unit: str, spread: bool) -> str:
+def rate(seconds: float, unit: str, amount: float) -> str:
+    """`amount` things a call as a rate: "GFLOP/s", "GB/s" or "ns/op"."""
+    if unit.endswith("/s"):
+        return f"{amount / seconds / 1e9:.3g} {unit}"
+    return f"{1e9 * seconds / amount:.3g} {unit}"
+
+
+def cell(
+    result: dict[str, Any] | None, unit: str, spread: bool, rates: dict[str, float] | None = None
+) -> str:
     if result is None:
         return ""
     if "failed" in result:
@@ -44,7 +53,9 @@ def cell(result: dict[str, Any] | None, unit: str, spread: bool) -> str:
         return "-"
     if not result.get("agrees"):
         return f"wrong: {result['why']}"
-    text = quantity(result["median"], unit)
+    text = quantity(result["value"], unit)
+    for name, amount in (rates or {}).items():
+        text += f", {rate(result['value'], name, amount)}"
     if spread:
         low, high = quantity(result["min"], unit), quantity(result["max"], unit)
         text += f" [{low} to {high}]"
@@ -53,16 +64,16 @@ def cell(result: dict[str, Any] | None, unit: str, spread: bool) -> str:
 
 def best_peer(row: dict[str, Any]) -> tuple[str, float] | None:
     times = {
-        peer: result["median"]
+        peer: result["value"]
         for peer, result in row["results"].items()
-        if peer not in ("phintys", "loop") and result.get("agrees") and "median" in result
+        if peer != "phintys" and peer not in LIMITS and result.get("agrees") and "value" in result
     }
     return min(times.items(), key=lambda item: item[1]) if times else None
 
 
 def own_time(row: dict[str, Any]) -> float | None:
     own = row["results"].get("phintys", {})
-    return own["median"] if own.get("agrees") and "median" in own else None
+    return own["value"] if own.get("agrees") and "value" in own else None
 
 
 def against_best(row: dict[str, Any]) -> str:
@@ -103,7 +114,7 @@ def tables(result: dict[str, Any]) -> list[str]:
             p
             for p in PEERS
             if any(
-                "median" in row["results"].get(p, {}) or "failed" in row["results"].get(p, {})
+                "value" in row["results"].get(p, {}) or "failed" in row["results"].get(p, {})
                 for row in rows
             )
         ]
@@ -114,7 +125,7 @@ def tables(result: dict[str, Any]) -> list[str]:
         lines.append("|" + "---|" * len(head))
         for row in rows:
             cells = [describe(row)]
-            cells += [cell(row["results"].get(p), row["unit"], True) for p in used]
+            cells += [cell(row["results"].get(p), row["unit"], True, row["rates"]) for p in used]
             cells.append(against_best(row))
             cells += [target_text(row)] if targets else []
             lines.append("| " + " | ".join(cells) + " |")
@@ -158,11 +169,11 @@ def plot(result: dict[str, Any], path: Path) -> None:
         best = best_peer(row)
         base = own_time(row) or (best[1] if best else 1.0)
         for peer, outcome in row["results"].items():
-            if outcome.get("agrees") and "median" in outcome:
+            if outcome.get("agrees") and "value" in outcome:
                 label = None if peer in named else PEERS[peer].title
                 named.add(peer)
-                marker = "|" if peer == "loop" else "D" if peer == "phintys" else "o"
-                axes.plot(outcome["median"] / base, y, marker, color=colors[peer], label=label)
+                marker = "|" if peer in LIMITS else "D" if peer == "phintys" else "o"
+                axes.plot(outcome["value"] / base, y, marker, color=colors[peer], label=label)
     axes.set_yticks(range(len(rows)), [f"{r['case']}: {describe(r)}" for r in reversed(rows)])
     axes.tick_params(axis="y", labelsize=7)
     axes.set_xscale("log")

@@ -112,11 +112,11 @@ class Worker:
         return {**answer, "first_call": first, "calls_per_sample": count}
 
     def sample(self, peer: str, samples: int) -> dict[str, Any]:
-        _, run, count = self.jobs[peer]
+        job, run, count = self.jobs[peer]
         # Another peer has just used the caches and, for some of them, still spins on a core.
         time.sleep(0.002)
         run(max(1, count // 10))
-        return {"seconds": [run(count) / count for _ in range(samples)]}
+        return {"seconds": [run(count) / count / job.calls for _ in range(samples)]}
 
     def drop(self) -> dict[str, Any]:
         self.jobs.clear()

@@ -1,4 +1,4 @@
-"""A training step of a small MLP: 64-128-10, the size of the digits of scikit-learn."""
+"""Training steps of an MLP: 784-500-10 as for MNIST, 64-128-10 as for scikit-learn's digits."""
 
 from __future__ import annotations
 
@@ -6,17 +6,26 @@ import numpy as np
 
 from harness.job import Job, Target
 
-TITLE = "MLP training step, 64-128-10, batch 32"
+TITLE = "MLP training step"
 NOTE = (
     "tanh hidden layer, softmax cross-entropy, gradient descent; each step returns the loss and "
     "updates the parameters. The NumPy version has its gradient derived by hand. PyTensor from a "
     "wheel calls NumPy's BLAS."
 )
-SIZES, BATCH, RATE, STEPS = (64, 128, 10), 32, 0.1, 5
+RATE, STEPS = 0.1, 5
+SMALL, LARGE = (64, 128, 10), (784, 500, 10)
 
 
 def variants():
-    return [{"dtype": "float32"}, {"dtype": "float64"}]
+    return [
+        {"sizes": sizes, "batch": batch, "dtype": dtype}
+        for sizes, batch, dtype in (
+            (SMALL, 32, "float32"),
+            (SMALL, 32, "float64"),
+            (LARGE, 20, "float32"),
+            (LARGE, 256, "float32"),
+        )
+    ]
 
 
 def targets(variant, metric):
@@ -24,22 +33,17 @@ def targets(variant, metric):
 
 
 def tolerance(variant):
-    return (
-        {"rtol": 1e-3, "atol": 1e-5}
-        if variant["dtype"] == "float32"
-        else {
-            "rtol": 1e-9,
-            "atol": 1e-12,
-        }
-    )
+    if variant["dtype"] == "float32":
+        return {"rtol": 1e-3, "atol": 1e-5}
+    return {"rtol": 1e-9, "atol": 1e-12}
 
 
 def inputs(variant):
     rng = np.random.default_rng(1)
-    dtype, (first, hidden, last) = variant["dtype"], SIZES
+    dtype, batch, (first, hidden, last) = variant["dtype"], variant["batch"], variant["sizes"]
     return {
-        "x": rng.uniform(0, 1, (BATCH, first)).astype(dtype),
-        "y": rng.integers(0, last, BATCH),
+        "x": rng.uniform(0, 1, (batch, first)).astype(dtype),
+        "y": rng.integers(0, last, batch),
         "w1": (rng.standard_normal((first, hidden)) / np.sqrt(first)).astype(dtype),
         "b1": np.zeros(hidden, dtype),
         "w2": (rng.standard_normal((hidden, last)) / np.sqrt(hidden)).astype(dtype),
@@ -182,28 +186,37 @@ def with_jax(variant, a):
     return Job(statement, names, after_steps(step, lambda: state[1]))
 
 
-def torch_step(a):
+def torch_step(a, compiled=False):
     """A step and the parameters; the update is one call for all of them."""
     import torch
 
     params = [torch.from_numpy(a[n].copy()).requires_grad_() for n in ("w1", "b1", "w2", "b2")]
-    w1, b1, w2, b2 = params
+
+    def cost(x, y, w1, b1, w2, b2):
+        z = torch.addmm(b2, torch.tanh(torch.addmm(b1, x, w1)), w2)
+        return torch.nn.functional.cross_entropy(z, y)
+
+    if compiled:
+        cost = torch.compile(cost)
 
     def step(x, y):
-        z = torch.addmm(b2, torch.tanh(torch.addmm(b1, x, w1)), w2)
-        loss = torch.nn.functional.cross_entropy(z, y)
+        loss = cost(x, y, *params)
         grads = torch.autograd.grad(loss, params)
         with torch.no_grad():
             torch._foreach_add_(params, grads, alpha=-RATE)
-        return loss
+        return loss.detach()
 
     return step, params
 
 
-def with_torch(variant, a):
+def with_torch(variant, a, compiled=False):
     import torch
 
-    f, params = torch_step(a)
+    f, params = torch_step(a, compiled)
     names = {"f": f, "x": torch.from_numpy(a["x"]), "y": torch.from_numpy(a["y"])}
     step = lambda: f(names["x"], names["y"])  # noqa: E731
     return Job("f(x, y)", names, after_steps(step, lambda: params))
+
+
+def with_torch_compile(variant, a):
+    return with_torch(variant, a, compiled=True)
