@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "runtime/failure.h"
 
 namespace phintys::runtime {
 
@@ -385,8 +386,7 @@ void FlatLoop::run_whole(void*, const void*, const void*, const void* c, int64_t
     w.loop->scratch_.reset();
     instr.op->perform(w.loop->scratch_, w.inputs, w.outputs);
   } catch (const Error& e) {
-    const auto index = &instr - w.loop->body_.instructions.data();
-    rethrow_with_node(e, instr, static_cast<int>(index), w.inputs);
+    rethrow_with_node(e, w.loop->body_, instr, w.loop->binding_.states, w.inputs);
   }
 }
 
