@@ -12,6 +12,8 @@ namespace phintys {
 namespace {
 
 constexpr int64_t kMaxTap = int64_t{1} << 24;
+// Types say nothing of the lengths after more steps: such loops end by their condition.
+constexpr int64_t kMaxKnownSteps = int64_t{1} << 47;
 
 [[noreturn]] void bad_attributes(const char* why) { fail(ErrorKind::value, "scan: ", why); }
 
@@ -130,7 +132,8 @@ std::vector<Type> Scan::infer(std::span<const Var> inputs) const {
   };
   std::vector<Type> types;
   int64_t steps = kUnknownDim;
-  if (!constant_int_value(inputs[0].get(), &steps) || steps < 0) steps = kUnknownDim;
+  if (!constant_int_value(inputs[0].get(), &steps) || steps < 0 || steps > kMaxKnownSteps)
+    steps = kUnknownDim;
   for (int c = 0; c < n_states(); ++c) {
     const Var& rows = inputs[size_t(state_input(c))];
     for (size_t k = 0; k < taps_of(c).size(); ++k)
@@ -144,8 +147,7 @@ std::vector<Type> Scan::infer(std::span<const Var> inputs) const {
       fail(ErrorKind::type, str(), ": state ", c, " starts as rows of ", rows.type().str(),
            ", but each step computes ", fresh.type().str());
     const int64_t first = rows_of(c);
-    const int64_t rows_kept = std::min(steps, INT64_MAX - first) + first;
-    dims.insert(dims.begin(), keeps_all(c) ? (steps < 0 ? kUnknownDim : rows_kept) : first);
+    dims.insert(dims.begin(), keeps_all(c) ? (steps < 0 ? kUnknownDim : steps + first) : first);
     types.push_back(Type::tensor(rows.dtype(), dims));
   }
   for (int s = 0; s < n_sequences; ++s)
