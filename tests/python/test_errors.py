@@ -1,6 +1,7 @@
 """Classes of errors, the alias of Theano, and the command line."""
 
 import copy
+import os
 import pickle
 import subprocess
 import sys
@@ -81,7 +82,7 @@ def test_command_line():
     for option in ("--info", "--include-dir", "--cmake-dir"):
         result = subprocess.run(
             [sys.executable, "-m", "phintys", option],
-            env={"PYTHONPATH": ":".join(sys.path)},
+            env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
             capture_output=True,
             text=True,
             check=False,

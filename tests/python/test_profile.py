@@ -1,6 +1,7 @@
 """Profiles: what is counted, that times add up, and what summaries print."""
 
 import io
+import os
 import subprocess
 import sys
 
@@ -293,7 +294,7 @@ def test_printed_at_exit(tmp_path, where):
     )
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120,
-        env={"PHINTYS_FLAGS": flags, "PYTHONPATH": ":".join(sys.path)},
+        env={**os.environ, "PHINTYS_FLAGS": flags, "PYTHONPATH": ":".join(sys.path)},
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     printed = path.read_text() if where == "file" else getattr(run, where)

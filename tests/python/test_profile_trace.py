@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+import os
 import subprocess
 import sys
 import threading
@@ -294,7 +295,11 @@ def test_written_at_exit(tmp_path):
     )
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120,
-        env={"PHINTYS_FLAGS": f"profiling.trace={all_others}", "PYTHONPATH": ":".join(sys.path)},
+        env={
+            **os.environ,
+            "PHINTYS_FLAGS": f"profiling.trace={all_others}",
+            "PYTHONPATH": ":".join(sys.path),
+        },
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     for path, names in ((one, ["first"]), (all_others, ["second", "third"])):
