@@ -64,7 +64,10 @@ for kind in "${kinds[@]}"; do
   export OPENBLAS_NUM_THREADS=1
   export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1
   export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-  export TSAN_OPTIONS=allocator_may_return_null=1:die_after_fork=0:halt_on_error=0:exitcode=66
+  # The C library frees what thread-local variables of a thread took when another reuses its stack.
+  echo "race:_dl_deallocate_tls" >"$build/tsan.supp"
+  TSAN_OPTIONS=allocator_may_return_null=1:die_after_fork=0:halt_on_error=0:exitcode=66
+  export TSAN_OPTIONS=$TSAN_OPTIONS:suppressions=$build/tsan.supp
   echo "== $kind: C++ tests"
   ctest --test-dir "$build" --output-on-failure -E '^isa_symbols' || status=1
   echo "== $kind: Python tests"
