@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "kernels/permuted_product.h"
 #include "runtime/failure.h"
 
 namespace phintys::runtime {
@@ -191,29 +192,83 @@ void FlatLoop::append_view(const BoundInstruction& bound) {
   }
 }
 
-namespace {
-
 template <class T>
-void run_product(void* out, const void* a, const void* b, const void* c, int64_t product) {
-  tiny_product(*reinterpret_cast<const TinyProduct*>(static_cast<intptr_t>(product)),
-               static_cast<const T*>(a), static_cast<const T*>(b), static_cast<const T*>(c),
-               static_cast<T*>(out));
+void FlatLoop::run_product(void* out, const void* a, const void* b, const void* c,
+                           int64_t product) {
+  const auto* p = reinterpret_cast<const FlatProduct*>(static_cast<intptr_t>(product));
+  tiny_product(p->product, static_cast<const T*>(a), static_cast<const T*>(b),
+               static_cast<const T*>(c), static_cast<T*>(out));
 }
 
-}  // namespace
+template <class T>
+void FlatLoop::run_permuted(void* out, const void* a, const void* b, const void* c,
+                            int64_t product) {
+  const auto* p = reinterpret_cast<const FlatProduct*>(static_cast<intptr_t>(product));
+  const PermutedProduct<T> work{static_cast<const T*>(a),
+                                static_cast<const T*>(b),
+                                static_cast<const T*>(c),
+                                static_cast<T*>(out),
+                                p->vectors,
+                                p->product.k,
+                                static_cast<T>(p->product.alpha),
+                                static_cast<T>(p->product.beta),
+                                p->places};
+  PHINTYS_ISA_CALL(permuted_product<T>)(work);
+}
+
+// Of a product whose operands fit in two vectors each; else null.
+const void* FlatLoop::permuted_places(const TinyProduct& p, DType dtype) {
+  const auto item = static_cast<int64_t>(item_size(dtype));
+  const int64_t lanes = permuted_product_lanes(item);
+  auto fits = [&](int64_t rows, int64_t row, int64_t columns, int64_t column) {
+    return row >= 0 && column >= 0 && (rows - 1) * row + (columns - 1) * column < 2 * lanes;
+  };
+  const bool c_like_out =
+      p.beta == 0 || ((p.m == 1 || p.c_row == p.n) && (p.n == 1 || p.c_col == 1));
+  if (!c_like_out || !fits(p.m, p.a_row, p.k, p.a_col) || !fits(p.k, p.b_row, p.n, p.b_col))
+    return nullptr;
+  const int64_t vectors = (p.m * p.n + lanes - 1) / lanes;
+  char* const places = memory_.take(dtype, vectors * p.k * 2 * lanes);
+  auto put = [&](int64_t index, int64_t place) {
+    const auto narrow = static_cast<int32_t>(place);
+    std::memcpy(places + index * item, item == 8 ? static_cast<const void*>(&place) : &narrow,
+                zu(item));
+  };
+  for (int64_t v = 0; v < vectors; ++v) {
+    for (int64_t k = 0; k < p.k; ++k) {
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        const int64_t at = std::min(v * lanes + lane, p.m * p.n - 1);
+        const int64_t index = (v * p.k + k) * 2 * lanes + lane;
+        put(index, at / p.n * p.a_row + k * p.a_col);
+        put(index + lanes, k * p.b_row + at % p.n * p.b_col);
+      }
+    }
+  }
+  return places;
+}
 
 bool FlatLoop::append_product(const BoundInstruction& bound) {
   TinyOperands found;
   if (!tiny_operands(*bound.instr->op, bound.inputs, &found)) return false;
-  products_.push_back(std::make_unique<TinyProduct>(found.product));
+  const TinyProduct& p = found.product;
+  const DType dtype = bound.inputs[zu(found.a)].dtype;
+  const int64_t lanes = permuted_product_lanes(static_cast<int64_t>(item_size(dtype)));
+  products_.push_back(std::make_unique<FlatProduct>(FlatProduct{p, nullptr, 0}));
+  FlatProduct& product = *products_.back();
+  if (lanes > 0) {
+    product.places = permuted_places(p, dtype);
+    product.vectors = (p.m * p.n + lanes - 1) / lanes;
+  }
+  const bool single = dtype == DType::f32;
+  const vm::TileFn fn = product.places ? single ? run_permuted<float> : run_permuted<double>
+                        : single       ? run_product<float>
+                                       : run_product<double>;
   const std::vector<int>& inputs = bound.instr->inputs;
-  const vm::TileFn fn =
-      bound.inputs[zu(found.a)].dtype == DType::f32 ? run_product<float> : run_product<double>;
   const char* c = found.c < 0 ? nullptr : at(inputs[zu(found.c)]);
   const unsigned in_place = found.c >= 0 && bound.inputs[zu(found.c)].contiguous() ? 4 : 0;
-  calls_.push_back(
-      {fn, at(bound.instr->outputs[0]), at(inputs[zu(found.a)]), at(inputs[zu(found.b)]), c,
-       static_cast<int64_t>(reinterpret_cast<intptr_t>(products_.back().get())), in_place});
+  const auto handle = static_cast<int64_t>(reinterpret_cast<intptr_t>(&product));
+  calls_.push_back({fn, at(bound.instr->outputs[0]), at(inputs[zu(found.a)]),
+                    at(inputs[zu(found.b)]), c, handle, in_place});
   return true;
 }
 

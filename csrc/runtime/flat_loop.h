@@ -48,6 +48,11 @@ class FlatLoop {
     size_t bytes = 0;
     size_t item = 0;
   };
+  struct FlatProduct {
+    TinyProduct product;
+    const void* places;  // of PermutedProduct
+    int64_t vectors;
+  };
   // An instruction that is run as it is.
   struct Whole {
     FlatLoop* loop;
@@ -74,6 +79,7 @@ class FlatLoop {
   bool collect_calls(const InnerRunners& runners);
   void append_view(const BoundInstruction& bound);
   bool append_product(const BoundInstruction& bound);
+  const void* permuted_places(const TinyProduct& product, DType dtype);
   void append_whole(const BoundInstruction& bound, InnerRunner* runner);
   void collect_states();
   void append_copy(char* to, int buffer);
@@ -85,6 +91,10 @@ class FlatLoop {
   void each_write(vm::FlatCall& call, F&& f);
   Whole* whole_of(const vm::FlatCall& call) const;
 
+  template <class T>
+  static void run_product(void* out, const void* a, const void* b, const void* c, int64_t product);
+  template <class T>
+  static void run_permuted(void* out, const void* a, const void* b, const void* c, int64_t product);
   static void run_whole(void*, const void*, const void*, const void* whole, int64_t);
   void patch_constants(std::span<const TensorView> inputs);
   void start(std::span<const TensorView> inputs, std::span<const TensorView> outputs);
@@ -107,7 +117,7 @@ class FlatLoop {
   std::vector<vm::FlatCall> calls_;
   std::vector<std::unique_ptr<Whole>> wholes_;
   std::vector<Patch> patches_;
-  std::vector<std::unique_ptr<TinyProduct>> products_;
+  std::vector<std::unique_ptr<FlatProduct>> products_;
   std::vector<State> states_;
   std::vector<char*> emitted_;  // where what the body emits is at the end of a step; the condition
   std::vector<Transfer> loads_, stores_;
