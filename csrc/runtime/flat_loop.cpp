@@ -30,6 +30,33 @@ inline void copy_item(char* to, const char* from, size_t item) {
   }
 }
 
+// Few bytes, without the call of a library.
+inline void copy_row(char* to, const char* from, size_t bytes) {
+  if (bytes < 16 || bytes > 128) {
+    std::memcpy(to, from, bytes);
+    return;
+  }
+  for (size_t b = 0; b + 16 < bytes; b += 16) std::memcpy(to + b, from + b, 16);
+  std::memcpy(to + bytes - 16, from + bytes - 16, 16);
+}
+
+template <class Word>
+void repeat(char* from, char* to) {
+  Word last;
+  std::memcpy(&last, from - sizeof last, sizeof last);
+  for (; from < to; from += sizeof last) std::memcpy(from, &last, sizeof last);
+}
+
+// Fills the rest of a block with its last element, so that what kernels compute behind the elements
+// takes them no longer than the elements.
+inline void fill_up(char* block, size_t bytes, size_t item, size_t room) {
+  char* const end = block + bytes;
+  if (item == 8) return repeat<uint64_t>(end, block + room);
+  if (item == 4) return repeat<uint32_t>(end, block + room);
+  for (size_t b = bytes; b + item <= room; b += item)
+    std::memcpy(block + b, end - item, item);
+}
+
 size_t zu(int64_t i) { return static_cast<size_t>(i); }
 
 // Whether the elements fill the bytes from the first one on, in whatever order of dimensions.
@@ -204,16 +231,21 @@ template <class T>
 void FlatLoop::run_permuted(void* out, const void* a, const void* b, const void* c,
                             int64_t product) {
   const auto* p = reinterpret_cast<const FlatProduct*>(static_cast<intptr_t>(product));
-  const PermutedProduct<T> work{static_cast<const T*>(a),
-                                static_cast<const T*>(b),
-                                static_cast<const T*>(c),
-                                static_cast<T*>(out),
-                                p->vectors,
-                                p->product.k,
-                                static_cast<T>(p->product.alpha),
-                                static_cast<T>(p->product.beta),
-                                p->places};
-  PHINTYS_ISA_CALL(permuted_product<T>)(work);
+  PermutedProduct<T> work;
+  work.a = static_cast<const T*>(a);
+  work.b = static_cast<const T*>(b);
+  work.c = static_cast<const T*>(c);
+  work.out = static_cast<T*>(out);
+  work.vectors = p->vectors;
+  work.terms = p->product.k;
+  work.alpha = static_cast<T>(p->product.alpha);
+  work.beta = static_cast<T>(p->product.beta);
+  work.places = p->places;
+  if constexpr (sizeof(T) == 4) {
+    p->permuted32(work);
+  } else {
+    p->permuted64(work);
+  }
 }
 
 // Of a product whose operands fit in two vectors each; else null.
@@ -253,8 +285,11 @@ bool FlatLoop::append_product(const BoundInstruction& bound) {
   const TinyProduct& p = found.product;
   const DType dtype = bound.inputs[zu(found.a)].dtype;
   const int64_t lanes = permuted_product_lanes(static_cast<int64_t>(item_size(dtype)));
-  products_.push_back(std::make_unique<FlatProduct>(FlatProduct{p, nullptr, 0}));
+  products_.push_back(std::make_unique<FlatProduct>());
   FlatProduct& product = *products_.back();
+  product.product = p;
+  product.permuted32 = PHINTYS_ISA_CALL(permuted_product<float>);
+  product.permuted64 = PHINTYS_ISA_CALL(permuted_product<double>);
   if (lanes > 0) {
     product.places = permuted_places(p, dtype);
     product.vectors = (p.m * p.n + lanes - 1) / lanes;
@@ -445,17 +480,6 @@ void FlatLoop::run_whole(void*, const void*, const void*, const void* c, int64_t
   }
 }
 
-namespace {
-
-// Fills the rest of a block with its last element, so that what kernels compute behind the elements
-// takes them no longer than the elements.
-void fill_up(char* block, size_t bytes, size_t item, size_t room) {
-  const char* last = block + bytes - item;
-  for (size_t b = bytes; b + item <= room; b += item) copy_item(block + b, last, item);
-}
-
-}  // namespace
-
 // Runs at most so many steps; fewer if the condition to stop becomes true.
 int64_t FlatLoop::run_steps(int64_t steps) {
   const char* condition = scan_.until ? emitted_.back() : nullptr;
@@ -464,7 +488,7 @@ int64_t FlatLoop::run_steps(int64_t steps) {
       if (l.bytes == l.item) {
         copy_item(l.block, l.row, l.item);
       } else {
-        std::memcpy(l.block, l.row, l.bytes);
+        copy_row(l.block, l.row, l.bytes);
         fill_up(l.block, l.bytes, l.item, l.room);
       }
       l.row += l.step;
@@ -474,7 +498,7 @@ int64_t FlatLoop::run_steps(int64_t steps) {
       if (s.bytes == s.item) {
         copy_item(s.row, s.block, s.item);
       } else {
-        std::memcpy(s.row, s.block, s.bytes);
+        copy_row(s.row, s.block, s.bytes);
       }
       s.row += s.step;
     }

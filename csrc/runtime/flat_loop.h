@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/permuted_product.h"
 #include "ops/control/scan.h"
 #include "ops/tiny_product.h"
 #include "runtime/binding.h"
@@ -50,8 +51,10 @@ class FlatLoop {
   };
   struct FlatProduct {
     TinyProduct product;
-    const void* places;  // of PermutedProduct
-    int64_t vectors;
+    const void* places = nullptr;  // of PermutedProduct
+    int64_t vectors = 0;
+    void (*permuted32)(const PermutedProduct<float>&);
+    void (*permuted64)(const PermutedProduct<double>&);
   };
   // An instruction that is run as it is.
   struct Whole {
