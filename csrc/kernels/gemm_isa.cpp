@@ -75,8 +75,8 @@ PHINTYS_INLINE void tile_sums(const TileWork<T>& w, V (&sums)[R][N]) {
     V f[N];
 #pragma GCC unroll 4
     for (int i = 0; i < N; ++i) {
-      f[i] =
-          kPart && i == N - 1 ? load_first<V>(b + i * V::lanes, last) : V::load(b + i * V::lanes);
+      f[i] = kPart && i == N - 1 ? load_part(b + i * V::lanes, last, V::broadcast(0))
+                                 : V::load(b + i * V::lanes);
     }
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
@@ -118,9 +118,10 @@ void tile(const TileWork<T>& w) {
       T* to = w.c + r * w.c_row + i * V::lanes;
       const bool part = kPart && i == N - 1;
       V value = alpha * sums[r][i];
-      if (w.beta != T(0)) value = fma(beta, part ? load_first<V>(to, last) : V::load(to), value);
+      if (w.beta != T(0))
+        value = fma(beta, part ? load_part(to, last, V::broadcast(0)) : V::load(to), value);
       if (part) {
-        store_first(to, value, last);
+        store_part(to, value, last);
       } else {
         value.store(to);
       }
@@ -171,7 +172,7 @@ PHINTYS_INLINE void transpose(const T* from, int64_t from_step, T* to, int64_t t
 #pragma GCC unroll 16
     for (int j = 0; j < V::lanes; ++j) {
       const T* at = from + (j < columns ? j : 0) * from_step + i;
-      x[j] = count == V::lanes ? V::load(at) : load_first<V>(at, count);
+      x[j] = count == V::lanes ? V::load(at) : load_part(at, count, V::broadcast(0));
       if (j >= columns) x[j] = V::broadcast(0);
     }
     transpose_lanes(x);
@@ -181,7 +182,7 @@ PHINTYS_INLINE void transpose(const T* from, int64_t from_step, T* to, int64_t t
       if constexpr (kWhole) {
         x[j].store(to + (i + j) * to_step);
       } else {
-        store_first(to + (i + j) * to_step, x[j], columns);
+        store_part(to + (i + j) * to_step, x[j], columns);
       }
     }
   }
@@ -196,7 +197,7 @@ void pack_columns(const T* b, int64_t b_row, int64_t b_col, int64_t k, int colum
     if (count <= 0) return;  // Tiles of one vector read no further.
     if (b_col == 1) {
       for (int64_t l = 0; l < k; ++l)
-        load_first<V>(b + l * b_row + j, count).store(to + l * kWidth<T> + j);
+        load_part(b + l * b_row + j, count, V::broadcast(0)).store(to + l * kWidth<T> + j);
     } else {
       transpose<true>(b + j * b_col, b_col, to + j, kWidth<T>, k, count);
     }
@@ -211,7 +212,7 @@ void pack_rows(const T* a, int64_t a_row, int64_t a_col, int64_t k, int rows, T*
     const int count = static_cast<int>(lesser(rows - r, V::lanes));
     if (a_row == 1) {
       for (int64_t l = 0; l < k; ++l)
-        store_first(to + l * rows + r, load_first<V>(a + l * a_col + r, count), count);
+        store_part(to + l * rows + r, load_part(a + l * a_col + r, count, V::broadcast(0)), count);
     } else {
       transpose<false>(a + r * a_row, a_row, to + r, rows, k, count);
     }
@@ -235,8 +236,9 @@ void store_transposed(const T* sums, int rows, int columns, T* c, int64_t c_col,
         if (j0 + j >= columns) continue;
         T* to = c + (j0 + j) * c_col + r0;
         V value = V::broadcast(alpha) * x[j];
-        if (beta != T(0)) value = fma(V::broadcast(beta), load_first<V>(to, count), value);
-        store_first(to, value, count);
+        if (beta != T(0))
+          value = fma(V::broadcast(beta), load_part(to, count, V::broadcast(0)), value);
+        store_part(to, value, count);
       }
     }
   }

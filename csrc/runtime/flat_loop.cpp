@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "kernels/permuted_product.h"
 #include "runtime/failure.h"
 
 namespace phintys::runtime {

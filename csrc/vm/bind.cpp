@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "ops/elementwise/table.h"
 #include "vm/bound.h"
+#include "vm/chains.h"
 
 namespace phintys::vm {
 
@@ -19,6 +20,8 @@ constexpr int64_t kBlockElements = 65536;  // of a partial reduction
 // that are worth it elsewhere would ask for more lines than the processor can have under way.
 constexpr int64_t kMemoryBytes = int64_t{32} << 20;
 constexpr int64_t kMemoryTile = 256;
+// Smaller regions run step by step: loops make lists of calls of them.
+constexpr int64_t kChainElements = 256;
 // Outputs from here on are written past the caches: they would not stay there, and the lines that
 // they go to need not be read first.
 constexpr int64_t kStreamBytes = int64_t{4} << 20;
@@ -26,8 +29,6 @@ constexpr int64_t kStreamBytes = int64_t{4} << 20;
 const char* step_name(const FusedStep& s) {
   return s.op < 0 ? "cast" : ops::elementwise_info(s.op).name;
 }
-
-int step_arity(const FusedStep& s) { return s.op < 0 ? 1 : ops::elementwise_info(s.op).arity; }
 
 bool is_contraction(const FusedStep& s) {
   std::string_view name = step_name(s);
@@ -272,7 +273,8 @@ class Binder {
     resolve_access();
   }
 
-  // Which registers are one value for a whole outer position.
+  // Which registers are one value for a whole outer position, the order of the steps, and until
+  // which position a register is read.
   void classify() {
     size_t n = static_cast<size_t>(n_inputs()) + op_.steps.size();
     single_value_.assign(n, false);
@@ -282,15 +284,44 @@ class Binder {
           bound_->access_[static_cast<size_t>(i)].access == Access::scalar;
     for (size_t s = 0; s < op_.steps.size(); ++s) {
       bool single = true;
-      for (int k = 0; k < step_arity(op_.steps[s]); ++k) {
-        size_t r = static_cast<size_t>(op_.steps[s].args[k]);
-        single = single && single_value_[r];
-        last_use_[r] = static_cast<int>(s);
-      }
+      for (int k = 0; k < step_arity(op_.steps[s]); ++k)
+        single = single && single_value_[static_cast<size_t>(op_.steps[s].args[k])];
       single_value_[static_cast<size_t>(n_inputs()) + s] = single || bound_->single_;
     }
+    plan_ = plan_chains(op_, cheap_steps());
+    for (size_t p = 0; p < plan_.order.size(); ++p) {
+      const FusedStep& step = op_.steps[static_cast<size_t>(plan_.order[p])];
+      for (int k = 0; k < step_arity(step); ++k)
+        last_use_[static_cast<size_t>(step.args[k])] = static_cast<int>(p);
+    }
+    position_.resize(op_.steps.size());
+    for (size_t p = 0; p < plan_.order.size(); ++p)
+      position_[static_cast<size_t>(plan_.order[p])] = static_cast<int>(p);
+    read_.resize(n);
+    for (size_t r = 0; r < n; ++r) read_[r] = last_use_[r] >= 0;
     for (const FusedOutput& o : op_.outputs)
       last_use_[static_cast<size_t>(o.reg)] = static_cast<int>(op_.steps.size());
+  }
+
+  std::vector<bool> cheap_steps() const {
+    std::vector<bool> cheap(op_.steps.size(), false);
+    if (bound_->total_ < kChainElements) return cheap;
+    for (size_t s = 0; s < op_.steps.size(); ++s)
+      cheap[s] = !single_value_[static_cast<size_t>(n_inputs()) + s] && in_chains(op_.steps[s]);
+    return cheap;
+  }
+
+  // The number of a step's kernel in a chain that has computed register `previous`.
+  int operands_index(const FusedStep& step, int previous) const {
+    int index = 0;
+    for (int j = 0; j < 3; ++j) {
+      auto kind = ChainOperand::previous;
+      if (j < step_arity(step) && step.args[j] != previous)
+        kind = single_value_[static_cast<size_t>(step.args[j])] ? ChainOperand::scalar
+                                                                : ChainOperand::row;
+      index = index * kNumChainOperands + static_cast<int>(kind);
+    }
+    return index;
   }
 
   DType reg_dtype(int r) const {
@@ -350,12 +381,21 @@ class Binder {
         int r = op_.outputs[o].reg;
         size_t rs = static_cast<size_t>(r);
         if (r >= n_inputs() && direct_output_[rs] < 0 && (b.single_ || !single_value_[rs]) &&
-            !streamed(r))
+            (!streamed(r) || streams_itself(r)))
           direct_output_[rs] = static_cast<int>(o);
       }
     }
     for (int i = 0; i < n_inputs(); ++i) add_input(i);
-    for (size_t s = 0; s < op_.steps.size(); ++s) add_step(s);
+    for (size_t p = 0; p < plan_.order.size();) {
+      size_t end = p + 1;
+      while (end < plan_.order.size() && plan_.continues[end]) ++end;
+      if (end == p + 1 && !streams_itself(step_reg(p))) {
+        add_step(static_cast<size_t>(plan_.order[p]));
+      } else {
+        add_chain(p, end);
+      }
+      p = end;
+    }
     if (op_.is_reduction()) {
       add_reductions();
     } else {
@@ -402,26 +442,66 @@ class Binder {
       for (int j = 0; j < arity; ++j)
         if (mask >> j & 1) *args[j] = static_cast<int16_t>(filled(s.args[j]));
     }
-    place_result(index, reg, s, arity);
+    place_result(static_cast<size_t>(position_[index]), reg, s, arity);
     b.instrs_.push_back(instr);
+  }
+
+  int step_reg(size_t position) const { return n_inputs() + plan_.order[position]; }
+
+  // A large output that a chain can write past the caches, as nothing reads it again.
+  bool streams_itself(int r) const {
+    const auto rs = static_cast<size_t>(r);
+    if (op_.is_reduction() || r < n_inputs() || !streamed(r)) return false;
+    if (single_value_[rs] || read_[rs]) return false;
+    const FusedStep& s = op_.steps[rs - static_cast<size_t>(n_inputs())];
+    return in_chains(s);
+  }
+
+  bool in_chains(const FusedStep& s) const {
+    // Whichever operand is the result of the step before: there are kernels for all or none.
+    return s.op >= 0 && s.compute == s.result &&
+           chain_kernels(s.op, s.compute).of[operands_index(s, s.args[0])].strip;
+  }
+
+  // The steps at positions [begin, end): each takes the result of the one before.
+  void add_chain(size_t begin, size_t end) {
+    B& b = *bound_;
+    const FusedStep& first = op_.steps[static_cast<size_t>(plan_.order[begin])];
+    const ChainFrame& frame = chain_frame(first.compute);
+    const auto start = static_cast<int32_t>(b.chain_steps_.size());
+    int previous = first.args[0];
+    for (int j = 0; single_value_[static_cast<size_t>(previous)]; ++j) previous = first.args[j];
+    b.chain_steps_.push_back({frame.load, static_cast<int16_t>(previous), 0, 0});
+    for (size_t p = begin; p < end; ++p) {
+      const auto index = static_cast<size_t>(plan_.order[p]);
+      const FusedStep& s = op_.steps[index];
+      const int reg = step_reg(p);
+      const int arity = step_arity(s);
+      cost_ += ops::elementwise_info(s.op).cost;
+      b.chain_steps_.push_back({chain_kernels(s.op, s.compute).of[operands_index(s, previous)],
+                                static_cast<int16_t>(s.args[0]),
+                                static_cast<int16_t>(s.args[arity > 1 ? 1 : 0]),
+                                static_cast<int16_t>(s.args[arity > 2 ? 2 : 0])});
+      const bool last = p + 1 == end;
+      if (last || last_use_[static_cast<size_t>(reg)] > static_cast<int>(p) + 1) {
+        place_result(p, static_cast<size_t>(reg), s, arity);
+        b.chain_steps_.push_back(
+            {streams_itself(reg) ? frame.stream : frame.store, static_cast<int16_t>(reg), 0, 0});
+      } else {
+        free_operands(p, s, arity, nullptr);
+      }
+      previous = reg;
+    }
+    b.chain_steps_.push_back({frame.end, 0, 0, 0});
+    b.instrs_.push_back({nullptr, 0, 0, 0, 0, &frame, start});
   }
 
   // The scratch row of a step's result; rows of operands that die here are free for it if their
   // elements have the same size (kernels allow that), for later steps otherwise.
-  void place_result(size_t index, size_t reg, const FusedStep& s, int arity) {
+  void place_result(size_t position, size_t reg, const FusedStep& s, int arity) {
     B& b = *bound_;
     std::vector<int> later;
-    for (int j = 0; j < arity; ++j) {
-      size_t r = static_cast<size_t>(s.args[j]);
-      bool repeated = false;
-      for (int q = 0; q < j; ++q) repeated |= s.args[q] == s.args[j];
-      if (repeated || last_use_[r] != static_cast<int>(index) || b.row_of_[r] < 0) continue;
-      if (reg_item(static_cast<int>(r)) == reg_item(static_cast<int>(reg))) {
-        free_rows_.push_back(b.row_of_[r]);
-      } else {
-        later.push_back(b.row_of_[r]);
-      }
-    }
+    free_operands(position, s, arity, &later);
     if (direct_output_[reg] >= 0) {
       b.output_moves_.push_back({static_cast<int16_t>(reg),
                                  static_cast<int16_t>(direct_output_[reg]),
@@ -430,6 +510,23 @@ class Binder {
       b.row_of_[reg] = take_row();
     }
     free_rows_.insert(free_rows_.end(), later.begin(), later.end());
+  }
+
+  // Rows of other sizes than the result go to `later`, unless it is null: then there is no result.
+  void free_operands(size_t position, const FusedStep& s, int arity, std::vector<int>* later) {
+    B& b = *bound_;
+    const auto result = static_cast<int64_t>(item_size(s.result));
+    for (int j = 0; j < arity; ++j) {
+      size_t r = static_cast<size_t>(s.args[j]);
+      bool repeated = false;
+      for (int q = 0; q < j; ++q) repeated |= s.args[q] == s.args[j];
+      if (repeated || last_use_[r] != static_cast<int>(position) || b.row_of_[r] < 0) continue;
+      if (!later || reg_item(static_cast<int>(r)) == result) {
+        free_rows_.push_back(b.row_of_[r]);
+      } else {
+        later->push_back(b.row_of_[r]);
+      }
+    }
   }
 
   void add_outputs() {
@@ -458,14 +555,15 @@ class Binder {
     int r = op_.outputs[o].reg;
     if (direct_output_[static_cast<size_t>(r)] != static_cast<int>(o)) return false;
     if (a.item != reg_item(r)) return false;
-    if (bound_->single_) return last_use_[static_cast<size_t>(i)] <= r - n_inputs();
+    if (bound_->single_)
+      return last_use_[static_cast<size_t>(i)] <= position_[static_cast<size_t>(r - n_inputs())];
     Dims shape = bound_->space_.outer_shape, strides = a.outer_strides;
     for (size_t d = 0; d < a.inner_strides.size(); ++d) {
       shape.push_back(bound_->space_.inner_shape[d]);
       strides.push_back(a.inner_strides[d]);
     }
     return a.access == Access::moving && dense(shape, strides, a.item) &&
-           last_use_[static_cast<size_t>(i)] <= r - n_inputs();
+           last_use_[static_cast<size_t>(i)] <= position_[static_cast<size_t>(r - n_inputs())];
   }
 
   void add_reductions() {
@@ -562,6 +660,9 @@ class Binder {
   std::vector<Dims> strides_;  // by input and iteration dimension; 0 where broadcast
   Group outer_, inner_;
   std::vector<bool> single_value_;
+  std::vector<bool> read_;  // by steps
+  ChainPlan plan_;
+  std::vector<int> position_;  // of each step
   std::vector<int> last_use_, filled_, direct_output_, free_rows_;
   double cost_ = 0;
 };

@@ -68,10 +68,13 @@ class BoundFused {
 
  private:
   friend class Binder;
-  // Operands are indices into the frame's table of pointers.
+  // Operands are indices into the frame's table of pointers. Of a chain, fn is null: it starts at
+  // chain_steps_[chain].
   struct Instr {
     TileFn fn;
     int16_t dst, a, b, c;
+    const ChainFrame* frame = nullptr;
+    int32_t chain = 0;
   };
   struct Move {  // pointer = operand's memory + position * item
     int16_t ptr, operand;
@@ -135,6 +138,7 @@ class BoundFused {
   std::vector<Move> moves_, output_moves_;
   std::vector<Move> packs_;  // ptr: row; operand: input
   std::vector<Instr> instrs_;
+  std::vector<ChainStep> chain_steps_;
   std::vector<RowCopy> copies_;
   // The frame's table of pointers: registers, filled rows, outputs that are copied to.
   int n_ptrs_ = 0;

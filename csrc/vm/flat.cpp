@@ -297,7 +297,7 @@ bool BoundFused::append_calls(char* const* inputs, char* const* outputs, FlatMem
                               std::vector<FlatCall>* calls) const {
   constexpr int64_t kMostRows = 64;  // added up one by one
   const bool one_tile = total_ > 0 && space_.outer == 1 && space_.inner <= tile_ && blocks_ == 1;
-  if (!single_ && !one_tile) return false;
+  if ((!single_ && !one_tile) || !chain_steps_.empty()) return false;
   if (strategy_ == Strategy::accumulate && reduced_ > kMostRows) return false;
   FlatBuilder(*this, inputs, outputs, memory, calls).run();
   return true;

@@ -212,7 +212,13 @@ void BoundFused::eval(Frame& f, int64_t pos, int64_t n) const {
       for (int64_t b = 0; b < n * m.item; b += 64) __builtin_prefetch(next + b);
     }
   }
-  for (const Instr& s : instrs_) s.fn(f.ptr[s.dst], f.ptr[s.a], f.ptr[s.b], f.ptr[s.c], n);
+  for (const Instr& s : instrs_) {
+    if (s.fn) {
+      s.fn(f.ptr[s.dst], f.ptr[s.a], f.ptr[s.b], f.ptr[s.c], n);
+    } else {
+      s.frame->run(chain_steps_.data() + s.chain, f.ptr, n);
+    }
+  }
   for (const RowCopy& c : copies_) {
     if (c.fill) {
       fill_row(f.ptr[c.ptr], f.ptr[c.source], n, c.item);

@@ -60,6 +60,14 @@ const TileKernels& cast_kernels(DType from, DType to) {
   return chosen().cast[static_cast<int>(from)][static_cast<int>(to)];
 }
 
+const ChainKernels& chain_kernels(int op, DType compute) {
+  return chosen().chain[op][static_cast<int>(compute)];
+}
+
+const ChainFrame& chain_frame(DType compute) {
+  return chosen().chain_frame[static_cast<int>(compute)];
+}
+
 const ReduceKernels& reduce_kernels(ReduceKind kind, DType d) {
   return chosen().reduce[static_cast<int>(kind)][static_cast<int>(d)];
 }

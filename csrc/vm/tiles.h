@@ -18,6 +18,9 @@ namespace phintys::vm {
 // Kernels of elementwise op number `op` (its index in the registry) computing in dtype `compute`.
 PHINTYS_PUBLIC const TileKernels& elementwise_kernels(int op, DType compute);
 PHINTYS_PUBLIC const TileKernels& cast_kernels(DType from, DType to);
+// Null kernels where the op cannot be part of a chain.
+PHINTYS_PUBLIC const ChainKernels& chain_kernels(int op, DType compute);
+PHINTYS_PUBLIC const ChainFrame& chain_frame(DType compute);
 // Kernels that reduce values of dtype `d` (max and min propagate NaN; all and any take bool).
 PHINTYS_PUBLIC const ReduceKernels& reduce_kernels(ReduceKind kind, DType d);
 // The value that a reduction of nothing has, written to `out`; false if there is none (max, min).

@@ -1,53 +1,12 @@
-// Moving rows into vectors and back: the ends of rows, bool rows, float16 and complex rows.
+// Moving rows into vectors and back: bool rows, float16 and complex rows.
 #pragma once
 
+#include "kernels/simd/partial.h"
 #include "kernels/simd/vec.h"
 #include "ops/elementwise/int_value.h"
 #include "ops/math/complex_value.h"
 
 namespace phintys::PHINTYS_ISA {
-
-// ---- The first r < lanes elements of a row ------------------------------------------------------
-
-// The lanes beyond are those of `fill`.
-template <class V>
-PHINTYS_INLINE V load_part(const typename V::elem* p, int r, V fill) {
-  if constexpr (V::lanes == 1) {
-    return V{*p};
-  } else {
-#if defined(PHINTYS_SIMD_AVX512)
-    if constexpr (__is_same(V, VF32)) {
-      return V{__builtin_ia32_loadups512_mask(p, fill.v, static_cast<uint16_t>((1u << r) - 1))};
-    } else {
-      return V{__builtin_ia32_loadupd512_mask(p, fill.v, static_cast<uint8_t>((1u << r) - 1))};
-    }
-#else
-    typename V::elem buffer[V::lanes];
-    fill.store(buffer);
-    for (int i = 0; i < r; ++i) buffer[i] = p[i];
-    return V::load(buffer);
-#endif
-  }
-}
-
-template <class V>
-PHINTYS_INLINE void store_part(typename V::elem* p, V x, int r) {
-  if constexpr (V::lanes == 1) {
-    *p = x.v;
-  } else {
-#if defined(PHINTYS_SIMD_AVX512)
-    if constexpr (__is_same(V, VF32)) {
-      __builtin_ia32_storeups512_mask(p, x.v, static_cast<uint16_t>((1u << r) - 1));
-    } else {
-      __builtin_ia32_storeupd512_mask(p, x.v, static_cast<uint8_t>((1u << r) - 1));
-    }
-#else
-    typename V::elem buffer[V::lanes];
-    x.store(buffer);
-    for (int i = 0; i < r; ++i) p[i] = buffer[i];
-#endif
-  }
-}
 
 // ---- Complex rows: pairs (real part, imaginary part) --------------------------------------------
 

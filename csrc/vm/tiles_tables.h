@@ -10,6 +10,9 @@ struct KernelTables {
   TileKernels elementwise[ops::kNumElementwise][kNumDTypes];
   TileKernels cast[kNumDTypes][kNumDTypes];  // [from][to]
   ReduceKernels reduce[kNumReduceKinds][kNumDTypes];
+  // float32 and float64 only; of cheap ops.
+  ChainKernels chain[ops::kNumElementwise][kNumDTypes];
+  ChainFrame chain_frame[kNumDTypes];
 };
 
 }  // namespace phintys::vm
@@ -36,6 +39,7 @@ struct KernelTables {
   X(fill_int_small)           \
   X(fill_int_large)           \
   X(fill_cast)                \
+  X(fill_chain)               \
   X(fill_reduce)
 
 #define PHINTYS_DECLARE_TILE_PART(name) void name(KernelTables* tables);

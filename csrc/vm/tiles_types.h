@@ -21,6 +21,48 @@ struct TileKernels {
   TileFn scalar;
 };
 
+// ---- Chains
+// ---------------------------------------------------------------------------------------
+//
+// Cheap steps that each take the result of the step before, run on a strip of a few vectors at a
+// time that stay in registers from step to step: a kernel of a chain ends by jumping to the next.
+// Other operands are rows or single values; results that something else needs are stored on the
+// way.
+
+// A kernel, as a function of the type that its instruction set gives it: only run() calls it.
+using ChainFn = void (*)();
+struct ChainKernel {
+  ChainFn strip;  // whole strips
+  ChainFn part;   // the end of a row
+};
+
+// Operands are indices into a table of pointers.
+struct ChainStep {
+  ChainKernel kernel;
+  int16_t a, b, c;
+};
+
+// Where an operand comes from.
+enum class ChainOperand : uint8_t { previous, row, scalar };
+inline constexpr int kNumChainOperands = 3;
+
+// Kernels of one op for one dtype, by the operands a, b, c: (a * 3 + b) * 3 + c, `previous` for
+// those that the op does not have. Null where there is none: one operand at least is the previous
+// result.
+struct ChainKernels {
+  ChainKernel of[kNumChainOperands * kNumChainOperands * kNumChainOperands];
+};
+
+// What else chains are made of, for one dtype.
+struct ChainFrame {
+  ChainKernel load;    // a chain's first step: the row a
+  ChainKernel store;   // to the row a; the last step is one, or
+  ChainKernel stream;  // one past the caches, if the row starts at a cache line
+  ChainKernel end;     // after the last step
+  // Elements [0, n) of all rows.
+  void (*run)(const ChainStep* steps, char* const* pointers, int64_t n);
+};
+
 // A reduction over contiguous values of dtype T into one value of T.
 struct ReduceKernels {
   // *out = the reduction of row[0..n), n >= 1, in an order fixed by n alone. Sums of float32 run

@@ -1,0 +1,253 @@
+// Chains of cheap steps whose values stay in registers, for one instruction set.
+//
+// Every kernel takes a strip of vectors as arguments, which calling conventions keep in registers,
+// and ends by calling the next one with the results: compilers make a jump of it.
+#include "vm/tiles_kernels.h"
+
+PHINTYS_DECLARE_TILE_PARTS(PHINTYS_ISA)
+
+namespace phintys::vm::PHINTYS_ISA {
+namespace {
+
+constexpr int kStrip = 8;  // vectors: as many as can be arguments
+constexpr int kPart = 4;
+
+// `at`: bytes from the start of each row. `left`: elements from there to the end of the row.
+template <class V, class R = typename V::raw>
+using StripFn = void (*)(const ChainStep*, char* const*, int64_t at, R, R, R, R, R, R, R, R);
+template <class V, class R = typename V::raw>
+using PartFn = void (*)(const ChainStep*, char* const*, int64_t at, int64_t left, R, R, R, R);
+
+template <class V>
+PHINTYS_INLINE void go_on(const ChainStep* s, char* const* p, int64_t at, const V (&x)[kStrip]) {
+  ++s;
+  reinterpret_cast<StripFn<V>>(s->kernel.strip)(s, p, at, x[0].v, x[1].v, x[2].v, x[3].v, x[4].v,
+                                                x[5].v, x[6].v, x[7].v);
+}
+template <class V>
+PHINTYS_INLINE void go_on(const ChainStep* s, char* const* p, int64_t at, int64_t left,
+                          const V (&x)[kPart]) {
+  ++s;
+  reinterpret_cast<PartFn<V>>(s->kernel.part)(s, p, at, left, x[0].v, x[1].v, x[2].v, x[3].v);
+}
+
+// How many elements vector j of a part has.
+template <class V>
+PHINTYS_INLINE int lanes_of(int64_t left, int j) {
+  const int64_t n = left - j * V::lanes;
+  return static_cast<int>(n < 0 ? 0 : n > V::lanes ? V::lanes : n);
+}
+
+// ---- Operands -----------------------------------------------------------------------------------
+
+template <class V, ChainOperand kKind>
+struct ChainRow {
+  const typename V::elem* p = nullptr;
+  V all{};
+
+  PHINTYS_INLINE ChainRow(char* const* pointers, int16_t index, int64_t at) {
+    if constexpr (kKind == ChainOperand::row) {
+      p = reinterpret_cast<const typename V::elem*>(pointers[index] + at);
+    } else if constexpr (kKind == ChainOperand::scalar) {
+      all = V::broadcast(*reinterpret_cast<const typename V::elem*>(pointers[index]));
+    }
+  }
+  PHINTYS_INLINE V strip(int j, V previous) const {
+    if constexpr (kKind == ChainOperand::row) {
+      return V::load(p + j * V::lanes);
+    } else {
+      return kKind == ChainOperand::scalar ? all : previous;
+    }
+  }
+  // Ones beyond the end, as in tiles: no body is slow on them.
+  PHINTYS_INLINE V part(int j, V previous, int64_t left) const {
+    if constexpr (kKind == ChainOperand::row) {
+      return load_part(p + j * V::lanes, lanes_of<V>(left, j), V::broadcast(1));
+    } else {
+      return kKind == ChainOperand::scalar ? all : previous;
+    }
+  }
+};
+
+template <class Op, class V>
+PHINTYS_INLINE V apply(V a, V b, V c) {
+  if constexpr (Op::info.arity == 1) {
+    return Op::body(a);
+  } else if constexpr (Op::info.arity == 2) {
+    return Op::body(a, b);
+  } else {
+    return Op::body(a, b, c);
+  }
+}
+
+// ---- Kernels ------------------------------------------------------------------------------------
+
+template <class Op, class V, ChainOperand kA, ChainOperand kB, ChainOperand kC>
+struct ChainOp {
+  using R = typename V::raw;
+  static void strip(const ChainStep* s, char* const* p, int64_t at, R x0, R x1, R x2, R x3, R x4,
+                    R x5, R x6, R x7) {
+    V x[kStrip] = {{x0}, {x1}, {x2}, {x3}, {x4}, {x5}, {x6}, {x7}};
+    const ChainRow<V, kA> a(p, s->a, at);
+    const ChainRow<V, kB> b(p, s->b, at);
+    const ChainRow<V, kC> c(p, s->c, at);
+#pragma GCC unroll 8
+    for (int j = 0; j < kStrip; ++j)
+      x[j] = apply<Op>(a.strip(j, x[j]), b.strip(j, x[j]), c.strip(j, x[j]));
+    go_on<V>(s, p, at, x);
+  }
+  static void part(const ChainStep* s, char* const* p, int64_t at, int64_t left, R x0, R x1, R x2,
+                   R x3) {
+    V x[kPart] = {{x0}, {x1}, {x2}, {x3}};
+    const ChainRow<V, kA> a(p, s->a, at);
+    const ChainRow<V, kB> b(p, s->b, at);
+    const ChainRow<V, kC> c(p, s->c, at);
+#pragma GCC unroll 4
+    for (int j = 0; j < kPart; ++j)
+      x[j] = apply<Op>(a.part(j, x[j], left), b.part(j, x[j], left), c.part(j, x[j], left));
+    go_on<V>(s, p, at, left, x);
+  }
+};
+
+template <class V>
+struct ChainLoad {
+  using R = typename V::raw;
+  static void strip(const ChainStep* s, char* const* p, int64_t at, R, R, R, R, R, R, R, R) {
+    const ChainRow<V, ChainOperand::row> row(p, s->a, at);
+    V x[kStrip];
+#pragma GCC unroll 8
+    for (int j = 0; j < kStrip; ++j) x[j] = row.strip(j, V{});
+    go_on<V>(s, p, at, x);
+  }
+  static void part(const ChainStep* s, char* const* p, int64_t at, int64_t left, R, R, R, R) {
+    const ChainRow<V, ChainOperand::row> row(p, s->a, at);
+    V x[kPart];
+#pragma GCC unroll 4
+    for (int j = 0; j < kPart; ++j) x[j] = row.part(j, V{}, left);
+    go_on<V>(s, p, at, left, x);
+  }
+};
+
+#if defined(PHINTYS_SIMD_AVX512) || defined(PHINTYS_SIMD_AVX2) || defined(PHINTYS_SIMD_SSE2)
+constexpr bool kCanStream = true;
+#else
+constexpr bool kCanStream = false;
+#endif
+
+// Past the caches; `p` is a multiple of the vector's size.
+template <class V>
+PHINTYS_INLINE void stream(typename V::elem* p, V x) {
+#if defined(PHINTYS_SIMD_AVX512)
+  using I = long long __attribute__((vector_size(64)));
+  __builtin_ia32_movntdq512(reinterpret_cast<I*>(p), (I)x.v);
+#elif defined(PHINTYS_SIMD_AVX2)
+  using I = long long __attribute__((vector_size(32)));
+  __builtin_ia32_movntdq256(reinterpret_cast<I*>(p), (I)x.v);
+#elif defined(PHINTYS_SIMD_SSE2)
+  using I = long long __attribute__((vector_size(16)));
+  __builtin_ia32_movntdq(reinterpret_cast<I*>(p), (I)x.v);
+#else
+  x.store(p);
+#endif
+}
+
+template <class V, bool kStream>
+struct ChainStore {
+  using R = typename V::raw;
+  static void strip(const ChainStep* s, char* const* p, int64_t at, R x0, R x1, R x2, R x3, R x4,
+                    R x5, R x6, R x7) {
+    const V x[kStrip] = {{x0}, {x1}, {x2}, {x3}, {x4}, {x5}, {x6}, {x7}};
+    auto* const to = reinterpret_cast<typename V::elem*>(p[s->a] + at);
+    if (kStream && reinterpret_cast<uintptr_t>(to) % sizeof(R) == 0) {
+#pragma GCC unroll 8
+      for (int j = 0; j < kStrip; ++j) stream(to + j * V::lanes, x[j]);
+    } else {
+#pragma GCC unroll 8
+      for (int j = 0; j < kStrip; ++j) x[j].store(to + j * V::lanes);
+    }
+    go_on<V>(s, p, at, x);
+  }
+  static void part(const ChainStep* s, char* const* p, int64_t at, int64_t left, R x0, R x1, R x2,
+                   R x3) {
+    const V x[kPart] = {{x0}, {x1}, {x2}, {x3}};
+    auto* const to = reinterpret_cast<typename V::elem*>(p[s->a] + at);
+#pragma GCC unroll 4
+    for (int j = 0; j < kPart; ++j) store_part(to + j * V::lanes, x[j], lanes_of<V>(left, j));
+    go_on<V>(s, p, at, left, x);
+  }
+};
+
+template <class V>
+struct ChainEnd {
+  using R = typename V::raw;
+  static void strip(const ChainStep*, char* const*, int64_t, R, R, R, R, R, R, R, R) {}
+  static void part(const ChainStep*, char* const*, int64_t, int64_t, R, R, R, R) {}
+};
+
+template <class V>
+void run_chain(const ChainStep* steps, char* const* pointers, int64_t n) {
+  constexpr int64_t kItem = sizeof(typename V::elem);
+  const typename V::raw x = V::broadcast(1).v;
+  const auto strip = reinterpret_cast<StripFn<V>>(steps->kernel.strip);
+  int64_t i = 0;
+  for (; i + kStrip * V::lanes <= n; i += kStrip * V::lanes)
+    strip(steps, pointers, i * kItem, x, x, x, x, x, x, x, x);
+  const auto part = reinterpret_cast<PartFn<V>>(steps->kernel.part);
+  for (; i < n; i += kPart * V::lanes) part(steps, pointers, i * kItem, n - i, x, x, x, x);
+}
+
+// ---- Filling tables -----------------------------------------------------------------------------
+
+template <class K>
+ChainKernel chain_kernel() {
+  return {reinterpret_cast<ChainFn>(&K::strip), reinterpret_cast<ChainFn>(&K::part)};
+}
+
+template <class Op, class V, int kIndex>
+void fill_operands(ChainKernels* k) {
+  if constexpr (kIndex < 27) {
+    constexpr auto kA = static_cast<ChainOperand>(kIndex / 9);
+    constexpr auto kB = static_cast<ChainOperand>(kIndex / 3 % 3);
+    constexpr auto kC = static_cast<ChainOperand>(kIndex % 3);
+    constexpr int kArity = Op::info.arity;
+    constexpr ChainOperand kPrevious = ChainOperand::previous;
+    constexpr bool kSome =
+        kA == kPrevious || (kArity > 1 && kB == kPrevious) || (kArity > 2 && kC == kPrevious);
+    constexpr bool kThere = (kArity > 1 || kB == kPrevious) && (kArity > 2 || kC == kPrevious);
+    if constexpr (kSome && kThere) k->of[kIndex] = chain_kernel<ChainOp<Op, V, kA, kB, kC>>();
+    fill_operands<Op, V, kIndex + 1>(k);
+  }
+}
+
+// Cheap, and of one dtype throughout.
+template <class Op>
+constexpr bool kInChains =
+    !Op::info.heavy &&
+    (Op::info.domain == Domain::numeric || Op::info.domain == Domain::floating ||
+     Op::info.domain == Domain::numeric_nobool) &&
+    (Op::info.rule == DTypeRule::upcast || Op::info.rule == DTypeRule::upcast_nobool ||
+     Op::info.rule == DTypeRule::upcast_real || Op::info.rule == DTypeRule::to_float ||
+     Op::info.rule == DTypeRule::float_only || Op::info.rule == DTypeRule::true_div);
+
+template <class Op, class V>
+void fill_chain_op(KernelTables* tables, DType d) {
+  if constexpr (kInChains<Op>)
+    fill_operands<Op, V, 0>(&tables->chain[ops::index_of<Op>][static_cast<int>(d)]);
+}
+
+template <class V, class... Op>
+void fill_chains(KernelTables* tables, DType d, OpList<Op...>) {
+  (fill_chain_op<Op, V>(tables, d), ...);
+  tables->chain_frame[static_cast<int>(d)] = {
+      chain_kernel<ChainLoad<V>>(), chain_kernel<ChainStore<V, false>>(),
+      chain_kernel<ChainStore<V, kCanStream>>(), chain_kernel<ChainEnd<V>>(), run_chain<V>};
+}
+
+}  // namespace
+
+void fill_chain(KernelTables* tables) {
+  fill_chains<VF32>(tables, DType::f32, ops::ArithmeticOps{});
+  fill_chains<VF64>(tables, DType::f64, ops::ArithmeticOps{});
+}
+
+}  // namespace phintys::vm::PHINTYS_ISA
