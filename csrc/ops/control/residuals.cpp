@@ -148,26 +148,34 @@ class Partition {
       for (int i = 0; i < node->nin(); ++i)
         if (!is_model(*node, i)) part = std::max(part, part_of(node->input(i)));
       for (int o = 0; o < node->nout(); ++o) part_.insert(node->output(o)->id(), part);
-      if (part == Part::varying && makes_ragged(*node)) find_ragged(*node);
+      if (part != Part::varying) continue;
+      const bool likely = reads_ragged(*node);
+      if (likely || !node->op().inner().empty()) find_ragged(*node, likely);
     }
   }
-  // Marks what of the node's outputs is ragged, as far as the op tells; else all.
-  void find_ragged(const Apply& node) {
+  // Marks what of the node's outputs is ragged: its shape may differ from step to step. `untold`:
+  // if the op does not tell.
+  void find_ragged(const Apply& node, bool untold) {
     const std::vector<std::vector<Var>> shapes = node.op().infer_shape(node);
     for (int o = 0; o < node.nout(); ++o) {
       const Type& type = node.output(o)->type();
       if (!has_unknown_length(type)) continue;
       const size_t n = static_cast<size_t>(type.ndim());
       const size_t k = static_cast<size_t>(o);
-      bool ragged = k >= shapes.size() || shapes[k].size() != n;
-      for (size_t d = 0; d < n && !ragged; ++d)
-        ragged = type.dim(static_cast<int>(d)) == kUnknownDim && may_differ(shapes[k][d], node);
+      const bool told = k < shapes.size() && shapes[k].size() == n;
+      bool ragged = !told && untold;
+      for (size_t d = 0; told && d < n && !ragged; ++d)
+        if (type.dim(static_cast<int>(d)) == kUnknownDim)
+          ragged = is_length_of(node, shapes[k][d]) ? untold : may_differ(shapes[k][d]);
       if (ragged) ragged_.insert(node.output(o)->id(), true);
     }
   }
-  // Whether `length`, by which an op tells a length of `node`, may differ from step to step.
-  bool may_differ(const Var& length, const Apply& node) const {
-    if (!length) return true;
+  static bool is_length_of(const Apply& node, const Var& length) {
+    const Apply* owner = length ? length->owner() : nullptr;
+    return !length || (owner && std::string_view(owner->op().name()) == "shape_i" &&
+                       owner->input(0)->owner() == &node);
+  }
+  bool may_differ(const Var& length) const {
     IdMap<bool> seen;
     std::vector<const Variable*> stack{length.get()};
     while (!stack.empty()) {
@@ -176,8 +184,8 @@ class Partition {
       const Apply* owner = v->owner();
       if (!seen.insert(v->id(), true).second) continue;
       if (owner && std::string_view(owner->op().name()) == "shape_i") {
-        if (owner->input(0)->owner() == &node || ragged_.contains(owner->input(0)->id()))
-          return true;
+        if (ragged_.contains(owner->input(0)->id())) return true;
+        if (!part_.contains(owner->input(0)->id())) stack.push_back(owner->input(0));
         continue;
       }
       if (part_of(v) >= Part::varying) return true;
@@ -186,9 +194,8 @@ class Partition {
     }
     return false;
   }
-  // True iff the shapes of the node's outputs may differ from step to step: they depend on values
-  // that do, or on shapes that do.
-  bool makes_ragged(const Apply& node) const {
+  // True iff the node reads shapes that may differ from step to step, or values that tell its own.
+  bool reads_ragged(const Apply& node) const {
     const uint64_t mask = node.op().shape_inputs();
     for (int i = 0; i < node.nin(); ++i) {
       if (ragged_.contains(node.input(i)->id())) return true;

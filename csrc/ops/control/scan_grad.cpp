@@ -348,6 +348,7 @@ class LoopGradient {
     for (int k = 0; k < op_.n_constants(); ++k)
       outer[forward_inputs_[at(op_.inner_constant(k))].get()] =
           args_.inputs[at(op_.constant_input(k))];
+    add_models(&outer);
     const std::vector<Var> values = clone_graph(residuals_.invariant, outer);
     for (size_t k = 0; k < values.size(); ++k)
       loop_.add_constant(values[k], residuals_.invariant[k]);
@@ -366,6 +367,18 @@ class LoopGradient {
     for (const Apply* node : graph.nodes())
       if (node->op().opaque() || !node->op().inner().empty()) return true;
     return false;
+  }
+
+  // Invariant values may look at the shapes of rows: what stands for these outside.
+  void add_models(VarMap* outer) const {
+    for (const Var& v : graph_inputs(residuals_.invariant)) {
+      const auto found = std::find(forward_inputs_.begin(), forward_inputs_.end(), v);
+      const int i = static_cast<int>(found - forward_inputs_.begin());
+      if (i >= op_.inner_constant(0)) continue;
+      std::vector<Var> dims = shape_list(args_.inputs[at(outer_input(i))]);
+      dims.erase(dims.begin());
+      (*outer)[v.get()] = alloc(constant(0.0, v.dtype()), dims);
+    }
   }
 
   // The node's input for the state that an input of the joint graph is a tap of.
