@@ -68,6 +68,8 @@ OPS = [
     _stacked(-1, _varying),
 ]
 
+UNTOLD = 11, 12  # nothing says that their lengths are those of an operand
+
 
 @st.composite
 def plans(draw, steps):
@@ -149,13 +151,13 @@ def test_random_loops(plan):
 def test_random_loops_of_no_steps(plan):
     point = _point(plan)
     starts = point[: len(plan["taps"])]
-    functions = _functions(plan, MODES)
-    for f in functions:
+    told = all(op not in UNTOLD for op, _, _ in plan["code"])
+    for f in _functions(plan, MODES):
         results = f(*point)
         for trace, start in zip(results, starts, strict=False):
             np.testing.assert_array_equal(trace, start)
         for emitted in results[len(starts) : len(starts) + plan["n_emitted"]]:
-            assert emitted.shape == (0, K)
+            assert emitted.shape == (0, K) or (not told and emitted.shape == (0, 0))
         slopes = results[len(starts) + plan["n_emitted"] :]
         for k, (slope, start) in enumerate(zip(slopes, starts, strict=False)):
             np.testing.assert_allclose(slope, 2 * start * (1.0 + k), rtol=1e-12)

@@ -15,6 +15,7 @@
 #include "graph/print.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/control/ifelse.h"
 #include "ops/control/loop_builder.h"
 #include "ops/control/residuals.h"
 #include "ops/control/row_views.h"
@@ -359,13 +360,19 @@ class LoopGradient {
     loop_.recompute = op_.recompute;
     loop_.settings = op_.settings;
     outputs_ = loop_.build(runs_, label);
-    if (has_opaque(*joint_))
+    if (hides_lengths(*joint_))
       shapes_ = outputs_[0]->owner()->op().infer_shape(*outputs_[0]->owner());
   }
 
-  static bool has_opaque(const InnerGraph& graph) {
-    for (const Apply* node : graph.nodes())
-      if (node->op().opaque() || !node->op().inner().empty()) return true;
+  // False only if lengths follow from those of the body's inputs in every op.
+  static bool hides_lengths(const InnerGraph& graph) {
+    for (const Apply* node : graph.nodes()) {
+      const Op& op = node->op();
+      if (op.opaque() || !op.inner().empty() || dynamic_cast<const IfElse*>(&op)) return true;
+      for (int i = 0; i < node->nin(); ++i)
+        if ((op.shape_inputs() >> std::min(i, 63) & 1) && !node->input(i)->is_constant())
+          return true;
+    }
     return false;
   }
 
