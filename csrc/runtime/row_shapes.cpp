@@ -64,7 +64,9 @@ RowShapes row_shapes(const Scan& scan, const Apply& node, const LowerOptions& op
     if (!v->is_constant()) map[v.get()] = inputs.back();
   }
   const Graph graph(inputs, clone_graph(lengths, map));
-  rows.program = lower(graph, static_cast<int>(lengths.size()), {}, {}, options, nullptr);
+  LowerOptions own = options;
+  own.known_inputs.clear();  // those are the body's
+  rows.program = lower(graph, static_cast<int>(lengths.size()), {}, {}, own, nullptr);
   return rows;
 }
 

@@ -142,6 +142,33 @@ def test_gradient_of_parts(mode):
     np.testing.assert_allclose(got, want, rtol=1e-12)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_more_operands_inside_than_outside(mode):
+    """Lengths of what is emitted are told by operands of the loop, not by those of its body."""
+    x0, y0, m, k = T.dmatrix(), T.dmatrix(), T.dmatrix(), T.lscalar()
+
+    def step(i, x2, x1, y2, y1, k):
+        part = x2[i : i + k].sum()
+        return x1 + part, T.set_subtensor(y1[i : i + k], y2[:1].sum()), x1[:k] * part, y1[k:] + part
+
+    states = [{"initial": x0, "taps": [-2, -1]}, {"initial": y0, "taps": [-2, -1]}, None, None]
+    for length in (k, m.shape[0]):
+        outputs, _ = scan(step, T.arange(3), states, length)
+        f = function([x0, y0, m, k], outputs, mode=mode, on_unused_input="ignore")
+        got = f(np.ones((2, 5)), np.ones((2, 6)), np.ones((2, 2)), 2)
+        assert [v.shape for v in got] == [(3, 5), (3, 6), (3, 2), (3, 4)]
+        x, y = [np.ones(5)] * 2, [np.ones(6)] * 2
+        for i in range(3):
+            part = x[-2][i : i + 2].sum()
+            np.testing.assert_array_equal(got[2][i], x[-1][:2] * part)
+            np.testing.assert_array_equal(got[3][i], y[-1][2:] + part)
+            x.append(x[-1] + part)
+            y.append(y[-1].copy())
+            y[-1][i : i + 2] = y[-3][:1].sum()
+            np.testing.assert_array_equal(got[0][i], x[-1])
+            np.testing.assert_array_equal(got[1][i], y[-1])
+
+
 def test_rows_that_are_not_kept_take_no_memory():
     x = T.dvector()
     rows, _ = scan(lambda i, x: graph_written(x, i), T.arange(20000), x)
