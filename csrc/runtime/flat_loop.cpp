@@ -24,8 +24,14 @@ inline void copy_item(char* to, const char* from, size_t item) {
     case 4:
       std::memcpy(to, from, 4);
       return;
+    case 2:
+      std::memcpy(to, from, 2);
+      return;
+    case 1:
+      *to = *from;
+      return;
     default:
-      std::memcpy(to, from, item);
+      std::memcpy(to, from, 16);
   }
 }
 
@@ -52,8 +58,7 @@ inline void fill_up(char* block, size_t bytes, size_t item, size_t room) {
   char* const end = block + bytes;
   if (item == 8) return repeat<uint64_t>(end, block + room);
   if (item == 4) return repeat<uint32_t>(end, block + room);
-  for (size_t b = bytes; b + item <= room; b += item)
-    std::memcpy(block + b, end - item, item);
+  for (size_t b = bytes; b + item <= room; b += item) std::memcpy(block + b, end - item, item);
 }
 
 size_t zu(int64_t i) { return static_cast<size_t>(i); }
@@ -99,6 +104,7 @@ bool FlatLoop::build(const std::vector<TensorView>& leaves, const InnerRunners& 
   for (int b : body_.outputs)
     if (outside(b) || bytes_of(b) > kMaxRow) return false;
   collect_states();
+  if (single_) link_calls();
   for (const auto& w : wholes_) {
     for (const TensorView& v : w->inputs) w->in.push_back(v.data);
     for (const TensorView& v : w->outputs) w->out.push_back(v.data);
@@ -463,6 +469,16 @@ void FlatLoop::write_over(State& s) {
   for (State& other : states_) other.fresh = moved(other.fresh);
 }
 
+// Values of floats go from call to call in a register where that can be.
+void FlatLoop::link_calls() {
+  std::vector<const char*> loaded;
+  for (int q = 0; q < scan_.n_sequences; ++q)
+    loaded.push_back(at(body_.input_buffers[zu(scan_.row_of_sequence(q))]));
+  chained_ = std::any_of(calls_.begin(), calls_.end(),
+                         [](const vm::FlatCall& c) { return c.chain != nullptr; });
+  if (chained_) chain_ = vm::make_chain(&calls_, loaded);
+}
+
 // ----- running -----
 
 void FlatLoop::run_whole(void*, const void*, const void*, const void* c, int64_t) {
@@ -481,6 +497,7 @@ void FlatLoop::run_whole(void*, const void*, const void*, const void* c, int64_t
 
 // Runs at most so many steps; fewer if the condition to stop becomes true.
 int64_t FlatLoop::run_steps(int64_t steps) {
+  if (chained_) return run_chain(steps);
   const char* condition = scan_.until ? emitted_.back() : nullptr;
   for (int64_t t = 0; t < steps; ++t, ++step_) {
     for (Transfer& l : loads_) {
@@ -507,6 +524,30 @@ int64_t FlatLoop::run_steps(int64_t steps) {
     }
   }
   return steps;
+}
+
+// The same where all is single values, some of which stay in a register.
+int64_t FlatLoop::run_chain(int64_t steps) {
+  const char* condition = scan_.until ? emitted_.back() : nullptr;
+  vm::Carry carry{};
+  if (chain_.address) std::memcpy(&carry, chain_.address, chain_.bytes);
+  const vm::FlatCall& first = calls_[0];
+  int64_t t = 0;
+  bool stop = false;
+  for (; t < steps && !stop; ++t) {
+    for (Transfer& l : loads_) {
+      copy_item(l.block, l.row, l.item);
+      l.row += l.step;
+    }
+    carry = first.chained(carry, first);
+    for (Transfer& s : stores_) {
+      copy_item(s.row, s.block, s.item);
+      s.row += s.step;
+    }
+    stop = condition && *condition;
+  }
+  step_ += t;
+  return t;
 }
 
 void FlatLoop::patch_constants(std::span<const TensorView> inputs) {

@@ -85,6 +85,7 @@ class FlatLoop {
   const void* permuted_places(const TinyProduct& product, DType dtype);
   void append_whole(const BoundInstruction& bound, InnerRunner* runner);
   void collect_states();
+  void link_calls();
   void append_copy(char* to, int buffer);
   bool is_computed(const char* block, size_t calls) const;
   void write_over(State& state);
@@ -103,6 +104,7 @@ class FlatLoop {
   void start(std::span<const TensorView> inputs, std::span<const TensorView> outputs);
   Transfer transfer(char* block, char* row, int64_t step, size_t bytes, size_t item) const;
   int64_t run_steps(int64_t steps);
+  int64_t run_chain(int64_t steps);
 
   char*& at(int buffer) { return at_[static_cast<size_t>(buffer)]; }
   bool outside(int buffer) const { return outside_[static_cast<size_t>(buffer)] != kInside; }
@@ -123,6 +125,8 @@ class FlatLoop {
   std::vector<std::unique_ptr<FlatProduct>> products_;
   std::vector<State> states_;
   std::vector<char*> emitted_;  // where what the body emits is at the end of a step; the condition
+  vm::ChainStart chain_;
+  bool chained_ = false;
   std::vector<Transfer> loads_, stores_;
   ScratchContext scratch_;
   const RunHooks* hooks_ = nullptr;

@@ -231,6 +231,9 @@ class BoundFused::FlatBuilder {
     // What is not read is null, so that nothing has to stay for it.
     calls_.push_back({s.fn, at(s.dst), at(s.a), arity > 1 ? at(s.b) : nullptr,
                       arity > 2 ? at(s.c) : nullptr, n, in_place});
+    if (!b_.single_) return;
+    calls_.back().chain = chain_kernels(step.op, step.compute);
+    calls_.back().carry_bytes = static_cast<unsigned>(item_size(step.compute));
   }
 
   // Operands that are whole inputs, with elements as large as the result's.

@@ -6,20 +6,9 @@
 #include <vector>
 
 #include "base/dims.h"
-#include "vm/tiles_types.h"
+#include "vm/flat_call.h"
 
 namespace phintys::vm {
-
-// One call of a kernel. What is no pointer to elements (a table of places, a reduction's kernels)
-// is handed over in place of an operand that the kernel does not have.
-struct FlatCall {
-  TileFn fn;
-  char* dst;
-  const char *a, *b, *c;
-  int64_t n;
-  // Bit j: operand j may be the very memory of the result, element by element.
-  unsigned in_place = 0;
-};
 
 // Memory that stays where it is. Kernels run over whole vectors: what lies behind the elements of a
 // block may be read and written, and holds ones of its type at first, which no kernel is slow on.
@@ -49,5 +38,14 @@ FlatCall copy_call(char* to, const char* from, int64_t item, int64_t n);
 FlatCall gather_call(char* to, const char* from, int64_t item, const int32_t* places, int64_t n);
 // Places of the elements of an array in C order, the last one repeated up to n.
 std::vector<int32_t> places_of(const Dims& shape, const Dims& strides, int64_t n);
+
+// Makes a chain of a list of calls on single values, to be run over and over by its first call.
+// `overwritten`: addresses that something else writes before each run. Returns what the carry is
+// before the first run: an address with its bytes.
+struct ChainStart {
+  const char* address = nullptr;  // null: anything
+  size_t bytes = 0;
+};
+ChainStart make_chain(std::vector<FlatCall>* calls, const std::vector<const char*>& overwritten);
 
 }  // namespace phintys::vm

@@ -294,3 +294,89 @@ def test_errors_in_a_step_name_it():
     with pytest.raises(ValueError, match=r"(?s)ingular.*In step 2 of") as error:
         f(np.array([[1.0, 1], [1, 1], [0, 0]]), 0.0)
     assert "Apply node that caused the error" in str(error.value)
+
+
+# --- single values, some of which stay in a register ---------------------------------------------
+
+SINGLE_STEPS = [
+    lambda x, y: x + y,
+    lambda x, y: x - y * 0.5,
+    lambda x, y: x * y - 1,
+    lambda x, y: 1 - x * y,
+    lambda x, y: x / (1 + y * y),
+    lambda x, y: T.sqrt(abs(x)) - y,
+    lambda x, y: T.maximum(x, -y),
+    lambda x, y: T.minimum(x, y),
+    lambda x, y: T.sin(x) * y,
+    lambda x, y: T.switch(x > y, y, -x),
+    lambda x, y: T.switch(T.le(x, y), x, y * x),
+    lambda x, y: x.astype("float32").astype("float64") + y,
+    lambda x, y: T.floor(x).astype("int32") + y,
+]
+
+
+@st.composite
+def single_plans(draw):
+    operand = st.integers(0, 20)
+    steps = st.tuples(st.integers(0, len(SINGLE_STEPS) - 1), operand, operand)
+    return {
+        "dtype": draw(st.sampled_from(["float64", "float32"])),
+        "taps": draw(
+            st.lists(
+                st.sampled_from([[-1], [-1], [-2, -1], [-3], [-1, -1]]), min_size=1, max_size=3
+            )
+        ),
+        "keep": [draw(st.integers(0, 1)) for _ in range(3)],
+        "n_sequences": draw(st.integers(0, 2)),
+        "code": draw(st.lists(steps, min_size=1, max_size=6)),
+        "picks": [draw(operand) for _ in range(3)],
+        "emit": draw(st.one_of(st.none(), operand)),
+        "until": draw(st.booleans()),
+    }
+
+
+@settings(deadline=None, max_examples=150, derandomize=True)
+@given(single_plans())
+def test_random_loops_on_single_values(plan):
+    """Against an array of two of them, of which the second is another value."""
+    n, dtype, taps = 6, plan["dtype"], plan["taps"]
+    starts = [array(dtype, (-min(t), 2), i) for i, t in enumerate(taps)]
+    rows = [array(dtype, (n, 2), 5 + i) for i in range(plan["n_sequences"])]
+    constant = array(dtype, (2,), 9)
+
+    def step(*args):
+        pool = list(args)
+        for op, a, b in plan["code"]:
+            fresh = SINGLE_STEPS[op](pool[a % len(pool)], pool[b % len(pool)])
+            pool.append(fresh.astype(dtype))
+        fresh = [bounded(pool[-1 - p % len(pool)]) for p in plan["picks"][: len(taps)]]
+        emitted = [] if plan["emit"] is None else [pool[-1 - plan["emit"] % len(pool)]]
+        if not plan["until"]:
+            return fresh, emitted
+        return fresh, emitted, (fresh[0] if fresh[0].ndim == 0 else fresh[0][0]) > 0.6
+
+    def values(pick):
+        arrays = [pick(a) for a in (*starts, *rows, constant)]
+        variables = [T.TensorType(dtype, (False,) * a.ndim)() for a in arrays]
+        out = loop(
+            step,
+            list(zip(variables[: len(taps)], taps, strict=True)),
+            variables[len(taps) : -1],
+            variables[-1:],
+            n_steps=n,
+            keep=plan["keep"][: len(taps)],
+            until=plan["until"],
+        )
+        results = [*out.trace, *out.emitted]
+        if plan["until"]:
+            whole = [
+                v[: out.steps - min(t)] if k else v
+                for v, t, k in zip(out.trace, taps, plan["keep"], strict=False)
+            ]
+            results = [*whole, *[v[: out.steps] for v in out.emitted], out.steps]
+        return function(variables, results)(*arrays)
+
+    single = values(lambda a: a[..., 0])
+    pairs = values(lambda a: a)
+    for one, two in zip(single, pairs, strict=True):
+        np.testing.assert_array_equal(one, two[..., 0] if two.ndim > one.ndim else two)
