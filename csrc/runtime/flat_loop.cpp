@@ -188,10 +188,12 @@ bool FlatLoop::place_states() {
 
 bool FlatLoop::collect_calls(const InnerRunners& runners) {
   std::vector<char*> in, out;
+  find_root_uses();
   for (const BoundInstruction& bound : binding_.instructions) {
     const Instruction& instr = *bound.instr;
     append_view(bound);
     if (bound.kind == RunKind::view) continue;
+    if (bound.kind == RunKind::perform) share_memory(bound);
     bool inside = true;
     in.clear();
     out.clear();
@@ -211,6 +213,32 @@ bool FlatLoop::collect_calls(const InnerRunners& runners) {
   }
   if (single_) work_ = 0;
   return true;
+}
+
+void FlatLoop::find_root_uses() {
+  root_use_.assign(body_.buffers.size(), -1);
+  for (size_t b = 0; b < body_.buffers.size(); ++b) {
+    const int root = binding_.states[b].root;
+    if (root >= 0)
+      root_use_[zu(root)] = std::max(root_use_[zu(root)], body_.buffers[b].last_use);
+  }
+}
+
+// An op that changes an operand, which nobody reads afterwards, does so in place.
+void FlatLoop::share_memory(const BoundInstruction& bound) {
+  const Instruction& instr = *bound.instr;
+  const int operand = instr.op->inplace_input();
+  if (operand < 0 || bound.outputs_alias[0] >= 0) return;
+  const int in = instr.inputs[zu(operand)], out = instr.outputs[0];
+  const BufferState& from = binding_.states[zu(in)];
+  const BufferState& to = binding_.states[zu(out)];
+  const BufferInfo& info = body_.buffers[zu(in)];
+  int reads = 0;
+  for (int b : instr.inputs) reads += binding_.states[zu(b)].root == in;
+  if (info.kind == BufferKind::temp && !info.known && from.root == in && reads == 1 &&
+      root_use_[zu(in)] == &instr - body_.instructions.data() && from.shape == to.shape &&
+      from.strides == to.strides && info.type.dtype() == body_.buffers[zu(out)].type.dtype())
+    at(out) = at(in);
 }
 
 // Outputs that are views of an operand.

@@ -81,6 +81,8 @@ class FlatLoop {
   bool place_states();
   bool collect_calls(const InnerRunners& runners);
   void append_view(const BoundInstruction& bound);
+  void find_root_uses();
+  void share_memory(const BoundInstruction& bound);
   bool append_product(const BoundInstruction& bound);
   const void* permuted_places(const TinyProduct& product, DType dtype);
   void append_whole(const BoundInstruction& bound, InnerRunner* runner);
@@ -119,6 +121,7 @@ class FlatLoop {
   vm::FlatMemory memory_;
   std::vector<char*> at_;     // of each buffer
   std::vector<int> outside_;  // of each buffer: whose memory, if not ours
+  std::vector<int> root_use_;  // the last instruction that reads a buffer or a view of it
   std::vector<vm::FlatCall> calls_;
   std::vector<std::unique_ptr<Whole>> wholes_;
   std::vector<Patch> patches_;
