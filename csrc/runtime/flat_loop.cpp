@@ -219,8 +219,7 @@ void FlatLoop::find_root_uses() {
   root_use_.assign(body_.buffers.size(), -1);
   for (size_t b = 0; b < body_.buffers.size(); ++b) {
     const int root = binding_.states[b].root;
-    if (root >= 0)
-      root_use_[zu(root)] = std::max(root_use_[zu(root)], body_.buffers[b].last_use);
+    if (root >= 0) root_use_[zu(root)] = std::max(root_use_[zu(root)], body_.buffers[b].last_use);
   }
 }
 

@@ -119,8 +119,8 @@ class FlatLoop {
   const Program& body_;
   const Binding& binding_;
   vm::FlatMemory memory_;
-  std::vector<char*> at_;     // of each buffer
-  std::vector<int> outside_;  // of each buffer: whose memory, if not ours
+  std::vector<char*> at_;      // of each buffer
+  std::vector<int> outside_;   // of each buffer: whose memory, if not ours
   std::vector<int> root_use_;  // the last instruction that reads a buffer or a view of it
   std::vector<vm::FlatCall> calls_;
   std::vector<std::unique_ptr<Whole>> wholes_;
