@@ -31,6 +31,7 @@ struct InputSpec {
   DType dtype = DType::f64;
   uint32_t unit_dims = 0;  // bit i set iff dimension i must be 1
   bool strict = false;     // only ndarrays
+  bool generic = false;    // any object: its address is the value
   enum : uint8_t { kNever, kAlways, kToFloatX } round_floats = kNever;  // Python's, to float32
 };
 
@@ -46,6 +47,7 @@ inline void fill_spec(InputSpec* spec, const runtime::InputInfo& info, bool stri
     if (info.type.broadcastable(i)) spec->unit_dims |= uint32_t{1} << i;
   }
   spec->strict = strict;
+  spec->generic = info.type.is_generic();
   if (spec->dtype == DType::f32) {
     if (allow_downcast == Py_None) spec->round_floats = InputSpec::kToFloatX;
     if (allow_downcast == Py_True) spec->round_floats = InputSpec::kAlways;
@@ -79,6 +81,11 @@ inline bool rounds(const InputSpec& spec) {
 
 // The fast path of one argument: no Python-level call, nothing allocated.
 inline bool view_argument(PyObject* x, const InputSpec& spec, TensorView* view, Slot* slot) {
+  if (PHINTYS_UNLIKELY(spec.generic)) {
+    std::memcpy(slot->bytes, &x, sizeof x);
+    *view = TensorView{slot->bytes, DType::i64, 0, nullptr, nullptr};
+    return true;
+  }
   PyArrayObject* array = PyArray_CheckExact(x) ? reinterpret_cast<PyArrayObject*>(x) : nullptr;
   if (array && view_array(array, spec, view)) return true;
   if (spec.ndim != 0 || spec.strict) return false;
@@ -123,6 +130,14 @@ inline PyObject* wrap_array(const Array& array) {
     return nullptr;
   }
   return out;
+}
+
+// The object that is a result of generic type.
+inline PyObject* result_object(const runtime::Call& call, int i) {
+  PyObject* object;
+  std::memcpy(&object, call.output(i).data, sizeof object);
+  Py_INCREF(object);
+  return object;
 }
 
 inline PyObject* result_array(runtime::Call& call, int i) {
@@ -259,7 +274,9 @@ inline int run(runtime::Function* function, Frame& frame, bool keep_gil, int out
       PyEval_RestoreThread(thread);
     }
     for (; made < outputs; ++made) {
-      frame.results[made] = result_array(*call, made);
+      const Type& type = function->outputs()[static_cast<size_t>(made)].type;
+      frame.results[made] = PHINTYS_UNLIKELY(type.is_generic()) ? result_object(*call, made)
+                                                                : result_array(*call, made);
       if (!frame.results[made]) break;
     }
     if (made == outputs) return 0;

@@ -55,6 +55,11 @@ Array array_from_numpy(py::handle ndarray, bool borrow);
 py::array numpy_view(const Array& array, bool writeable);
 // An ndarray with a copy.
 py::array numpy_copy(const TensorView& view);
+// A 0-d value of generic type that owns a reference on an object, and the object of such a value.
+Array array_of_object(py::object object);
+py::object object_at(const TensorView& view);
+// A copy of a value of this type for Python: an ndarray or an object.
+py::object value_for_python(const TensorView& view, const Type& type);
 // An ndarray on memory that belongs to someone else and outlives it only for the time of a call.
 py::array numpy_borrowed(const TensorView& view, py::handle owner);
 

@@ -16,6 +16,16 @@ void release_ndarray(void*, void* context) {
   PyGILState_Release(state);
 }
 
+// Of a cell with a reference on an object.
+void release_object(void* cell, void*) {
+  if (!Py_IsInitialized()) return;
+  const PyGILState_STATE state = PyGILState_Ensure();
+  PyObject** object = static_cast<PyObject**>(cell);
+  Py_DECREF(*object);
+  delete object;
+  PyGILState_Release(state);
+}
+
 bool usable_in_place(const py::array& a) {
   const char order = a.dtype().byteorder();
   return (a.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) && (order == '=' || order == '|');
@@ -114,6 +124,23 @@ Array array_from_numpy(py::handle object, bool borrow) {
   const size_t bytes = static_cast<size_t>(a.nbytes());
   Ref<Buffer> buffer = make_ref<Buffer>(data, bytes, &release_ndarray, a.release().ptr());
   return Array(std::move(buffer), data, dtype, std::move(shape), std::move(strides));
+}
+
+Array array_of_object(py::object object) {
+  static_assert(sizeof(PyObject*) == sizeof(int64_t));
+  PyObject** cell = new PyObject*(object.release().ptr());
+  Ref<Buffer> buffer = make_ref<Buffer>(cell, sizeof *cell, &release_object, nullptr);
+  return Array(std::move(buffer), reinterpret_cast<char*>(cell), DType::i64, {}, {});
+}
+
+py::object object_at(const TensorView& view) {
+  PyObject* object;
+  std::memcpy(&object, view.data, sizeof object);
+  return py::reinterpret_borrow<py::object>(object);
+}
+
+py::object value_for_python(const TensorView& view, const Type& type) {
+  return type.is_generic() ? object_at(view) : py::object(numpy_copy(view));
 }
 
 py::array numpy_borrowed(const TensorView& view, py::handle owner) {

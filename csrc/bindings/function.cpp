@@ -7,6 +7,7 @@
 
 #include "bindings/api.h"
 #include "bindings/handles.h"
+#include "bindings/held_ops.h"
 #include "bindings/types.h"
 #include "graph/print.h"
 #include "graph/traverse.h"
@@ -57,7 +58,8 @@ void set_monitor(runtime::FunctionSpec* spec, const py::object& monitor) {
     const py::gil_scoped_acquire gil;
     try {
       py::list values;
-      for (const TensorView& v : outputs) values.append(numpy_copy(v));
+      for (size_t o = 0; o < outputs.size(); ++o)
+        values.append(value_for_python(outputs[o], node.output(static_cast<int>(o))->type()));
       (*f)(node.op().str(), to_string(node.loc), values);
     } catch (py::error_already_set& e) {
       throw_as_error(e);
@@ -81,9 +83,11 @@ class PythonWatcher final : public runtime::Watcher {
   }
 
  private:
-  static py::list copies(std::span<const TensorView> views) {
+  template <class TypeAt>
+  static py::list copies(std::span<const TensorView> views, TypeAt&& type_at) {
     py::list values;
-    for (const TensorView& v : views) values.append(numpy_copy(v));
+    for (size_t i = 0; i < views.size(); ++i)
+      values.append(value_for_python(views[i], type_at(static_cast<int>(i))));
     return values;
   }
   static py::object copy_of(const Apply& node) {
@@ -103,10 +107,12 @@ class PythonWatcher final : public runtime::Watcher {
                    std::span<const TensorView> inputs, const std::span<const TensorView>* outputs) {
     const py::gil_scoped_acquire gil;
     try {
+      const py::list given = copies(inputs, [&](int i) { return node.input(i)->type(); });
       if (outputs) {
-        f(index, copy_of(node), copies(inputs), copies(*outputs));
+        f(index, copy_of(node), given,
+          copies(*outputs, [&](int o) { return node.output(o)->type(); }));
       } else {
-        f(index, copy_of(node), copies(inputs));
+        f(index, copy_of(node), given);
       }
     } catch (py::error_already_set& e) {
       throw_as_error(e);
@@ -132,11 +138,11 @@ std::vector<std::pair<Var, Var>> pairs_from(py::handle sequence, const char* wha
   return out;
 }
 
-FunctionObject compile(py::handle inputs, py::handle outputs, py::handle updates, py::handle givens,
-                       std::string name, std::string pipeline, bool fuse, py::handle excluded,
-                       const py::object& on_change, bool verify, const py::object& monitor,
-                       bool profile, bool reuse_memory, const py::object& watch,
-                       size_t trace_events, bool own_passes) {
+py::object compile(py::handle inputs, py::handle outputs, py::handle updates, py::handle givens,
+                   std::string name, std::string pipeline, bool fuse, py::handle excluded,
+                   const py::object& on_change, bool verify, const py::object& monitor,
+                   bool profile, bool reuse_memory, const py::object& watch, size_t trace_events,
+                   bool own_passes) {
   runtime::FunctionSpec spec;
   spec.name = std::move(name);
   spec.inputs = vars_from(inputs);
@@ -153,7 +159,7 @@ FunctionObject compile(py::handle inputs, py::handle outputs, py::handle updates
   spec.reuse_memory = reuse_memory;
   set_monitor(&spec, monitor);
   set_watcher(&spec, watch);
-  return {Function::compile(spec)};
+  return function_object(Function::compile(spec));
 }
 
 py::tuple describe(const std::string& name, const Type& type) {
@@ -296,7 +302,8 @@ std::vector<const char*> pass_names() {
 }
 
 void bind_function_class(py::module_& m) {
-  py::class_<FunctionObject>(m, "Function", "A compiled function.")
+  py::class_<FunctionObject>(m, "Function", "A compiled function.",
+                             py::custom_type_setup(&collect_functions))
       .def_property_readonly("name", [](const FunctionObject& o) { return o.function->name(); })
       .def_property_readonly("inputs",
                              [](const FunctionObject& o) {

@@ -8,7 +8,7 @@ namespace phintys::python {
 
 namespace {
 
-PyTypeObject* g_classes[4] = {};  // by HandleClass; owned
+PyTypeObject* g_classes[5] = {};  // by HandleClass; owned
 PyObject* g_converter = nullptr;
 PyObject* g_on_built = nullptr;  // called with variables that the user's program builds
 
@@ -26,9 +26,10 @@ PyObject* new_handle(HandleClass which) {
 }
 
 HandleClass class_for(const Variable& v) {
-  return v.is_constant() ? HandleClass::constant
-         : v.is_shared() ? HandleClass::shared
-                         : HandleClass::plain;
+  return v.is_constant()         ? HandleClass::constant
+         : v.is_shared()         ? HandleClass::shared
+         : v.type().is_generic() ? HandleClass::generic
+                                 : HandleClass::plain;
 }
 
 VariableObject* handle_of(const Variable* v) { return static_cast<VariableObject*>(v->handle); }
@@ -332,14 +333,17 @@ void set_class(HandleClass which, const py::object& cls) {
 void bind_handles(py::module_& m) {
   m.def(
       "set_classes",
-      [](py::object plain, py::object constant, py::object shared, py::object apply) {
+      [](py::object plain, py::object constant, py::object shared, py::object generic,
+         py::object apply) {
         if (!plain.is_none()) set_class(HandleClass::plain, plain);
         if (!constant.is_none()) set_class(HandleClass::constant, constant);
         if (!shared.is_none()) set_class(HandleClass::shared, shared);
+        if (!generic.is_none()) set_class(HandleClass::generic, generic);
         if (!apply.is_none()) set_class(HandleClass::apply, apply);
       },
       py::kw_only(), py::arg("plain") = py::none(), py::arg("constant") = py::none(),
-      py::arg("shared") = py::none(), py::arg("apply") = py::none(),
+      py::arg("shared") = py::none(), py::arg("generic") = py::none(),
+      py::arg("apply") = py::none(),
       "Register the classes of the handles that the library makes; their __init__ is not called. "
       "Those not given stay as they are.");
   m.def(

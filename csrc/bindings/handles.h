@@ -99,7 +99,7 @@ void link_adopted(ApplyObject* handle, Ref<Apply> node);
 py::object convert(py::handle object);
 
 // Classes that wrap() instantiates.
-enum class HandleClass { plain, constant, shared, apply };
+enum class HandleClass { plain, constant, shared, generic, apply };
 PyTypeObject* handle_class(HandleClass which);
 
 // Reference handling of edges; releasing never recurses however long the chain.

@@ -331,6 +331,7 @@ py::object PythonOp::node_handle() const {
 
 Array PythonOp::output_from(size_t output, py::object value) const {
   const Type& type = output_types_[output];
+  if (type.is_generic()) return array_of_object(std::move(value));
   bool fits = Py_TYPE(value.ptr()) == py::detail::npy_api::get().PyArray_Type_;
   if (fits) {
     const py::array a = py::reinterpret_borrow<py::array>(value);
@@ -344,7 +345,10 @@ Array PythonOp::output_from(size_t output, py::object value) const {
 void PythonOp::perform(std::vector<Array> inputs, std::span<Array> outputs) const {
   const py::object node = node_handle();
   py::list values(inputs.size()), storage(outputs.size());
-  for (size_t i = 0; i < inputs.size(); ++i) values[i] = operand_array(inputs[i]);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    values[i] = input_types_[i].is_generic() ? object_at(inputs[i].view())
+                                             : py::object(operand_array(inputs[i]));
+  }
   inputs.clear();
   for (size_t o = 0; o < outputs.size(); ++o) {
     py::list cell(1);
@@ -361,7 +365,7 @@ void PythonOp::perform(std::vector<Array> inputs, std::span<Array> outputs) cons
     const py::list cell(py::object(storage[o]));
     py::object value = cell[0];
     cell[0] = py::none();
-    if (value.is_none()) {
+    if (value.is_none() && !output_types_[o].is_generic()) {
       fail(ErrorKind::value, str(), ": perform left output ", o, " empty (None)");
     }
     outputs[o] = output_from(o, std::move(value));

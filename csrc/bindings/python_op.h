@@ -29,6 +29,10 @@ class PythonOp final : public Op {
   void add_holder(PyObject* handle) const { holders_.push_back(handle); }
   void remove_holder(PyObject* handle) const;
   int traverse(PyObject* handle, visitproc visit, void* arg) const;
+  // What a holder must hold besides, so that it is found through each of them (new references).
+  std::vector<py::object> objects() const {
+    return {py::reinterpret_borrow<py::object>(object_), node_handle()};
+  }
   // d outputs for given d inputs (null: zero), by the object's own rule; nothing if it has none.
   std::optional<std::vector<Var>> forward(const Apply& node, std::span<const Var> points) const;
   bool has_forward() const { return has_forward_; }

@@ -11,6 +11,7 @@ namespace {
 PyObject* g_tensor_factory = nullptr;
 PyObject* g_disconnected_factory = nullptr;
 PyObject* g_null_factory = nullptr;
+PyObject* g_generic_factory = nullptr;
 
 // Types made by the factory, by dtype and shape. Programs use few of them.
 std::unordered_map<std::string, PyObject*>& type_cache() {
@@ -86,6 +87,10 @@ py::object type_to_python(const Type& type) {
   if (type.kind() == TypeKind::null) {
     if (g_null_factory) return py::handle(g_null_factory)(type.why());
     return py::cast(NullTypeObject(type.why()));
+  }
+  if (type.is_generic()) {
+    if (g_generic_factory) return py::handle(g_generic_factory)();
+    return py::cast(GenericTypeObject());
   }
   const std::string key = cache_key(type);
   if (auto it = type_cache().find(key); it != type_cache().end()) {
@@ -165,17 +170,22 @@ void bind_types(py::module_& m) {
       "Type of a gradient that is not defined or not implemented.")
       .def(py::init<std::string>(), py::arg("why_null") = "(no explanation given)")
       .def_property_readonly("why_null", [](const NullTypeObject& t) { return t.type.why(); });
+  py::class_<GenericTypeObject, TypeObject>(m, "GenericType", py::dynamic_attr(),
+                                            "Type of objects that only ops written in Python know.")
+      .def(py::init<>());
   m.def(
       "set_type_factory",
-      [](py::object tensor, py::object disconnected, py::object null) {
+      [](py::object tensor, py::object disconnected, py::object null, py::object generic) {
         Py_XDECREF(std::exchange(g_tensor_factory, factory_from(tensor)));
         Py_XDECREF(std::exchange(g_disconnected_factory, factory_from(disconnected)));
         Py_XDECREF(std::exchange(g_null_factory, factory_from(null)));
+        Py_XDECREF(std::exchange(g_generic_factory, factory_from(generic)));
         clear_type_cache();
       },
       py::arg("tensor"), py::arg("disconnected") = py::none(), py::arg("null") = py::none(),
+      py::arg("generic") = py::none(),
       "Register the callables that make type objects: tensor(dtype, shape), disconnected(), "
-      "null(why).");
+      "null(why), generic().");
   m.def(
       "promote",
       [](py::handle a, py::handle b) {

@@ -20,6 +20,9 @@ struct DisconnectedTypeObject : TypeObject {
 struct NullTypeObject : TypeObject {
   explicit NullTypeObject(std::string why) : TypeObject(Type::null(std::move(why))) {}
 };
+struct GenericTypeObject : TypeObject {
+  GenericTypeObject() : TypeObject(Type::generic()) {}
+};
 
 // The type that a `_core.Type` holds; throws TypeError for any other object.
 const Type& type_from_python(py::handle object);

@@ -317,7 +317,8 @@ void Graph::replace(Variable* old, Var replacement) {
   if (old == replacement.get()) return;
   const Var keep(old);
   const Type &from = old->type(), &to = replacement.type();
-  PHINTYS_CHECK(to.is_tensor() && from.dtype() == to.dtype() && from.ndim() == to.ndim(),
+  PHINTYS_CHECK(to.is_value() && to.kind() == from.kind() && from.dtype() == to.dtype() &&
+                    from.ndim() == to.ndim(),
                 "replacement of ", to_string(*old), " of type ", from.str(), " by ",
                 to_string(*replacement), " of type ", to.str());
   // Taken out first: the replacement may itself use `old`.
@@ -399,7 +400,7 @@ void Graph::verify() const {
     PHINTYS_CHECK(s, "used but not in the graph: ", to_string(*v));
     PHINTYS_CHECK(at < s->clients.size() && s->clients[at] == c, "a use of ", to_string(*v),
                   " is not in its list of clients");
-    PHINTYS_CHECK(v->type().is_tensor(), to_string(*v), " is not a tensor");
+    PHINTYS_CHECK(v->type().is_value(), to_string(*v), " has no value");
     ++uses;
   };
   for (Apply* node : order) {

@@ -84,6 +84,16 @@ Type Type::null(std::string why) {
   return Type(std::move(rep));
 }
 
+Type Type::generic() {
+  static const auto* rep = [] {  // never destroyed, as those of tensors
+    auto* made = new Ref<Rep>(make_ref<Rep>());
+    (*made)->kind = TypeKind::generic;
+    (*made)->dtype = DType::i64;
+    return made;
+  }();
+  return Type(Ref<const Rep>(rep->get()));
+}
+
 Type Type::with_dtype(DType d) const {
   if (d == dtype()) return *this;
   if (is_tensor()) return tensor(d, shape());
@@ -138,6 +148,8 @@ std::string Type::str() const {
       return "DisconnectedType";
     case TypeKind::null:
       return "NullType";
+    case TypeKind::generic:
+      return "Generic";
     case TypeKind::tensor:
       break;
   }

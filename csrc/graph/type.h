@@ -1,5 +1,8 @@
 // Types of variables.
 //
+// Values are tensors, or objects of the program around the library, which it only passes on
+// (`generic`): to the runtime an object is an int64 scalar that holds its address.
+//
 // A tensor type is a dtype and a list of dimensions, each known (>= 0) or unknown (kUnknownDim).
 // Theano's `broadcastable` is a view of it: true iff the dimension is known to be 1.
 //
@@ -23,6 +26,7 @@ enum class TypeKind : uint8_t {
   tensor,
   disconnected,  // gradient of something that the cost does not depend on
   null,          // gradient that is mathematically undefined or not implemented
+  generic,       // an object of the program's, which ops of the program's own know
 };
 
 class Type {
@@ -33,9 +37,12 @@ class Type {
   static Type scalar(DType dtype) { return tensor(dtype, 0); }
   static Type disconnected();
   static Type null(std::string why);
+  static Type generic();
 
   TypeKind kind() const { return rep_->kind; }
   bool is_tensor() const { return rep_->kind == TypeKind::tensor; }
+  bool is_generic() const { return rep_->kind == TypeKind::generic; }
+  bool is_value() const { return is_tensor() || is_generic(); }
   DType dtype() const { return rep_->dtype; }
   int ndim() const { return static_cast<int>(rep_->shape.size()); }
   const Dims& shape() const { return rep_->shape; }

@@ -159,7 +159,11 @@ void rethrow_with_node(const Error& e, const Program& program, const Instruction
   write_list(out, "Inputs strides", inputs,
              [](const TensorView& v) { return to_string(Dims(v.strides, v.strides + v.ndim)); });
   if (verbose_errors()) {
-    write_list(out, "Inputs values", inputs, value_text);
+    const TensorView* first = inputs.data();
+    write_list(out, "Inputs values", inputs, [&](const TensorView& v) {
+      const Type& type = node.input(static_cast<int>(&v - first))->type();
+      return type.is_generic() ? std::string("an object") : value_text(v);
+    });
     write_clients(out, *program.graph, node);
   }
   if (node.loc) out << "\nBuilt at: " << to_string(node.loc);

@@ -84,6 +84,7 @@ from phintys.gradient import Lop, Rop, grad, subgraph_grad  # noqa: E402
 from phintys.printing import dprint, pp, pprint  # noqa: E402
 from phintys.scalar.dtypes import asarray as _asarray  # noqa: E402
 from phintys.tensor import dot, get_scalar_constant_value  # noqa: E402
+from phintys.tensor.type import Generic, generic  # noqa: E402
 from phintys.updates import OrderedUpdates  # noqa: E402
 
 # Theano's programs compare this with the version of Theano they need.
@@ -185,6 +186,7 @@ __all__ = [
     "Constant",
     "FunctionGraph",
     "FunctionMaker",
+    "Generic",
     "In",
     "InconsistencyError",
     "Lop",
@@ -214,6 +216,7 @@ __all__ = [
     "foldr",
     "function",
     "function_dump",
+    "generic",
     "get_scalar_constant_value",
     "gof",
     "grad",

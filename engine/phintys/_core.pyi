@@ -16,6 +16,9 @@ class TensorType(Type):
     @property
     def broadcastable(self) -> tuple[bool, ...]: ...
 
+class GenericType(Type):
+    def __init__(self) -> None: ...
+
 class DisconnectedType(Type):
     def __init__(self) -> None: ...
 

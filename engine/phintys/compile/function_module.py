@@ -111,7 +111,9 @@ class InputSpec:
         self.allow_downcast = allow_downcast
         self.borrow = True
         self.label = str(type)
-        if value is not None:
+        if isinstance(type, _core.GenericType):
+            value = copy.deepcopy(value)
+        elif value is not None:
             # A copy: nobody else may change the default.
             value = np.array(type.filter(value, self.strict, allow_downcast))
         self.value = value

@@ -82,7 +82,7 @@ class NanGuardMode(Mode):
     def check(self, values: Iterable[Any], where: str) -> None:
         """Reports what is wrong with the values."""
         for position, value in enumerate(values):
-            problems = self._problems(value)
+            problems = self._problems(value) if _is_numeric(value) else []
             if not problems:
                 continue
             shape = np.shape(value)
@@ -111,6 +111,11 @@ class NanGuardMode(Mode):
     def make_function(self, build: Any) -> Any:
         """The function, with its arguments checked before each call."""
         return GuardedCall.wrap(build.compile(self.compile_options()), self)
+
+
+def _is_numeric(value: Any) -> bool:
+    """False for the values of generic variables, which are any objects."""
+    return isinstance(value, (np.ndarray, np.generic, bool, int, float, complex, list, tuple))
 
 
 class GuardedCall:

@@ -9,6 +9,7 @@ from phintys import _core
 from phintys.compile.function_module import Build
 from phintys.compile.io import In, SymbolicInput, SymbolicOutput
 from phintys.compile.mode import get_mode
+from phintys.compile.objects import make_function
 from phintys.compile.rebuild import rebuild_collect_shared
 from phintys.config import config
 from phintys.errors import (
@@ -131,7 +132,7 @@ def _output(v: Any) -> Any:
         raise PhintysTypeError(
             f"Outputs must be variables or Out instances. Received {v} of type {type(v)}"
         )
-    if not isinstance(variable.type, _core.TensorType):
+    if not isinstance(variable.type, (_core.TensorType, _core.GenericType)):
         raise PhintysTypeError(f"{variable} of {variable.type} cannot be computed")
     return variable
 
@@ -253,4 +254,4 @@ def pfunc(
         profile=config.profile if profile is None else profile,
         trust_input=trust_input,
     )
-    return build.mode.make_function(build)
+    return make_function(build)

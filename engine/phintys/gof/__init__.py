@@ -8,7 +8,7 @@ from phintys.gof.graph import Apply, Constant, Variable
 from phintys.gof.null_type import NullType
 from phintys.gof.op import COp, Op, OpenMPOp, PureOp
 from phintys.gof.params_type import EnumList, EnumType, Params, ParamsType
-from phintys.tensor.type import Type
+from phintys.tensor.type import Generic, Type, generic
 
 __all__ = [
     "Apply",
@@ -17,6 +17,7 @@ __all__ = [
     "EnumList",
     "EnumType",
     "FunctionGraph",
+    "Generic",
     "InconsistencyError",
     "MethodNotDefined",
     "MissingInputError",
@@ -28,4 +29,5 @@ __all__ = [
     "PureOp",
     "Type",
     "Variable",
+    "generic",
 ]

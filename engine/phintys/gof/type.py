@@ -1,5 +1,5 @@
 """``theano.gof.type``."""
 
-from phintys.tensor.type import Type
+from phintys.tensor.type import Generic, Type, generic
 
-__all__ = ["Type"]
+__all__ = ["Generic", "Type", "generic"]

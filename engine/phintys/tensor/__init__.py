@@ -53,6 +53,7 @@ _LATE = {
     "numeric_grad": "phintys.gradient",
     "consider_constant": "phintys.gradient",
     "DisconnectedType": "phintys.gradient",
+    "Generic": "phintys.gof",
     "Op": "phintys.gof",
     "Apply": "phintys.gof",
 }

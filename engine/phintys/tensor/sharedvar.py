@@ -234,6 +234,8 @@ def shared(
     ----------
     value
         An ndarray or number. Its dtype is kept: ``shared(1)`` is int64, ``shared(1.)`` float64.
+        Any other object (a list, a dict) gives a variable of type ``generic``, for ops written in
+        Python.
     name
         Name of the variable.
     strict, allow_downcast
@@ -248,7 +250,7 @@ def shared(
     Raises
     ------
     TypeError
-        `value` is symbolic or not numeric.
+        `value` is symbolic, or is no array and has arguments that are for arrays.
 
     >>> import phintys
     >>> state = phintys.shared(0, name='state')
@@ -281,6 +283,8 @@ def shared(
 
 def update_expression(variable: Any, expression: Any) -> Any:
     """`expression` converted for an update of `variable`, else TypeError with an explanation."""
+    if isinstance(variable.type, _core.GenericType):
+        return variable.type.filter_variable(expression)
     expression = as_tensor_variable(expression)
     try:
         return variable.type.filter_variable(expression, allow_convert=False)

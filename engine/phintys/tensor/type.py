@@ -12,7 +12,7 @@ from phintys.config import config
 from phintys.errors import PhintysTypeError
 from phintys.scalar.dtypes import DTYPES, asarray, exchanged, upcast
 
-__all__ = ["DisconnectedType", "NullType", "TensorType", "Type"]
+__all__ = ["DisconnectedType", "Generic", "NullType", "TensorType", "Type", "generic"]
 
 Type = _core.Type
 
@@ -325,8 +325,82 @@ class NullType(_core.NullType):
         return _core.Variable(self, name=name)
 
 
+class Generic(_core.GenericType):
+    """The type of any Python object: ``phintys.generic`` is the instance to use.
+
+    Only ops written in Python know what to do with a variable of this type: their ``perform`` gets
+    the object itself. Functions take any object for an input of this type, as it is.
+
+    >>> settings = generic('settings')
+    >>> settings.type == generic, settings.name
+    (True, 'settings')
+    """
+
+    Variable: Any = None
+    SharedVariable: Any = None
+    dtype = None
+
+    def __call__(self, name: str | None = None) -> Any:
+        """A new variable of this type."""
+        return self.make_variable(name)
+
+    def make_variable(self, name: str | None = None) -> Any:
+        """A new variable of this type."""
+        return self.Variable(self, name=name)
+
+    def make_constant(self, value: Any, name: str | None = None) -> Any:
+        """A variable that always is `value`: one with a value of its own, see ``shared``."""
+        return self.SharedVariable(name=name, type=self, value=value, strict=False)
+
+    def filter(self, data: Any, strict: bool = False, allow_downcast: bool | None = None) -> Any:
+        """`data` itself. TypeError if it is a variable."""
+        if isinstance(data, _core.Variable):
+            raise PhintysTypeError(f"Expected an object, but found a Variable: {data}")
+        return data
+
+    def is_valid_value(self, data: Any) -> bool:
+        """True: every object is one."""
+        return True
+
+    @staticmethod
+    def values_eq(a: Any, b: Any) -> bool:
+        """Whether the objects are equal."""
+        return bool(a is b or a == b)
+
+    values_eq_approx = values_eq
+
+    @staticmethod
+    def may_share_memory(a: Any, b: Any) -> bool:
+        """Whether they are the same object."""
+        return a is b
+
+    def same_pattern(self, other: Any) -> bool:
+        """True iff `other` is a generic type, too."""
+        return isinstance(other, _core.GenericType)
+
+    def filter_variable(self, other: Any, allow_convert: bool = True) -> Any:
+        """`other` as a variable of this type; TypeError if it is one of another type."""
+        if not isinstance(other, _core.Variable):
+            return self.make_constant(other)
+        if not self.same_pattern(other.type):
+            raise PhintysTypeError(
+                f"Cannot convert Type {other.type} (of Variable {other}) into Type {self}."
+            )
+        return other
+
+    def convert_variable(self, var: Any) -> Any:
+        """`var` if it is of this type, else None."""
+        return var if self.same_pattern(var.type) else None
+
+    def __reduce__(self) -> Any:
+        return Generic, ()
+
+
+generic = Generic()
+
+
 def _make_type(dtype: str, shape: Sequence[int | None]) -> TensorType:
     return TensorType(dtype, shape=shape)
 
 
-_core.set_type_factory(_make_type, DisconnectedType, NullType)
+_core.set_type_factory(_make_type, DisconnectedType, NullType, lambda: generic)
