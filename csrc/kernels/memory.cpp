@@ -207,6 +207,8 @@ PHINTYS_NOINLINE void* alloc_from_system(int c, std::size_t size, std::size_t by
   Header* h = static_cast<Header*>(p);
   h->next = nullptr;
   h->size_class = c;
+  // What rounding up added is nobody's.
+  PHINTYS_POISON(reinterpret_cast<char*>(h + 1) + bytes, size - bytes);
   return h + 1;
 }
 
@@ -228,7 +230,7 @@ void* block_alloc(std::size_t bytes) {
     --k.count;
     k.lock.unlock();
     g.cached.fetch_sub(size, std::memory_order_relaxed);
-    PHINTYS_UNPOISON(h + 1, size);
+    PHINTYS_UNPOISON(h + 1, bytes);
     return h + 1;
   }
   k.lock.unlock();

@@ -19,7 +19,7 @@ inline constexpr std::size_t kBlockAlignment = 64;
 [[nodiscard]] PHINTYS_PUBLIC void* block_alloc(std::size_t bytes);
 // From any thread; null is allowed.
 PHINTYS_PUBLIC void block_free(void* block) noexcept;
-// The usable size of a block: the requested one, rounded up.
+// What a block takes: the requested size, rounded up. Only what was requested may be used.
 PHINTYS_PUBLIC std::size_t block_size(const void* block) noexcept;
 
 // The most that freed blocks may hold (512 MiB unless set). Shrinks the cache at once.
