@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-import time
 
-from harness.job import NotSupported, Target
+from harness.job import NotSupported, Target, clock
 
 TITLE = "Compile time of a chain of elementwise nodes with its gradient, for each node"
 NOTE = (
@@ -31,8 +30,8 @@ def targets(variant, metric):
     if metric != METRICS[0]:
         return []
     goals = [Target("at most 20 us a node", seconds=20.0)]
-    if variant["nodes"] == 500:
-        goals[0] = Target("at most 10 ms in all", seconds=10e3 / 500)
+    if variant["nodes"] <= 500:
+        goals[0] = Target("at most 10 ms in all", seconds=10e3 / variant["nodes"])
         goals.append(Target("500 x faster than the best peer", ratio=1 / 500))
     return goals
 
@@ -74,13 +73,13 @@ def expected(variant):
 
 def symbolic(package, tensor, nodes):
     x = tensor.dvector("x")
-    start = time.perf_counter()
+    start = clock()
     cost = chain(x, nodes, tensor.sin).sum()
-    built = time.perf_counter()
+    built = clock()
     gradient = package.grad(cost, x)
-    differentiated = time.perf_counter()
+    differentiated = clock()
     value, slope = package.function([x], [cost, gradient])(start_values())
-    done = time.perf_counter()
+    done = clock()
     seconds = (done - differentiated, built - start, differentiated - built)
     metrics = dict(zip(METRICS, (1e6 * s / nodes for s in seconds), strict=True))
     return metrics, [float(value), float(slope.sum())]
@@ -110,10 +109,10 @@ def with_jax(variant):
         raise NotSupported("would take minutes")
     x = jax.numpy.asarray(start_values())
     f = jax.jit(jax.value_and_grad(lambda x: chain(x, variant["nodes"], jax.numpy.sin).sum()))
-    start = time.perf_counter()
+    start = clock()
     value, slope = f(x)
     slope.block_until_ready()
-    seconds = time.perf_counter() - start
+    seconds = clock() - start
     return {METRICS[0]: 1e6 * seconds / variant["nodes"]}, [float(value), float(slope.sum())]
 
 
@@ -124,8 +123,8 @@ def with_torch_compile(variant):
         raise NotSupported("would take minutes")
     x = torch.from_numpy(start_values()).requires_grad_()
     f = torch.compile(lambda x: chain(x, variant["nodes"], torch.sin).sum())
-    start = time.perf_counter()
+    start = clock()
     value = f(x)
     slope = torch.autograd.grad(value, x)[0]
-    seconds = time.perf_counter() - start
+    seconds = clock() - start
     return {METRICS[0]: 1e6 * seconds / variant["nodes"]}, [float(value), float(slope.sum())]

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
-__all__ = ["CPU_TIME", "Job", "NotSupported", "Target", "call"]
+__all__ = ["CPU_TIME", "Job", "NotSupported", "Target", "call", "clock"]
 
 # Set in the environment: time of the processor is measured.
 CPU_TIME = "PHINTYS_BENCHMARK_CPU_TIME"
+clock = time.process_time if os.environ.get(CPU_TIME) else time.perf_counter
 
 
 class NotSupported(Exception):
@@ -74,7 +75,6 @@ class Job:
         def run(count: int) -> float:
             collecting = gc.isenabled()
             gc.disable()
-            clock = time.process_time if os.environ.get(CPU_TIME) else time.perf_counter
             try:
                 return timed(repeat(None, count), clock, *arguments)
             finally:

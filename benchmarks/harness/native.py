@@ -16,20 +16,23 @@ __all__ = ["gemm_job", "loop_job"]
 
 # Loops that take less are repeated this often by themselves.
 REPEATS = 100
+# Those of the libraries, which live as long as the process.
+FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
 
 
 @functools.cache
 def library(name: str) -> ctypes.CDLL:
     """native/NAME.cpp as a loaded library, built with -O3 -march=native."""
     source = Path(__file__).resolve().parents[1] / "native" / f"{name}.cpp"
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / f"{name}.so"
-        command = [os.environ.get("CXX", "g++"), "-O3", "-march=native", "-fopenmp", "-shared"]
-        try:
-            subprocess.run([*command, "-fPIC", source, "-o", target], check=True)
-        except FileNotFoundError:
-            raise NotSupported("no C++ compiler") from None
-        return ctypes.CDLL(str(target))
+    folder = tempfile.TemporaryDirectory(prefix="phintys-benchmarks-")
+    target = Path(folder.name) / f"{name}.so"
+    command = [os.environ.get("CXX", "g++"), "-O3", "-march=native", "-fopenmp", "-shared"]
+    try:
+        subprocess.run([*command, "-fPIC", source, "-o", target], check=True)
+    except FileNotFoundError:
+        raise NotSupported("no C++ compiler") from None
+    FOLDERS.append(folder)
+    return ctypes.CDLL(str(target))
 
 
 def address(array: Any) -> ctypes.c_void_p:

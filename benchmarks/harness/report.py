@@ -10,6 +10,8 @@ from harness.peers import LIMITS, PEERS
 
 __all__ = ["line", "write"]
 
+VERDICTS = {True: "met", False: "MISSED", None: "not measured"}
+
 
 def quantity(value: float, unit: str) -> str:
     """`value` with three digits and a unit that suits it."""
@@ -86,10 +88,51 @@ def against_best(row: dict[str, Any]) -> str:
 def target_text(row: dict[str, Any]) -> str:
     texts = []
     for target in row["targets"]:
-        verdict = {True: "met", False: "MISSED", None: "not measured"}[target["met"]]
+        verdict = VERDICTS[target["met"]]
         figure = f" ({target['figure']:.2f})" if "figure" in target else ""
         texts.append(f"{target['text']}: {verdict}{figure}")
     return "; ".join(texts)
+
+
+def wanted(target: dict[str, Any], unit: str) -> str:
+    """What the target asks for, as a figure."""
+    goal = target["wanted"]
+    if "at most" in goal:
+        return f"at most {quantity(goal['at most'], unit)}"
+    against = "the best peer" if goal["against"] == "best" else PEERS[goal["against"]].title
+    return f"{goal['ratio']:.2f} of {against}"
+
+
+def summary(rows: list[dict[str, Any]]) -> list[str]:
+    """All targets beside what was measured."""
+    goals = [(row, target) for row in rows for target in row["targets"]]
+    if not goals:
+        return []
+    met = sum(target["met"] is True for _, target in goals)
+    open_ = sum(target["met"] is None for _, target in goals)
+    lines = [
+        "",
+        "## Targets",
+        "",
+        f"{met} of {len(goals)} met, {len(goals) - met - open_} missed, {open_} not measured.",
+        "",
+        "| case |  | Phintys | measured | wanted at most |  |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row, target in goals:
+        own = own_time(row)
+        best = best_peer(row)
+        measured = ""
+        if "figure" in target and "at most" not in target["wanted"]:
+            against = target["wanted"]["against"]
+            peer = best[0] if against == "best" and best else against
+            measured = f"{target['figure']:.2f} of {PEERS[peer].title}"
+        lines.append(
+            f"| `{row['case']}` | {describe(row)} | {quantity(own, row['unit']) if own else ''} | "
+            f"{measured} | {wanted(target, row['unit']).removeprefix('at most ')} | "
+            f"{VERDICTS[target['met']]} |"
+        )
+    return lines
 
 
 def line(row: dict[str, Any]) -> str:
@@ -137,6 +180,7 @@ def tables(result: dict[str, Any]) -> list[str]:
 def markdown(result: dict[str, Any]) -> str:
     about = result["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    kind = "Least values of the time of the processor" if result["cpu_time"] else "Medians"
     lines = [
         f"# Phintys beside its peers, {result['threads']} thread(s)",
         "",
@@ -144,11 +188,11 @@ def markdown(result: dict[str, Any]) -> str:
         f"{about['cores']} cores, {about['system']}, Python {about['python']}; load "
         f"{about['load']:.1f} before, {about['load at the end']:.1f} after. {versions}.",
         "",
-        "Medians [least to greatest] of samples taken in turns; one peer runs at a time, each with "
+        f"{kind} [least to greatest] of samples taken in turns; one peer runs at a time, each with "
         "arrays of its own kind and the same number of threads. A peer whose values are off is "
         "marked and does not count. Ratios below 1: Phintys takes less time.",
     ]
-    return "\n".join(lines + tables(result)) + "\n"
+    return "\n".join(lines + summary(result["rows"]) + tables(result)) + "\n"
 
 
 def plot(result: dict[str, Any], path: Path) -> None:

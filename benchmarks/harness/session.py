@@ -27,10 +27,9 @@ ROOT = Path(__file__).resolve().parents[2]
 class Process:
     """A worker process; asking it costs nothing but the time of the answer."""
 
-    def __init__(self, peer: str, options: argparse.Namespace, log: Any) -> None:
-        env = peers.environment(peer, options.threads, str(options.cache))
+    def __init__(self, env: dict[str, str], threads: int, log: Any) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "harness.worker", str(options.threads)],
+            [sys.executable, "-m", "harness.worker", str(threads)],
             env=env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -69,7 +68,9 @@ class Session:
 
     def worker(self, name: str) -> Process:
         if name not in self.workers or self.workers[name].process.poll() is not None:
-            self.workers[name] = Process(name, self.options, self.log)
+            threads = self.options.threads
+            env = peers.environment(name, threads, str(self.options.cache))
+            self.workers[name] = Process(env, threads, self.log)
         return self.workers[name]
 
     def close(self) -> None:
@@ -308,6 +309,7 @@ def main() -> None:
         "commit": commit(),
         "date": time.strftime("%Y-%m-%d"),
         "threads": options.threads,
+        "cpu_time": CPU_TIME in os.environ,
         "machine": machine(),
         "versions": versions(),
         "rows": session.rows,
