@@ -8,9 +8,10 @@ from harness.job import Target, clock
 TITLE = "Compile time of the MLP training step, 784-500-10"
 NOTE = (
     "Each sample is a fresh process. Cold: with empty disk caches; warm: with the caches of an "
-    'earlier process. "function() to first result" is the compiler\'s share (for JAX and '
-    'torch.compile: the first call, which traces and differentiates too); "second function" is '
-    "the same model compiled again in the process, which only Phintys and PyTensor are asked for."
+    "earlier process (that of JAX, off by default, is on then). `function()` to first result is "
+    "the compiler's share (for JAX and torch.compile: the first call, which traces and "
+    "differentiates too); second function: the same model compiled again in the process, which "
+    "only Phintys and PyTensor are asked for."
 )
 FRESH = True
 ROUNDS = 5

@@ -55,6 +55,15 @@ def environment(peer: str, threads: int, cache: str) -> dict[str, str]:
     return env
 
 
+def persistent_caches(cache: str) -> dict[str, str]:
+    """Variables that switch on the disk caches that are off unless one asks for them."""
+    return {
+        "JAX_COMPILATION_CACHE_DIR": os.path.join(cache, "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+
+
 def limit_threads(threads: int) -> None:
     """Keep this process on the first `threads` cores that it may use.
 

@@ -170,10 +170,13 @@ class Session:
             threads = str(self.options.threads)
             command = [sys.executable, "-m", "harness.fresh", name, peer, json.dumps(variant)]
             limit = self.options.time_limit
+            env = peers.environment(peer, self.options.threads, caches or folder)
+            if caches:
+                env |= peers.persistent_caches(caches)
             try:
                 done = subprocess.run(
                     [*command, threads, path],
-                    env=peers.environment(peer, self.options.threads, caches or folder),
+                    env=env,
                     stdout=self.log,
                     stderr=self.log,
                     timeout=limit,
