@@ -501,9 +501,9 @@ void FlatLoop::link_calls() {
   std::vector<const char*> loaded;
   for (int q = 0; q < scan_.n_sequences; ++q)
     loaded.push_back(at(body_.input_buffers[zu(scan_.row_of_sequence(q))]));
-  chained_ = std::any_of(calls_.begin(), calls_.end(),
-                         [](const vm::FlatCall& c) { return c.chain != nullptr; });
-  if (chained_) chain_ = vm::make_chain(&calls_, loaded);
+  carries_ = std::any_of(calls_.begin(), calls_.end(),
+                         [](const vm::FlatCall& c) { return c.carry != nullptr; });
+  if (carries_) carry_start_ = vm::link_calls(&calls_, loaded);
 }
 
 // ----- running -----
@@ -524,7 +524,7 @@ void FlatLoop::run_whole(void*, const void*, const void*, const void* c, int64_t
 
 // Runs at most so many steps; fewer if the condition to stop becomes true.
 int64_t FlatLoop::run_steps(int64_t steps) {
-  if (chained_) return run_chain(steps);
+  if (carries_) return run_carried(steps);
   const char* condition = scan_.until ? emitted_.back() : nullptr;
   for (int64_t t = 0; t < steps; ++t, ++step_) {
     for (Transfer& l : loads_) {
@@ -554,10 +554,10 @@ int64_t FlatLoop::run_steps(int64_t steps) {
 }
 
 // The same where all is single values, some of which stay in a register.
-int64_t FlatLoop::run_chain(int64_t steps) {
+int64_t FlatLoop::run_carried(int64_t steps) {
   const char* condition = scan_.until ? emitted_.back() : nullptr;
   vm::Carry carry{};
-  if (chain_.address) std::memcpy(&carry, chain_.address, chain_.bytes);
+  if (carry_start_.address) std::memcpy(&carry, carry_start_.address, carry_start_.bytes);
   const vm::FlatCall& first = calls_[0];
   int64_t t = 0;
   bool stop = false;
@@ -566,7 +566,7 @@ int64_t FlatLoop::run_chain(int64_t steps) {
       copy_item(l.block, l.row, l.item);
       l.row += l.step;
     }
-    carry = first.chained(carry, first);
+    carry = first.carried(carry, first);
     for (Transfer& s : stores_) {
       copy_item(s.row, s.block, s.item);
       s.row += s.step;

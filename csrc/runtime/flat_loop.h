@@ -106,7 +106,7 @@ class FlatLoop {
   void start(std::span<const TensorView> inputs, std::span<const TensorView> outputs);
   Transfer transfer(char* block, char* row, int64_t step, size_t bytes, size_t item) const;
   int64_t run_steps(int64_t steps);
-  int64_t run_chain(int64_t steps);
+  int64_t run_carried(int64_t steps);
 
   char*& at(int buffer) { return at_[static_cast<size_t>(buffer)]; }
   bool outside(int buffer) const { return outside_[static_cast<size_t>(buffer)] != kInside; }
@@ -128,8 +128,8 @@ class FlatLoop {
   std::vector<std::unique_ptr<FlatProduct>> products_;
   std::vector<State> states_;
   std::vector<char*> emitted_;  // where what the body emits is at the end of a step; the condition
-  vm::ChainStart chain_;
-  bool chained_ = false;
+  vm::CarryStart carry_start_;
+  bool carries_ = false;
   std::vector<Transfer> loads_, stores_;
   ScratchContext scratch_;
   const RunHooks* hooks_ = nullptr;

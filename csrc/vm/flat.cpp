@@ -232,7 +232,7 @@ class BoundFused::FlatBuilder {
     calls_.push_back({s.fn, at(s.dst), at(s.a), arity > 1 ? at(s.b) : nullptr,
                       arity > 2 ? at(s.c) : nullptr, n, in_place});
     if (!b_.single_) return;
-    calls_.back().chain = chain_kernels(step.op, step.compute);
+    calls_.back().carry = carry_kernels(step.op, step.compute);
     calls_.back().carry_bytes = static_cast<unsigned>(item_size(step.compute));
   }
 

@@ -39,13 +39,13 @@ FlatCall gather_call(char* to, const char* from, int64_t item, const int32_t* pl
 // Places of the elements of an array in C order, the last one repeated up to n.
 std::vector<int32_t> places_of(const Dims& shape, const Dims& strides, int64_t n);
 
-// Makes a chain of a list of calls on single values, to be run over and over by its first call.
+// Lets a list of calls on single values, to be run over and over by its first call, hand values on.
 // `overwritten`: addresses that something else writes before each run. Returns what the carry is
 // before the first run: an address with its bytes.
-struct ChainStart {
+struct CarryStart {
   const char* address = nullptr;  // null: anything
   size_t bytes = 0;
 };
-ChainStart make_chain(std::vector<FlatCall>* calls, const std::vector<const char*>& overwritten);
+CarryStart link_calls(std::vector<FlatCall>* calls, const std::vector<const char*>& overwritten);
 
 }  // namespace phintys::vm

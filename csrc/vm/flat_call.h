@@ -1,7 +1,7 @@
 // A kernel call on operands that stay where they are.
 #pragma once
 
-#include "vm/chain.h"
+#include "vm/carry.h"
 #include "vm/tiles_types.h"
 
 namespace phintys::vm {
@@ -16,10 +16,10 @@ struct FlatCall {
   // Bit j: operand j may be the very memory of the result, element by element.
   unsigned in_place = 0;
   // Of a call on single floats, in place of `fn`; null if there are none.
-  const ChainKernels* chain = nullptr;
+  const CarryKernels* carry = nullptr;
   unsigned carry_bytes = 0;
-  // What a list that runs as a chain calls.
-  ChainFn chained = nullptr;
+  // What a list that hands values on calls.
+  CarryFn carried = nullptr;
 };
 
 }  // namespace phintys::vm

@@ -68,6 +68,12 @@ const ChainFrame& chain_frame(DType compute) {
   return chosen().chain_frame[static_cast<int>(compute)];
 }
 
+const CarryKernels* carry_kernels(int op, DType compute) {
+  if (op < 0) return nullptr;
+  const CarryKernels& k = chosen().carry[op][static_cast<int>(compute)];
+  return k.fn[0] ? &k : nullptr;
+}
+
 const ReduceKernels& reduce_kernels(ReduceKind kind, DType d) {
   return chosen().reduce[static_cast<int>(kind)][static_cast<int>(d)];
 }

@@ -11,6 +11,7 @@
 #include "array/dtype.h"
 #include "base/export.h"
 #include "kernels/isa.h"
+#include "vm/carry.h"
 #include "vm/tiles_types.h"
 
 namespace phintys::vm {
@@ -21,6 +22,8 @@ PHINTYS_PUBLIC const TileKernels& cast_kernels(DType from, DType to);
 // Null kernels where the op cannot be part of a chain.
 PHINTYS_PUBLIC const ChainKernels& chain_kernels(int op, DType compute);
 PHINTYS_PUBLIC const ChainFrame& chain_frame(DType compute);
+// Null if there are none.
+PHINTYS_PUBLIC const CarryKernels* carry_kernels(int op, DType compute);
 // Kernels that reduce values of dtype `d` (max and min propagate NaN; all and any take bool).
 PHINTYS_PUBLIC const ReduceKernels& reduce_kernels(ReduceKind kind, DType d);
 // The value that a reduction of nothing has, written to `out`; false if there is none (max, min).

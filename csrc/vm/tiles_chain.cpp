@@ -219,19 +219,9 @@ void fill_operands(ChainKernels* k) {
   }
 }
 
-// Cheap, and of one dtype throughout.
-template <class Op>
-constexpr bool kInChains =
-    !Op::info.heavy &&
-    (Op::info.domain == Domain::numeric || Op::info.domain == Domain::floating ||
-     Op::info.domain == Domain::numeric_nobool) &&
-    (Op::info.rule == DTypeRule::upcast || Op::info.rule == DTypeRule::upcast_nobool ||
-     Op::info.rule == DTypeRule::upcast_real || Op::info.rule == DTypeRule::to_float ||
-     Op::info.rule == DTypeRule::float_only || Op::info.rule == DTypeRule::true_div);
-
 template <class Op, class V>
 void fill_chain_op(KernelTables* tables, DType d) {
-  if constexpr (kInChains<Op>)
+  if constexpr (kOneDType<Op>)
     fill_operands<Op, V, 0>(&tables->chain[ops::index_of<Op>][static_cast<int>(d)]);
 }
 

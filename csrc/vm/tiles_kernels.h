@@ -314,6 +314,16 @@ void first_of(void* out, const void* a, const void* b, const void* c, int64_t) {
   kRun(out, a, b, c, 1);
 }
 
+// Cheap ops on floats whose operands and result have one dtype.
+template <class Op>
+constexpr bool kOneDType =
+    !Op::info.heavy &&
+    (Op::info.domain == Domain::numeric || Op::info.domain == Domain::floating ||
+     Op::info.domain == Domain::numeric_nobool) &&
+    (Op::info.rule == DTypeRule::upcast || Op::info.rule == DTypeRule::upcast_nobool ||
+     Op::info.rule == DTypeRule::upcast_real || Op::info.rule == DTypeRule::to_float ||
+     Op::info.rule == DTypeRule::float_only || Op::info.rule == DTypeRule::true_div);
+
 // ---- Filling tables -----------------------------------------------------------------------------
 
 template <class V>

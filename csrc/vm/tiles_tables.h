@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops/elementwise/registry.h"
+#include "vm/carry.h"
 #include "vm/tiles_types.h"
 
 namespace phintys::vm {
@@ -13,6 +14,7 @@ struct KernelTables {
   // float32 and float64 only; of cheap ops.
   ChainKernels chain[ops::kNumElementwise][kNumDTypes];
   ChainFrame chain_frame[kNumDTypes];
+  CarryKernels carry[ops::kNumElementwise][kNumDTypes];
 };
 
 }  // namespace phintys::vm
@@ -40,6 +42,7 @@ struct KernelTables {
   X(fill_int_large)           \
   X(fill_cast)                \
   X(fill_chain)               \
+  X(fill_carry)               \
   X(fill_reduce)
 
 #define PHINTYS_DECLARE_TILE_PART(name) void name(KernelTables* tables);

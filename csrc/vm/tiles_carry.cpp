@@ -1,13 +1,11 @@
-#include "ops/elementwise/arithmetic.h"
-#include "ops/elementwise/comparison.h"
-#include "vm/chain.h"
+// Kernels on single floats that hand values on in a register, for one instruction set.
 #include "vm/flat_call.h"
+#include "vm/tiles_kernels.h"
 
-namespace phintys::PHINTYS_ISA {
+PHINTYS_DECLARE_TILE_PARTS(PHINTYS_ISA)
+
+namespace phintys::vm::PHINTYS_ISA {
 namespace {
-
-using namespace phintys::ops;  // NOLINT: elementwise ops
-using namespace phintys::vm;   // NOLINT
 
 using Floats = float __attribute__((vector_size(16)));
 
@@ -35,7 +33,7 @@ PHINTYS_INLINE S operand(bool in_register, Carry carry, const char* p) {
 }
 
 template <class Op, class S, int kMask>
-Carry run(Carry carry, const FlatCall& call) {
+Carry run_carry(Carry carry, const FlatCall& call) {
   const S a = operand<S>(kMask & 1, carry, call.a);
   auto result = [&] {
     if constexpr (Op::info.arity == 1) {
@@ -56,34 +54,37 @@ Carry run(Carry carry, const FlatCall& call) {
     carry = carried(result);
   }
   const FlatCall& next = *(&call + 1);
-  return next.chained(carry, next);  // a jump
+  return next.carried(carry, next);  // a jump
+}
+
+template <class Op, class S, int kMask>
+void fill_masks(CarryKernels* k) {
+  if constexpr (kMask < 1 << Op::info.arity) {
+    k->fn[kMask] = run_carry<Op, S, kMask>;
+    fill_masks<Op, S, kMask + 1>(k);
+  }
 }
 
 template <class Op, class S>
-ChainKernels kernels() {
-  constexpr bool compares = Op::info.rule == DTypeRule::compare;
-  if constexpr (Op::info.arity == 1) {
-    return {{run<Op, S, 0>, run<Op, S, 1>}, compares};
-  } else if constexpr (Op::info.arity == 2) {
-    return {{run<Op, S, 0>, run<Op, S, 1>, run<Op, S, 2>, run<Op, S, 3>}, compares};
-  } else {
-    return {{run<Op, S, 0>, run<Op, S, 1>, run<Op, S, 2>, run<Op, S, 3>, run<Op, S, 4>,
-             run<Op, S, 5>, run<Op, S, 6>, run<Op, S, 7>},
-            compares};
+void fill_carry_op(KernelTables* tables, DType d) {
+  if constexpr (kOneDType<Op> || Op::info.rule == DTypeRule::compare) {
+    CarryKernels& k = tables->carry[ops::index_of<Op>][static_cast<int>(d)];
+    k.compares = Op::info.rule == DTypeRule::compare;
+    fill_masks<Op, S, 0>(&k);
   }
 }
 
 template <class... Op>
-void fill(NamedChain* list, OpList<Op...>) {
-  static_assert(sizeof...(Op) == kNumChains);
-  ((*list++ = {Op::info.name, kernels<Op, SF32>(), kernels<Op, SF64>()}), ...);
+void fill_carries(KernelTables* tables, OpList<Op...>) {
+  (fill_carry_op<Op, SF32>(tables, DType::f32), ...);
+  (fill_carry_op<Op, SF64>(tables, DType::f64), ...);
 }
 
 }  // namespace
 
-void fill_chains(vm::NamedChain* list) {
-  fill(list, OpList<Add, Sub, Mul, TrueDiv, MulAdd, MulSub, NegMulAdd, Neg, Abs, Sqr, Sqrt, Maximum,
-                    Minimum, Gt, Lt, Ge, Le>{});
+void fill_carry(KernelTables* tables) {
+  fill_carries(tables, ops::ArithmeticOps{});
+  fill_carries(tables, ops::ComparisonOps{});
 }
 
-}  // namespace phintys::PHINTYS_ISA
+}  // namespace phintys::vm::PHINTYS_ISA
