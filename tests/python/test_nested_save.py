@@ -178,3 +178,12 @@ def test_a_body_that_needs_more_than_its_inputs_is_refused():
         _core.InnerGraph([s], [s + w])
     with pytest.raises(ValueError, match="twice"):
         _core.InnerGraph([s, s], [s])
+
+
+@pytest.mark.parametrize("count", [2**63 - 1, 2**63 - 2, -(2**63), -1, 3])
+def test_wild_counts_are_refused(count):
+    body = recurrence().attrs["graph"]
+    with pytest.raises(ValueError, match="number of the body's outputs is wrong"):
+        loop(body, 1, n_emitted=count)
+    with pytest.raises(ValueError, match="the body has too few inputs"):
+        loop(body, count)

@@ -39,7 +39,7 @@ void Scan::check_attributes() const {
   const int64_t n_out = static_cast<int64_t>(graph->outputs().size());
   if (n_sequences < 0 || n_sequences > n_in - n_taps())
     bad_attributes("the body has too few inputs");
-  if (n_emitted < 0 || n_states() + n_emitted + (until ? 1 : 0) != n_out)
+  if (n_emitted < 0 || n_emitted != n_out - n_states() - (until ? 1 : 0))
     bad_attributes("the number of the body's outputs is wrong");
   if (truncate < -1) bad_attributes("truncate must be -1 or a number of steps");
   for (const Var& v : graph->inputs())
