@@ -255,47 +255,42 @@ void* packed_memory(std::int64_t bytes) {
 }
 
 // Whether the kernels of gemm.h are at least as fast as the library, from products of many shapes:
-// with vectors of 64 bytes always, except where most lanes would stay empty, for two or three rows,
-// and for large matrices of doubles; else if there are few rows, which the library packs B for.
+// with vectors of 64 bytes always, except where most lanes would stay empty and for two or three
+// rows; else if there are few rows, which the library packs B for.
 template <class T>
 bool suits_own_kernels(const Product<T>& p) {
-  if constexpr (!std::is_floating_point_v<T>) {
-    return false;
-  } else {
-    constexpr std::int64_t item = sizeof(T);
-    const bool wide = take_isa() == Isa::avx512;
-    const std::int64_t lanes = (wide ? 64 : 32) / item;
-    const bool rows_in_lanes = p.tb && p.m < p.n && p.m <= 96;
-    const std::int64_t used = rows_in_lanes ? p.m : p.n;
-    const double full =
-        static_cast<double>(used) / static_cast<double>((used + lanes - 1) / lanes * lanes);
-    if (p.m < 4 || full < (item == 4 ? 0.6 : 0.7)) return false;
-    if (rows_in_lanes && full < 0.75) return false;
-    if (!wide) return p.m <= 64 && (p.tb || p.ldb * item % 2048 != 0);
-    return item == 4 || p.m < 1200 || p.n < 1200 || p.k < 1200;
-  }
+  constexpr std::int64_t item = sizeof(T);
+  const bool wide = take_isa() == Isa::avx512;
+  const std::int64_t lanes = (wide ? 64 : 32) / item;
+  const bool rows_in_lanes = p.tb && p.m < p.n && p.m <= 96;
+  const std::int64_t used = rows_in_lanes ? p.m : p.n;
+  const double full =
+      static_cast<double>(used) / static_cast<double>((used + lanes - 1) / lanes * lanes);
+  if (p.m < 4 || full < (item == 4 ? 0.6 : 0.7)) return false;
+  if (rows_in_lanes && full < 0.75) return false;
+  return wide || (p.m <= 64 && (p.tb || p.ldb * item % 2048 != 0));
 }
 
 template <class T>
-void run_product(const Product<T>& p) {
-  if constexpr (std::is_floating_point_v<T>) {
-    if (suits_own_kernels(p)) {
-      const GemmWork<T> work{p.a,
-                             p.ta ? 1 : p.lda,
-                             p.ta ? p.lda : 1,
-                             p.b,
-                             p.tb ? 1 : p.ldb,
-                             p.tb ? p.ldb : 1,
-                             p.c,
-                             p.ldc,
-                             p.m,
-                             p.n,
-                             p.k,
-                             p.alpha,
-                             p.beta};
-      if (PHINTYS_ISA_CALL(packed_gemm<T>)(work, packed_memory)) return;
-    }
-  }
+bool run_own(const Product<T>& p) {
+  const GemmWork<T> work{p.a,
+                         p.ta ? 1 : p.lda,
+                         p.ta ? p.lda : 1,
+                         p.b,
+                         p.tb ? 1 : p.ldb,
+                         p.tb ? p.ldb : 1,
+                         p.c,
+                         p.ldc,
+                         p.m,
+                         p.n,
+                         p.k,
+                         p.alpha,
+                         p.beta};
+  return PHINTYS_ISA_CALL(packed_gemm<T>)(work, packed_memory);
+}
+
+template <class T>
+void run_library(const Product<T>& p) {
   const Shared lock;
   Blas<T>::gemm(kRowMajor, p.ta ? kTrans : kNoTrans, p.tb ? kTrans : kNoTrans,
                 static_cast<blas_int>(p.m), static_cast<blas_int>(p.n), static_cast<blas_int>(p.k),
@@ -303,19 +298,44 @@ void run_product(const Product<T>& p) {
                 p.beta, p.c, static_cast<blas_int>(p.ldc));
 }
 
+// Rows [i, i + m) and columns [j, j + n) of the result.
 template <class T>
-PHINTYS_NOINLINE void run_blocks(const Product<T>& p, double flops) {
+Product<T> part_of(const Product<T>& p, std::int64_t i, std::int64_t m, std::int64_t j,
+                   std::int64_t n) {
+  Product<T> part = p;
+  part.m = std::min(m, p.m - i);
+  part.n = std::min(n, p.n - j);
+  part.a += p.ta ? i : i * p.lda;
+  part.b += p.tb ? j * p.ldb : j;
+  part.c += i * p.ldc + j;
+  return part;
+}
+
+template <class T>
+PHINTYS_NOINLINE void run_library_blocks(const Product<T>& p, double flops) {
   const Blocks blocks = plan(p.m, p.n, flops);
   parallel_for(blocks.down * blocks.across, [&](std::int64_t chunk) {
-    const std::int64_t i = chunk / blocks.across * blocks.rows;
-    const std::int64_t j = chunk % blocks.across * blocks.cols;
-    Product<T> part = p;
-    part.m = std::min(blocks.rows, p.m - i);
-    part.n = std::min(blocks.cols, p.n - j);
-    part.a += p.ta ? i : i * p.lda;
-    part.b += p.tb ? j * p.ldb : j;
-    part.c += i * p.ldc + j;
-    run_product(part);
+    run_library(part_of(p, chunk / blocks.across * blocks.rows, blocks.rows,
+                        chunk % blocks.across * blocks.cols, blocks.cols));
+  });
+}
+
+// Our own kernels give the same bits however the result is cut, so there are as many pieces as the
+// threads at hand can use: of columns, so that each packs its own part of B, or else of rows. A
+// piece without memory to pack in is left to the library.
+template <class T>
+PHINTYS_NOINLINE void run_own_pieces(const Product<T>& p, double flops) {
+  constexpr std::int64_t kColumns = 64, kRows = 48;  // of the smallest pieces
+  const auto most = static_cast<std::int64_t>(flops / kBlockFlops);
+  const std::int64_t wanted =
+      num_threads() == 1 ? 1 : std::min<std::int64_t>(2 * num_threads(), most);
+  const bool across = p.n >= wanted * kColumns || p.n / kColumns >= p.m / kRows;
+  const std::int64_t size = across ? p.n : p.m, unit = across ? kColumns : kRows;
+  const std::int64_t step = ceil_div(ceil_div(size, wanted), unit) * unit;
+  parallel_for(ceil_div(size, step), [&](std::int64_t piece) {
+    const Product<T> part =
+        across ? part_of(p, 0, p.m, piece * step, step) : part_of(p, piece * step, step, 0, p.n);
+    if (!run_own(part)) run_library(part);
   });
 }
 
@@ -336,11 +356,18 @@ inline bool gemm_any(Product<T> p) {
   if (p.lda < a_cols || p.ldb < b_cols) return false;
   const double flops =
       2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
-  if (flops >= 2 * kBlockFlops) {
-    run_blocks(p, flops);
-  } else {
-    run_product(p);
+  const bool large = flops >= 2 * kBlockFlops;
+  if constexpr (std::is_floating_point_v<T>) {
+    if (suits_own_kernels(p)) {
+      if (large) {
+        run_own_pieces(p, flops);
+      } else if (!run_own(p)) {
+        run_library(p);
+      }
+      return true;
+    }
   }
+  large ? run_library_blocks(p, flops) : run_library(p);
   return true;
 }
 

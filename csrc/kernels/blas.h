@@ -1,6 +1,7 @@
-// Dense linear algebra on row-major matrices, through one-threaded OpenBLAS calls that are split
-// over the pool of parallel.h. Blocks depend on the shape only, so results do not depend on the
-// number of threads. Strides are in elements.
+// Dense linear algebra on row-major matrices, by kernels of our own (gemm.h, small_gemv.h) where
+// those are faster, and through one-threaded OpenBLAS calls, both split over the pool of
+// parallel.h. Blocks that could change a result depend on the shape only, so results do not depend
+// on the number of threads. Strides are in elements.
 //
 // gemm, gemv and ger return false, with nothing done, if the library cannot take the strides (a row
 // stride shorter than a row, a vector stride of 0): the caller then copies or uses its own loops.
