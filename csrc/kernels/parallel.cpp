@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <chrono>
 #include <exception>
 #include <mutex>
 #include <system_error>
@@ -74,6 +75,48 @@ int available_cpus() {
 #endif
   return std::max(1u, std::thread::hardware_concurrency());
 }
+
+// ---------------------------------------------------------------------------------------------
+// Stalls: see set_parallel_clock().
+
+std::atomic<std::int64_t (*)()> g_clock{nullptr};
+
+std::int64_t now() {
+  if (const auto clock = g_clock.load(std::memory_order_relaxed)) return clock();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+class Stalls {
+ public:
+  // Whether jobs run on their callers' threads now.
+  bool alone(std::int64_t time) const { return time < until_.load(std::memory_order_relaxed); }
+
+  // A job whose caller worked from `start` to `worked` and waited for others until `end`.
+  void see(std::int64_t start, std::int64_t worked, std::int64_t end) {
+    const std::int64_t waited = end - worked;
+    if (waited > kLeast && waited > 2 * (worked - start)) {
+      const std::int64_t pause = pause_.load(std::memory_order_relaxed);
+      until_.store(end + pause, std::memory_order_relaxed);
+      pause_.store(std::min(2 * pause, kLongest), std::memory_order_relaxed);
+    } else if (end > until_.load(std::memory_order_relaxed) + kCalm) {
+      pause_.store(kShortest, std::memory_order_relaxed);
+    }
+  }
+  void forget() {
+    until_.store(INT64_MIN, std::memory_order_relaxed);
+    pause_.store(kShortest, std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr std::int64_t kMs = 1'000'000;
+  static constexpr std::int64_t kLeast = kMs / 2, kShortest = 20 * kMs, kLongest = 160 * kMs;
+  static constexpr std::int64_t kCalm = 200 * kMs;  // without a stall, after which pauses are short
+  std::atomic<std::int64_t> until_{INT64_MIN};
+  std::atomic<std::int64_t> pause_{kShortest};
+};
+Stalls g_stalls;
 
 // ---------------------------------------------------------------------------------------------
 // One running parallel_for. Slots live as long as the pool, so that a late worker may look at one
@@ -182,8 +225,10 @@ class Pool {
  public:
   static constexpr int kSlots = 32;
 
-  // Returns false if all slots are taken: the caller does the work alone.
+  // Returns false if all slots are taken, or after a stall: the caller does the work alone.
   bool run(std::int64_t n_chunks, void* ctx, ChunkFn fn, int threads) {
+    const std::int64_t start = now();
+    if (g_stalls.alone(start)) return false;
     if (PHINTYS_UNLIKELY(running_.load(std::memory_order_acquire) != threads - 1)) {
       resize(threads - 1);
     }
@@ -201,7 +246,9 @@ class Pool {
     slot.work(/*as_caller=*/true);
     t_in_region = false;
     open_.fetch_and(~bit, std::memory_order_relaxed);
+    const std::int64_t worked = now();
     slot.wait_finished(n);
+    g_stalls.see(start, worked, now());
     std::exception_ptr error = std::move(slot.error);
     slot.error = nullptr;
     slot.close();
@@ -383,8 +430,13 @@ void set_num_threads(int n) {
     fail(ErrorKind::value, "the number of threads must be from 0 (all CPUs) to 4096, not ", n);
   }
   g_threads.store(n == 0 ? available_cpus() : n, std::memory_order_relaxed);
+  g_stalls.forget();
   // Surplus workers end now; missing ones start with the next parallel call.
   if (Pool* p = g_pool.load(std::memory_order_acquire)) p->resize(num_threads() - 1);
+}
+
+void set_parallel_clock(std::int64_t (*clock)()) noexcept {
+  g_clock.store(clock, std::memory_order_relaxed);
 }
 
 void set_parallel_for(ParallelForHook hook, void* hook_ctx) noexcept {

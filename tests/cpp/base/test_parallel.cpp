@@ -5,7 +5,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <mutex>
 #include <numeric>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -103,6 +105,73 @@ TEST_CASE("work is really shared") {
     if (inside == 2) together = true;
   });
   CHECK(together);
+}
+
+namespace {
+
+std::int64_t g_time = 0;
+// Looks at the clock after which time passes: a job looks when it starts, when its caller has no
+// more to do, and when the others have finished.
+int g_looks = 0;
+std::int64_t g_passes = 0;
+
+std::int64_t test_clock() {
+  if (g_looks > 0 && --g_looks == 0) g_time += g_passes;
+  return g_time;
+}
+
+// Threads that ran chunks of a job in which every chunk takes a while.
+int threads_of_a_job() {
+  std::mutex mutex;
+  std::set<std::thread::id> seen;
+  parallel_for(8, [&](std::int64_t) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::lock_guard<std::mutex> lock(mutex);
+    seen.insert(std::this_thread::get_id());
+  });
+  return static_cast<int>(seen.size());
+}
+
+bool shared_at_last() {
+  for (int i = 0; i < 10000; ++i)
+    if (threads_of_a_job() == 2) return true;
+  return false;
+}
+
+// A job whose caller waits for that long.
+void stall(std::int64_t waited) {
+  g_passes = waited;
+  g_looks = 3;
+  parallel_for(2, [](std::int64_t) {});
+}
+
+}  // namespace
+
+TEST_CASE("after a stall, jobs stay in their threads for a while") {
+  constexpr std::int64_t kMs = 1'000'000;
+  set_parallel_clock(test_clock);
+  {
+    Threads t(2);
+    CHECK(shared_at_last());
+    stall(3 * kMs);
+    for (int i = 0; i < 20; ++i) CHECK(threads_of_a_job() == 1);
+    CHECK(sum_to(1000) == 499500);
+    g_time += 21 * kMs;
+    CHECK(shared_at_last());
+    // Another one soon after: for twice as long.
+    stall(3 * kMs);
+    g_time += 30 * kMs;
+    CHECK(threads_of_a_job() == 1);
+    g_time += 11 * kMs;
+    CHECK(shared_at_last());
+    // A wait that is short, as a job's last chunk may be, is none.
+    stall(kMs / 4);
+    CHECK(shared_at_last());
+    stall(3 * kMs);
+    set_num_threads(2);
+    CHECK(shared_at_last());
+  }
+  set_parallel_clock(nullptr);
 }
 
 TEST_CASE("the exception of the lowest chunk arrives, always the same") {
