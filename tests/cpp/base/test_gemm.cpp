@@ -1,7 +1,5 @@
 // The kernels of kernels/gemm.h for each instruction set of this processor, against plain loops.
 #include <doctest/doctest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstdint>
@@ -11,36 +9,12 @@
 #include <vector>
 
 #include "kernels/gemm.h"
+#include "memory_end.h"
 
 using namespace phintys;
+using namespace phintys::testing;
 
 namespace {
-
-// Numbers that end where memory ends: to read or write past them is a crash.
-template <class T>
-class AtTheEnd {
- public:
-  explicit AtTheEnd(std::int64_t count) {
-    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-    const auto bytes = static_cast<std::size_t>(count) * sizeof(T);
-    const std::size_t pages = (bytes + page - 1) / page;
-    size_ = (pages + 1) * page;
-    block_ = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    REQUIRE(block_ != MAP_FAILED);
-    char* end = static_cast<char*>(block_) + pages * page;
-    REQUIRE(mprotect(end, page, PROT_NONE) == 0);
-    data_ = reinterpret_cast<T*>(end - bytes);
-  }
-  ~AtTheEnd() { munmap(block_, size_); }
-  AtTheEnd(const AtTheEnd&) = delete;
-  AtTheEnd& operator=(const AtTheEnd&) = delete;
-  T* data() { return data_; }
-
- private:
-  void* block_;
-  std::size_t size_;
-  T* data_;
-};
 
 // A matrix of `rows` by `columns`, with NaN between the rows if `step` is longer.
 template <class T>
