@@ -42,6 +42,8 @@ struct BoundInstruction {
   int64_t work = 0;  // about how many elements it works on (Limits::before)
 };
 
+class FlatProgram;
+
 // How output k is delivered.
 enum class OutputPlan : uint8_t {
   direct,  // computed in fresh memory that the caller gets
@@ -50,6 +52,8 @@ enum class OutputPlan : uint8_t {
 };
 
 struct Binding {
+  Binding();
+  ~Binding();
   uint64_t id = 0;           // of all bindings ever made by a context
   std::vector<int64_t> key;  // what of the shapes this binding holds for
   int segment = 0;
@@ -65,6 +69,8 @@ struct Binding {
   std::vector<std::unique_ptr<Binding>> children;  // most recently used first
   std::vector<OutputPlan> output_plans;            // in the last segment's binding
   std::vector<bool> overwrites;                    // which of Program::overwrites are possible
+  int calls = 0;                                   // of the function, up to kCallsBeforeFlat
+  std::unique_ptr<FlatProgram> flat;               // what runs instead from then on, if it can
 };
 
 // Binds segment `segment` below `parent` (null for the first). `leaves`: a view for every input,
@@ -79,6 +85,7 @@ std::unique_ptr<Binding> bind_segment(const Program& program, const std::vector<
 
 inline constexpr int64_t kSmallOutput = 2048;   // bytes
 inline constexpr size_t kMaxBindings = 16;      // kept for each segment below one parent
+inline constexpr int kCallsBeforeFlat = 3;      // calls for which making it does not pay
 inline constexpr size_t kMaxAllBindings = 128;  // kept altogether
 
 }  // namespace phintys::runtime

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "ops/op_util.h"
 #include "runtime/failure.h"
+#include "runtime/flat_program.h"
 #include "runtime/profiler.h"
 
 namespace phintys::runtime {
@@ -435,10 +436,28 @@ void Context::run(const TensorView* inputs, const Function& function, Limits* li
   if (n_bindings_ > kMaxAllBindings) trim_bindings();
   set_leaves(inputs);
   make_key();
+  if (run_flat(inputs)) return;
   Binding& last = run_segments(&function);
   prepare_updates(last);
   deliver(last);
   commit(last);
+}
+
+// The call as one flat list, made once calls with these shapes repeat. False if something must see
+// each instruction, or the program is not flat.
+bool Context::run_flat(const TensorView* inputs) {
+  if (hooks_.monitor || hooks_.profile || bindings_.empty()) return false;
+  Binding& b = *bindings_[0];
+  if (b.key != key_) return false;
+  if (PHINTYS_UNLIKELY(b.calls < kCallsBeforeFlat)) {
+    if (++b.calls == kCallsBeforeFlat) b.flat = FlatProgram::make(p_, b, leaves_, runners_);
+    return false;
+  }
+  if (!b.flat) return false;
+  running_ = &b;
+  b.flat->run(inputs, hooks_);
+  std::copy(b.flat->outputs().begin(), b.flat->outputs().end(), outputs_.begin());
+  return true;
 }
 
 // Runs one segment after the other; the last one's binding. `function`: to check new shapes of

@@ -81,6 +81,7 @@ class Context {
   bool exposed(const Array& value) const;
   bool overlaps_others(int shared_buffer) const;
   Binding& run_segments(const Function* function);
+  bool run_flat(const TensorView* inputs);
   void run_segment(Binding& binding);
   void watch(const Binding& binding, const BoundInstruction& bound, bool after) const;
   void run_instruction(BoundInstruction& bound, bool first_dynamic);
