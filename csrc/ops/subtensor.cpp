@@ -396,6 +396,13 @@ void IncSubtensor::perform(PerformContext&, std::span<const TensorView> inputs,
   }
 }
 
+bool IncSubtensor::constant_region(const TensorView& out, Dims* shape, Dims* strides,
+                                   int64_t* offset) const {
+  if (count_index_inputs(decode_index(index)) > 0) return false;
+  index_layout(index, out, {}, shape, strides, offset);
+  return true;
+}
+
 // --- building -----------------------------------------------------------------------------------
 
 namespace {

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 
 #include "base/error.h"
+#include "ops/op_util.h"
+#include "ops/subtensor.h"
 #include "runtime/failure.h"
 
 namespace phintys::runtime {
@@ -116,9 +119,10 @@ bool FlatBody::collect_calls(const InnerRunners& runners) {
     single_ = single_ && bound.kind == RunKind::fused && bound.fused->single();
     work_ += bound.work;
     const bool flat =
-        inside && (bound.kind == RunKind::fused
-                       ? bound.fused->append_calls(in.data(), out.data(), &memory_, &calls_)
-                       : bound.kind == RunKind::perform && append_product(bound));
+        inside &&
+        (bound.kind == RunKind::fused
+             ? bound.fused->append_calls(in.data(), out.data(), &memory_, &calls_)
+             : bound.kind == RunKind::perform && (append_product(bound) || append_store(bound)));
     if (!flat) append_whole(bound, runners[zu(&instr - body_.instructions.data())].get());
     if (calls_.size() > kMaxCalls) return false;
   }
@@ -247,6 +251,37 @@ bool FlatBody::append_product(const BoundInstruction& bound) {
   const auto handle = static_cast<int64_t>(reinterpret_cast<intptr_t>(&product));
   calls_.push_back({fn, at(bound.instr->outputs[0]), at(inputs[zu(found.a)]),
                     at(inputs[zu(found.b)]), c, handle, in_place});
+  return true;
+}
+
+// x with a few rows stored or added where a constant index says.
+bool FlatBody::append_store(const BoundInstruction& bound) {
+  constexpr int64_t kMostRows = 8;
+  if (std::string_view(bound.instr->op->name()) != IncSubtensor::kName) return false;
+  const auto& op = static_cast<const IncSubtensor&>(*bound.instr->op);
+  const TensorView &x = bound.inputs[0], &y = bound.inputs[1], &out = bound.outputs[0];
+  OwnedView to;
+  int64_t offset;
+  if (is_bool(out.dtype) || !x.contiguous() || !out.contiguous() ||
+      !op.constant_region(out, &to.shape, &to.strides, &offset))
+    return false;
+  const int ndim = static_cast<int>(to.shape.size());
+  if (!broadcasts_to(y, to.shape.data(), ndim)) return false;  // fails when it runs
+  const OwnedView from = broadcast_view(y, to.shape.data(), ndim);
+  const auto item = static_cast<int64_t>(item_size(out.dtype));
+  const int64_t elements = product(to.shape), n = ndim ? to.shape.back() : 1;
+  const bool rows = n == 1 || (to.strides.back() == item && from.strides.back() == item);
+  if (!rows || elements == 0 || elements / n > kMostRows) return false;
+  char* const target = at(bound.instr->outputs[0]);
+  const char* const whole = at(bound.instr->inputs[0]);
+  if (target != whole) calls_.push_back(vm::copy_call(target, whole, item, x.size()));
+  char* const source = at(bound.instr->inputs[1]);
+  for_each_row<2>(ndim, to.shape.data(), {target + offset, source},
+                  {to.strides.data(), from.strides.data()},
+                  [&](const std::array<char*, 2>& row, int64_t length, const auto&) {
+                    calls_.push_back(op.set ? vm::exact_copy_call(row[0], row[1], item, length)
+                                            : vm::add_call(row[0], row[1], out.dtype, length));
+                  });
   return true;
 }
 

@@ -94,6 +94,7 @@ class FlatBody {
   void find_root_uses();
   void share_memory(const BoundInstruction& bound);
   bool append_product(const BoundInstruction& bound);
+  bool append_store(const BoundInstruction& bound);
   const void* permuted_places(const TinyProduct& product, DType dtype);
   void append_whole(const BoundInstruction& bound, InnerRunner* runner);
 

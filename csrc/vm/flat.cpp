@@ -139,6 +139,16 @@ FlatCall copy_call(char* to, const char* from, int64_t item, int64_t n) {
   return {copy_bytes, to, from, nullptr, nullptr, whole_vectors(n, item) * item};
 }
 
+FlatCall exact_copy_call(char* to, const char* from, int64_t item, int64_t n) {
+  if (n == 1) return copy_call(to, from, item, n);
+  return {copy_bytes, to, from, nullptr, nullptr, n * item};
+}
+
+FlatCall add_call(char* to, const char* from, DType dtype, int64_t n) {
+  const TileKernels& add = elementwise_kernels(ops::elementwise_index("add"), dtype);
+  return {n == 1 ? add.scalar : add.tile[0], to, to, from, nullptr, n};
+}
+
 FlatCall gather_call(char* to, const char* from, int64_t item, const int32_t* places, int64_t n) {
   return {by_item<Gather>(item), to, from, as_operand(places), nullptr, n};
 }

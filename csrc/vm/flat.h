@@ -33,9 +33,12 @@ class FlatMemory {
 int64_t whole_vectors(int64_t n, int64_t item);
 
 // Calls that copy one element of `item` bytes; n contiguous ones, and what fills the last vector;
-// n that lie apart, each at its place (in bytes).
+// n contiguous ones and no more; n that lie apart, each at its place (in bytes).
 FlatCall copy_call(char* to, const char* from, int64_t item, int64_t n);
+FlatCall exact_copy_call(char* to, const char* from, int64_t item, int64_t n);
 FlatCall gather_call(char* to, const char* from, int64_t item, const int32_t* places, int64_t n);
+// One that adds n contiguous elements to as many, and to no more.
+FlatCall add_call(char* to, const char* from, DType dtype, int64_t n);
 // Places of the elements of an array in C order, the last one repeated up to n.
 std::vector<int32_t> places_of(const Dims& shape, const Dims& strides, int64_t n);
 

@@ -180,3 +180,30 @@ def test_saved_functions(tmp_path):
     loaded = phintys.load(tmp_path / "f.phy")
     for k in range(CALLS):
         assert loaded(np.arange(5.0) + k, 0.5) == f(np.arange(5.0) + k, 0.5)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "int8", "bool", "complex64"])
+def test_parts_that_are_stored(dtype):
+    x, m = T.vector(dtype=dtype), T.matrix(dtype=dtype)
+    outputs = []
+    for change in (T.inc_subtensor, T.set_subtensor):
+        outputs += [
+            change(x[1], x[0]),
+            change(x[-2:], x[:2]),
+            change(x[1:4], x[2]),
+            change(x[::2], x[:3]),
+            change(m[1], x[:3]),
+            change(m[:, 1:], m[:, :-1]),
+            change(m[::-1, 1], m[:, 0]),
+            change(T.zeros((7,), dtype)[2:6], x[1:]),
+        ]
+    f, g = function([x, m], outputs), plain([x, m], outputs)
+    rng = np.random.default_rng(5)
+    for _ in range(CALLS):
+        a, b = rng.integers(-9, 9, 5).astype(dtype), rng.integers(-9, 9, (4, 3)).astype(dtype)
+        same_bits(f(a, b), g(a, b))
+    f = function([x], T.inc_subtensor(x[:3], x[3:]))
+    for _ in range(CALLS):
+        np.testing.assert_array_equal(f(a[[0, 1, 2, 3, 4, 0]])[3:], a[[3, 4, 0]])
+        with pytest.raises(ValueError, match="cannot store values of shape"):
+            f(a)
