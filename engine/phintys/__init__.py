@@ -42,7 +42,19 @@ from __future__ import annotations
 import os as _os
 from typing import Any
 
-from phintys import _core
+import numpy as _np  # noqa: F401  NumPy's BLAS must not see the variable that is set below
+
+# The BLAS in libphintys is called on one thread at a time by the threads of libphintys's own pool.
+# Left alone, it starts threads of its own when it is loaded, which then idle.
+_blas_threads = _os.environ.get("OPENBLAS_NUM_THREADS")
+_os.environ["OPENBLAS_NUM_THREADS"] = "1"
+try:
+    from phintys import _core
+finally:
+    if _blas_threads is None:
+        del _os.environ["OPENBLAS_NUM_THREADS"]
+    else:
+        _os.environ["OPENBLAS_NUM_THREADS"] = _blas_threads
 
 _core.set_internal_prefix(_os.path.dirname(_os.path.abspath(__file__)) + _os.sep)
 

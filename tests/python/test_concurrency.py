@@ -511,3 +511,23 @@ def test_results_do_not_depend_on_the_number_of_threads():
         assert out.returncode == 0, out.stderr
         digests.update(out.stdout.split())
     assert len(digests) == 1
+
+
+LISTED_THREADS = """
+import os, numpy
+before = len(os.listdir("/proc/self/task"))
+import phintys
+print(len(os.listdir("/proc/self/task")) - before, os.environ.get("OPENBLAS_NUM_THREADS"))
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted in /proc")
+@pytest.mark.parametrize("value", [None, "3"])
+def test_import_starts_no_threads(value):
+    env = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
+    if value is not None:
+        env["OPENBLAS_NUM_THREADS"] = value
+    out = subprocess.run(
+        [sys.executable, "-c", LISTED_THREADS], env=env, check=True, capture_output=True, text=True
+    )
+    assert out.stdout.split() == ["0", str(value)]
