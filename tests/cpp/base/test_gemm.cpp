@@ -1,9 +1,11 @@
 // The kernels of kernels/gemm.h for each instruction set of this processor, against plain loops.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <random>
 #include <vector>
@@ -132,6 +134,81 @@ TEST_CASE_TEMPLATE("products by our own kernels against loops", T, float, double
   if (has_isa(Isa::avx512)) check_many<T>(avx512::packed_gemm<T>);
 #else
   check_many<T>(PHINTYS_ISA_CALL(packed_gemm<T>));
+#endif
+}
+
+namespace {
+
+// A product as a whole, and cut into pieces of `rows` by `columns`.
+template <class T, class F>
+void check_pieces(F run, std::mt19937& random, const Case<T>& c, std::int64_t rows,
+                  std::int64_t columns) {
+  CAPTURE(c.ta);
+  CAPTURE(c.tb);
+  CAPTURE(c.m);
+  CAPTURE(c.n);
+  CAPTURE(c.k);
+  Stored<T> a(random, c.ta ? c.k : c.m, c.ta ? c.m : c.k, c.pad);
+  Stored<T> b(random, c.tb ? c.n : c.k, c.tb ? c.k : c.n, c.pad);
+  std::vector<T> whole(static_cast<std::size_t>(c.m * c.n), T(0.25)), cut = whole;
+  const GemmWork<T> work{a.memory.data(),
+                         c.ta ? 1 : a.step,
+                         c.ta ? a.step : 1,
+                         b.memory.data(),
+                         c.tb ? 1 : b.step,
+                         c.tb ? b.step : 1,
+                         whole.data(),
+                         c.n,
+                         c.m,
+                         c.n,
+                         c.k,
+                         c.alpha,
+                         c.beta};
+  REQUIRE(run(work, scratch));
+  for (std::int64_t i = 0; i < c.m; i += rows) {
+    for (std::int64_t j = 0; j < c.n; j += columns) {
+      GemmWork<T> part = work;
+      part.m = std::min(rows, c.m - i);
+      part.n = std::min(columns, c.n - j);
+      part.a += i * part.a_row;
+      part.b += j * part.b_col;
+      part.c = cut.data() + i * c.n + j;
+      REQUIRE(run(part, scratch));
+    }
+  }
+  CHECK(std::memcmp(whole.data(), cut.data(), whole.size() * sizeof(T)) == 0);
+}
+
+template <class T, class F>
+void check_many_pieces(F run) {
+  std::mt19937 random(9);
+  const auto upto = [&](int top) {
+    return 1 + static_cast<std::int64_t>(random() % static_cast<unsigned>(top));
+  };
+  for (int i = 0; i < 150; ++i) {
+    const bool ta = random() % 2 != 0, tb = random() % 2 != 0;
+    const std::int64_t most = i % 10 == 0 ? 700 : 60;
+    const Case<T> c{ta,
+                    tb,
+                    upto(100),
+                    upto(150),
+                    upto(static_cast<int>(most)),
+                    upto(3) - 1,
+                    T(0.75),
+                    static_cast<T>(static_cast<int>(random() % 3)) / 2};
+    check_pieces<T>(run, random, c, upto(40), upto(90));
+  }
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("a product in pieces has the same bits", T, float, double) {
+#if defined(__x86_64__)
+  check_many_pieces<T>(baseline::packed_gemm<T>);
+  if (has_isa(Isa::avx2)) check_many_pieces<T>(avx2::packed_gemm<T>);
+  if (has_isa(Isa::avx512)) check_many_pieces<T>(avx512::packed_gemm<T>);
+#else
+  check_many_pieces<T>(PHINTYS_ISA_CALL(packed_gemm<T>));
 #endif
 }
 
