@@ -118,8 +118,8 @@ class OneStep {
   int arity() const { return ops::elementwise_info(op_).arity; }
 
   std::vector<T> expected(int n) {
-    std::vector<T> out(static_cast<size_t>(n));
-    std::vector<T> value(static_cast<size_t>(n), *value_.data());
+    std::vector<T> out(static_cast<size_t>(n + 1));  // never null
+    std::vector<T> value(static_cast<size_t>(n + 1), *value_.data());
     const void* in[3] = {out.data(), out.data(), out.data()};
     for (int j = 0; j < arity(); ++j) {
       const ChainOperand kind = operand(index_, j);
@@ -319,7 +319,7 @@ struct RandomChain {
 
   void run_steps(Isa isa, char** pointers, int n) const {
     const auto bytes = static_cast<size_t>(n) * sizeof(T);
-    std::vector<T> previous(static_cast<size_t>(n));
+    std::vector<T> previous(static_cast<size_t>(n + 1));  // never null
     std::vector<T> values[3];
     std::memcpy(previous.data(), pointers[0], bytes);
     for (const Step& s : steps) {
@@ -357,6 +357,7 @@ TEST_CASE_TEMPLATE("chains of any length against their steps", T, float, double)
         for (int r = 0; r < Chain::kRows; ++r) {
           fill(random, rows[r].last(n), n);
           copies[r].assign(rows[r].last(n), rows[r].last(n) + n);
+          copies[r].push_back(T(0));  // never null
           ends[r] = rows[r].bytes(n);
           plain[r] = reinterpret_cast<char*>(copies[r].data());
         }
