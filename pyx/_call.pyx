@@ -50,8 +50,9 @@ cdef extern from "call_support.h" namespace "phintys::pycall":
     void fill_spec(InputSpec*, const InputInfo&, cbool strict, object allow_downcast)
     bint view_argument(PyObject*, const InputSpec&, TensorView*, Slot*)
     bint view_array_object(PyObject*, const InputSpec&, TensorView*)
-    cbool is_tiny(const Function&) except +
-    int run(Function*, Frame&, cbool keep_gil, int outputs, CallOptions* limits) except -1
+    enum: GIL_KEEP
+    int gil_use(const Function&) except +
+    int run(Function*, Frame&, int gil, int outputs, CallOptions* limits) except -1
     cdef cppclass CancelRef:
         pass
     CancelRef new_cancel_token() except +
@@ -199,7 +200,7 @@ cdef class FunctionBase:
     cdef int n_inputs
     cdef int n_outputs
     cdef int mode
-    cdef cbool keep_gil
+    cdef int gil
 
     def __cinit__(self, *args, **kwargs):
         self.vectorcall = <vectorcallfunc><void*>_vectorcall
@@ -242,7 +243,7 @@ cdef class FunctionBase:
             if name is not None:
                 self.positions[name] = _AMBIGUOUS if name in self.positions else i
         self.defaults = tuple(defaults)
-        self.keep_gil = is_tiny(function[0])
+        self.gil = gil_use(function[0])
         self.function = function
 
     def __call__(self, *args, **kwargs):
@@ -250,8 +251,9 @@ cdef class FunctionBase:
 
     @property
     def holds_gil(self):
-        """Whether calls keep the GIL: only programs of a few values do."""
-        return self.keep_gil
+        """Whether calls keep the GIL in any case: only programs of a few values do. Those with shared
+        variables release it when they have to wait for one."""
+        return self.gil == GIL_KEEP
 
     cdef object _run(self, PyObject* const* args, object subset):
         """Calls the function with `n_inputs` arguments, none of them null."""
@@ -268,7 +270,7 @@ cdef class FunctionBase:
         if g_limits_in_use != 0:
             self._run_limited(frame)
         else:
-            run(self.function, frame, self.keep_gil, self.n_outputs, NULL)
+            run(self.function, frame, self.gil, self.n_outputs, NULL)
         return self._packed(frame.results, subset)
 
     cdef int _run_limited(self, Frame& frame) except -1:
@@ -277,7 +279,7 @@ cdef class FunctionBase:
         if limits is not None:
             options = (<CallLimits>limits).options
         add_defaults(&options)
-        return run(self.function, frame, self.keep_gil, self.n_outputs, &options)
+        return run(self.function, frame, self.gil, self.n_outputs, &options)
 
     cdef object _filtered(self, int i, object value, TensorView* view):
         """The slow path of an argument: what `view` shows, to be kept until the call ends."""

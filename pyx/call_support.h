@@ -159,14 +159,16 @@ inline PyObject* result_array(runtime::Call& call, int i) {
   return out;
 }
 
-// Whether every value of the function has a few elements and it waits for nobody: releasing the GIL
-// would cost more than the call. A function with shared variables may have to wait for their locks,
-// and must not do so with the GIL.
+// What a call does with the GIL.
+enum GilUse { GIL_RELEASE = 0, GIL_KEEP = 1, GIL_KEEP_UNLESS_WAITING = 2 };
+
+// Whether every value of the function has a few elements: releasing the GIL would cost more than the
+// call.
 inline bool is_tiny(const runtime::Function& f) {
   constexpr int kMostNodes = 64;
   constexpr int64_t kMostElements = 64;
   const Graph& graph = f.graph();
-  if (!graph.shared().empty() || graph.num_nodes() > kMostNodes) return false;
+  if (f.options().monitor || graph.num_nodes() > kMostNodes) return false;
   const auto small = [](const Type& type) {
     int64_t n = 1;
     for (int i = 0; i < type.ndim(); ++i) {
@@ -180,6 +182,9 @@ inline bool is_tiny(const runtime::Function& f) {
   for (const runtime::InputInfo& input : f.inputs()) {
     if (!small(input.type)) return false;
   }
+  for (const Var& v : graph.shared()) {
+    if (!small(v.type()) || v.type().is_generic()) return false;
+  }
   for (const Apply* node : graph.toposort()) {
     if (!node->op().inner().empty() || node->op().opaque()) return false;  // a loop may be long
     for (const Var& v : node->inputs()) {
@@ -190,6 +195,12 @@ inline bool is_tiny(const runtime::Function& f) {
     }
   }
   return true;
+}
+
+// A function with shared variables may have to wait for their locks: not with the GIL.
+inline int gil_use(const runtime::Function& f) {
+  if (!is_tiny(f)) return GIL_RELEASE;
+  return f.shared().empty() ? GIL_KEEP : GIL_KEEP_UNLESS_WAITING;
 }
 
 inline int load_api(PyObject* capsule) {
@@ -254,18 +265,18 @@ inline void compute(runtime::Call& call, const TensorView* views, bool keep_gil,
 }
 
 // Runs the function and makes its results. Returns -1 with an exception set, and then no results.
-inline int run(runtime::Function* function, Frame& frame, bool keep_gil, int outputs,
+inline int run(runtime::Function* function, Frame& frame, int gil, int outputs,
                runtime::CallOptions* limits) {
   int made = 0;
   try {
     std::optional<runtime::Call> call;
-    if (keep_gil) {
-      call.emplace(*function);
+    if (gil != GIL_RELEASE) call.emplace(*function);
+    if (gil == GIL_KEEP) {
       compute(*call, frame.views, true, limits);
-    } else {
+    } else if (gil == GIL_RELEASE || limits || !call->try_run(frame.views)) {
       PyThreadState* thread = PyEval_SaveThread();
       try {
-        call.emplace(*function);
+        if (!call) call.emplace(*function);
         compute(*call, frame.views, false, limits);
       } catch (...) {
         PyEval_RestoreThread(thread);

@@ -39,6 +39,15 @@ StorageLocks::StorageLocks(const Program& program, bool calls_back, Limits* limi
   }
 }
 
+StorageLocks::StorageLocks(const Program& program, std::try_to_lock_t) : program_(program) {
+  for (const auto& [storage, writes] : program_.locks) {
+    all_ = writes ? storage->mutex().try_lock() : storage->mutex().try_lock_shared();
+    if (!all_) break;
+    ++locked_;
+  }
+  if (!all_) release();
+}
+
 StorageLocks::~StorageLocks() { release(); }
 
 void StorageLocks::release() {
@@ -428,6 +437,17 @@ void Context::evaluate_opaque(const Instruction& instr) {
 void Context::run(const TensorView* inputs, const Function& function, Limits* limits) {
   const auto& monitor = function.options().monitor;
   StorageLocks locks(p_, p_.calls_back || monitor, limits);
+  run_locked(inputs, function, limits);
+}
+
+bool Context::try_run(const TensorView* inputs, const Function& function) {
+  StorageLocks locks(p_, std::try_to_lock);
+  if (locks.all()) run_locked(inputs, function, nullptr);
+  return locks.all();
+}
+
+void Context::run_locked(const TensorView* inputs, const Function& function, Limits* limits) {
+  const auto& monitor = function.options().monitor;
   hooks_.monitor = monitor ? &monitor : nullptr;
   hooks_.watcher = function.options().watcher.get();
   hooks_.profile = profiler.get();
@@ -436,7 +456,7 @@ void Context::run(const TensorView* inputs, const Function& function, Limits* li
   if (n_bindings_ > kMaxAllBindings) trim_bindings();
   set_leaves(inputs);
   make_key();
-  if (run_flat(inputs)) return;
+  if (run_flat()) return;
   Binding& last = run_segments(&function);
   prepare_updates(last);
   deliver(last);
@@ -445,7 +465,7 @@ void Context::run(const TensorView* inputs, const Function& function, Limits* li
 
 // The call as one flat list, made once calls with these shapes repeat. False if something must see
 // each instruction, or the program is not flat.
-bool Context::run_flat(const TensorView* inputs) {
+bool Context::run_flat() {
   if (hooks_.monitor || hooks_.profile || bindings_.empty()) return false;
   Binding& b = *bindings_[0];
   if (b.key != key_) return false;
@@ -453,9 +473,8 @@ bool Context::run_flat(const TensorView* inputs) {
     if (++b.calls == kCallsBeforeFlat) b.flat = FlatProgram::make(p_, b, leaves_, runners_);
     return false;
   }
-  if (!b.flat) return false;
-  running_ = &b;
-  b.flat->run(inputs, hooks_);
+  if (!b.flat || !b.flat->run(leaves_, hooks_)) return false;
+  ran_flat_ = true;
   std::copy(b.flat->outputs().begin(), b.flat->outputs().end(), outputs_.begin());
   return true;
 }
@@ -622,6 +641,10 @@ Array Context::take_output(int i) {
 }
 
 void Context::end_call() {
+  if (ran_flat_) {
+    ran_flat_ = false;
+    return;
+  }
   for (auto& b : output_buffers_) b.reset();
   for (auto& a : copied_) a = Array();
   for (auto& a : aside_) a = Array();

@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "array/shared_storage.h"
@@ -30,6 +31,9 @@ class Context {
 
   // `limits`: of the call, or null.
   void run(const TensorView* inputs, const Function& function, Limits* limits);
+  // The same without limits; false, and nothing done, if it would have to wait for a shared
+  // variable. Not of a function that calls code of the user's.
+  bool try_run(const TensorView* inputs, const Function& function);
   TensorView output(int i) const { return outputs_[static_cast<size_t>(i)]; }
   Array take_output(int i);
   // Drops what belongs to one call only.
@@ -69,6 +73,7 @@ class Context {
     const Binding* entered = nullptr;  // whose pointers are in place
   };
 
+  void run_locked(const TensorView* inputs, const Function& function, Limits* limits);
   void set_leaves(const TensorView* inputs);
   void check_inputs(const Function& function) const;
   void make_key();
@@ -81,7 +86,7 @@ class Context {
   bool exposed(const Array& value) const;
   bool overlaps_others(int shared_buffer) const;
   Binding& run_segments(const Function* function);
-  bool run_flat(const TensorView* inputs);
+  bool run_flat();
   void run_segment(Binding& binding);
   void watch(const Binding& binding, const BoundInstruction& bound, bool after) const;
   void run_instruction(BoundInstruction& bound, bool first_dynamic);
@@ -119,6 +124,7 @@ class Context {
   RunHooks hooks_;
   const Binding* running_ = nullptr;  // whose instructions run
   Binding* body_ = nullptr;           // what enter_body() bound
+  bool ran_flat_ = false;             // the call has left nothing to drop
 };
 
 // Locks all storages of a program for the time of a run. `calls_back`: the run calls code of the
@@ -126,6 +132,9 @@ class Context {
 class StorageLocks {
  public:
   StorageLocks(const Program& program, bool calls_back, Limits* limits = nullptr);
+  // Without waiting: all() tells whether all are locked, and none is otherwise.
+  StorageLocks(const Program& program, std::try_to_lock_t);
+  bool all() const { return all_; }
   ~StorageLocks();
   StorageLocks(const StorageLocks&) = delete;
   StorageLocks& operator=(const StorageLocks&) = delete;
@@ -135,6 +144,7 @@ class StorageLocks {
 
   const Program& program_;
   size_t locked_ = 0;
+  bool all_ = true;
   std::unique_ptr<std::deque<StorageMutex::Held>> held_;  // only if it calls back
 };
 

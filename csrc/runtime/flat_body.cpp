@@ -63,8 +63,7 @@ bool FlatBody::place_buffers(const std::vector<TensorView>& leaves) {
     const BufferInfo& info = body_.buffers[b];
     const BufferState& state = binding_.states[b];
     const int buffer = static_cast<int>(b);
-    if (!state.defined || info.kind == BufferKind::shared || product(state.shape) == 0)
-      return false;
+    if (!state.defined || product(state.shape) == 0) return false;
     single_ = single_ && product(state.shape) == 1;
     if (at_[b]) continue;
     bool fits = true;
@@ -76,7 +75,7 @@ bool FlatBody::place_buffers(const std::vector<TensorView>& leaves) {
       outside_[b] = kFixed;
       fits = place_leaf(buffer, leaves[b], true);
       if (!outside(buffer)) std::memcpy(at_[b], leaves[b].data, bytes_of(buffer));
-    } else if (info.kind == BufferKind::input) {
+    } else if (info.kind == BufferKind::input || info.kind == BufferKind::shared) {
       fits = place_leaf(buffer, leaves[b], outside(buffer));
     } else if (state.alias_of < 0) {
       fits = bytes_of(buffer) <= kMaxTemp;

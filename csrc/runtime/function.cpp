@@ -31,9 +31,12 @@ std::vector<Var> update_expressions(const FunctionSpec& spec, VarMap& map) {
 
 struct Function::ContextPool {
   std::atomic<uint32_t> forks{fork_count()};
+  std::atomic<Context*> last{nullptr};  // given back: most calls find it there, and lock nothing
   std::mutex mutex;
   std::vector<std::unique_ptr<Context>> free;
   ProfileSums profile;  // of calls that have ended
+
+  ~ContextPool() { delete last.load(std::memory_order_acquire); }
 };
 
 Function::~Function() {
@@ -130,6 +133,8 @@ Ref<Function> Function::from_graph(std::unique_ptr<Graph> graph, std::string nam
 std::unique_ptr<Context> Function::acquire() {
   {
     ContextPool& p = pool();
+    if (Context* last = p.last.exchange(nullptr, std::memory_order_acquire))
+      return std::unique_ptr<Context>(last);
     std::lock_guard<std::mutex> lock(p.mutex);
     if (!p.free.empty()) {
       std::unique_ptr<Context> c = std::move(p.free.back());
@@ -146,6 +151,13 @@ std::unique_ptr<Context> Function::acquire() {
 void Function::give_back(std::unique_ptr<Context> context) {
   context->end_call();
   ContextPool& p = pool();
+  Context* none = nullptr;
+  if (!context->profiler &&
+      p.last.compare_exchange_strong(none, context.get(), std::memory_order_release,
+                                     std::memory_order_relaxed)) {
+    context.release();
+    return;
+  }
   std::lock_guard<std::mutex> lock(p.mutex);
   if (context->profiler) p.profile.take(*context->profiler, options_.trace_events);
   if (p.free.size() < kPooledContexts) p.free.push_back(std::move(context));
@@ -173,6 +185,7 @@ size_t Function::planned_bytes(std::span<const Dims> input_shapes) {
 void Function::release_contexts() {
   std::vector<std::unique_ptr<Context>> dropped;
   ContextPool& p = pool();
+  const std::unique_ptr<Context> last(p.last.exchange(nullptr, std::memory_order_acquire));
   std::lock_guard<std::mutex> lock(p.mutex);
   dropped.swap(p.free);
 }
@@ -205,6 +218,7 @@ void Call::run(const TensorView* inputs, const CallOptions& options) {
   if (may_be_over) limits.look();
   context_->run(inputs, function_, &limits);
 }
+bool Call::try_run(const TensorView* inputs) { return context_->try_run(inputs, function_); }
 TensorView Call::output(int i) const { return context_->output(i); }
 Array Call::take_output(int i) { return context_->take_output(i); }
 

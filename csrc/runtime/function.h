@@ -182,6 +182,9 @@ class Call {
   void run(const TensorView* inputs);
   // The same within limits.
   void run(const TensorView* inputs, const CallOptions& options);
+  // The same without limits; false, and nothing done, if it would have to wait for a shared
+  // variable. Not of a function that calls code of the user's.
+  bool try_run(const TensorView* inputs);
   // Output i, valid until this Call ends. The caller copies it, or:
   TensorView output(int i) const;
   // Output i as an array of its own (no copy where the memory is not shared with anything).
