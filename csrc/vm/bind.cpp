@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kInnerMin = 512;  // shorter inner runs are packed together
 constexpr int64_t kScratchBudget = 24 * 1024;
-constexpr int64_t kShortRow = 64;          // reduced rows below this share a tile
+constexpr int64_t kShortRow = 512;         // reduced rows below this share a tile
 constexpr int64_t kBlockElements = 65536;  // of a partial reduction
 // Inputs from here on come from memory: small tiles, the next one's lines asked for in time. Tiles
 // that are worth it elsewhere would ask for more lines than the processor can have under way.

@@ -27,23 +27,36 @@ struct ScratchBlock {
   ~ScratchBlock() { std::free(data); }
 };
 
+// A cache line at a time: compilers leave a plain loop over elements as it is.
+template <class Word>
+void fill_words(char* dst, const char* value, int64_t n) {
+  constexpr int64_t kLine = 64, kWords = kLine / static_cast<int64_t>(sizeof(Word));
+  if (n < kWords) {
+    for (int64_t i = 0; i < n; ++i)
+      std::memcpy(dst + i * static_cast<int64_t>(sizeof(Word)), value, sizeof(Word));
+    return;
+  }
+  char line[kLine];
+  for (int64_t i = 0; i < kWords; ++i)
+    std::memcpy(line + i * static_cast<int64_t>(sizeof(Word)), value, sizeof(Word));
+  int64_t i = 0;
+  const int64_t bytes = n * static_cast<int64_t>(sizeof(Word));
+  for (; i + kLine <= bytes; i += kLine) std::memcpy(dst + i, line, kLine);
+  // The last line may overlap the one before.
+  std::memcpy(dst + bytes - kLine, line, kLine);
+}
+
 void fill_row(char* dst, const char* value, int64_t n, int64_t item) {
   switch (item) {
     case 1:
       std::memset(dst, *value, static_cast<size_t>(n));
       return;
-    case 4: {
-      uint32_t v;
-      std::memcpy(&v, value, 4);
-      std::fill_n(reinterpret_cast<uint32_t*>(dst), n, v);
-      return;
-    }
-    case 8: {
-      uint64_t v;
-      std::memcpy(&v, value, 8);
-      std::fill_n(reinterpret_cast<uint64_t*>(dst), n, v);
-      return;
-    }
+    case 2:
+      return fill_words<uint16_t>(dst, value, n);
+    case 4:
+      return fill_words<uint32_t>(dst, value, n);
+    case 8:
+      return fill_words<uint64_t>(dst, value, n);
     default:
       for (int64_t i = 0; i < n; ++i) std::memcpy(dst + i * item, value, static_cast<size_t>(item));
   }
@@ -130,10 +143,29 @@ char* thread_scratch(size_t bytes) {
   return block.data;
 }
 
+// A column, each of its values over a row of `width`: from position `pos` of those rows.
+template <class Word>
+void pack_column(char* dst, const char* src, int64_t stride, int64_t width, int64_t pos,
+                 int64_t n) {
+  src += pos / width * stride;
+  int64_t run = std::min(n, width - pos % width);
+  while (n > 0) {
+    fill_words<Word>(dst, src, run);
+    dst += run * static_cast<int64_t>(sizeof(Word));
+    src += stride;
+    n -= run;
+    run = std::min(n, width);
+  }
+}
+
 void pack_row(char* dst, const char* src, const Dims& shape, const Dims& strides, int64_t pos,
               int64_t n, int64_t item) {
   size_t nd = shape.size();
   if (nd == 1) return pack_run(dst, src + pos * strides[0], strides[0], n, item);
+  if (nd == 2 && strides[1] == 0 && item == 4)
+    return pack_column<uint32_t>(dst, src, strides[0], shape[1], pos, n);
+  if (nd == 2 && strides[1] == 0 && item == 8)
+    return pack_column<uint64_t>(dst, src, strides[0], shape[1], pos, n);
   int64_t index[kMaxRank];
   const char* p = src;
   for (size_t d = nd; d-- > 0;) {
