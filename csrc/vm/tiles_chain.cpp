@@ -31,6 +31,17 @@ PHINTYS_INLINE void go_on(const ChainStep* s, char* const* p, int64_t at, int64_
   reinterpret_cast<PartFn<V>>(s->kernel.part)(s, p, at, left, x[0].v, x[1].v, x[2].v, x[3].v);
 }
 
+// `p` as it is, once x has been computed. Strips are read through it from their start to their end:
+// processors foresee streams that go forward, while compilers are free to load a strip backwards.
+template <class V>
+PHINTYS_INLINE void after(const typename V::elem** p, const V& x) {
+#if defined(__x86_64__)
+  asm volatile("" : "+r"(*p) : "v"(x.v));
+#elif defined(__aarch64__)
+  asm volatile("" : "+r"(*p) : "w"(x.v));
+#endif
+}
+
 // How many elements vector j of a part has.
 template <class V>
 PHINTYS_INLINE int lanes_of(int64_t left, int j) {
@@ -58,6 +69,9 @@ struct ChainRow {
     } else {
       return kKind == ChainOperand::scalar ? all : previous;
     }
+  }
+  PHINTYS_INLINE void go_after(V x) {
+    if constexpr (kKind == ChainOperand::row) after(&p, x);
   }
   // Ones beyond the end, as in tiles: no body is slow on them.
   PHINTYS_INLINE V part(int j, V previous, int64_t left) const {
@@ -88,12 +102,14 @@ struct ChainOp {
   static void strip(const ChainStep* s, char* const* p, int64_t at, R x0, R x1, R x2, R x3, R x4,
                     R x5, R x6, R x7) {
     V x[kStrip] = {{x0}, {x1}, {x2}, {x3}, {x4}, {x5}, {x6}, {x7}};
-    const ChainRow<V, kA> a(p, s->a, at);
-    const ChainRow<V, kB> b(p, s->b, at);
-    const ChainRow<V, kC> c(p, s->c, at);
+    ChainRow<V, kA> a(p, s->a, at);
+    ChainRow<V, kB> b(p, s->b, at);
+    ChainRow<V, kC> c(p, s->c, at);
 #pragma GCC unroll 8
-    for (int j = 0; j < kStrip; ++j)
+    for (int j = 0; j < kStrip; ++j) {
       x[j] = apply<Op>(a.strip(j, x[j]), b.strip(j, x[j]), c.strip(j, x[j]));
+      a.go_after(x[j]), b.go_after(x[j]), c.go_after(x[j]);
+    }
     go_on<V>(s, p, at, x);
   }
   static void part(const ChainStep* s, char* const* p, int64_t at, int64_t left, R x0, R x1, R x2,
@@ -113,10 +129,13 @@ template <class V>
 struct ChainLoad {
   using R = typename V::raw;
   static void strip(const ChainStep* s, char* const* p, int64_t at, R, R, R, R, R, R, R, R) {
-    const ChainRow<V, ChainOperand::row> row(p, s->a, at);
+    ChainRow<V, ChainOperand::row> row(p, s->a, at);
     V x[kStrip];
 #pragma GCC unroll 8
-    for (int j = 0; j < kStrip; ++j) x[j] = row.strip(j, V{});
+    for (int j = 0; j < kStrip; ++j) {
+      x[j] = row.strip(j, V{});
+      row.go_after(x[j]);
+    }
     go_on<V>(s, p, at, x);
   }
   static void part(const ChainStep* s, char* const* p, int64_t at, int64_t left, R, R, R, R) {
