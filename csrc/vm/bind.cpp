@@ -16,10 +16,13 @@ constexpr int64_t kInnerMin = 512;  // shorter inner runs are packed together
 constexpr int64_t kScratchBudget = 24 * 1024;
 constexpr int64_t kShortRow = 512;         // reduced rows below this share a tile
 constexpr int64_t kBlockElements = 65536;  // of a partial reduction
-// Inputs from here on come from memory: small tiles, the next one's lines asked for in time. Tiles
-// that are worth it elsewhere would ask for more lines than the processor can have under way.
+// Inputs from here on come from memory. Where several steps take turns, tiles are small and the
+// next one's lines asked for in time: in tiles that are worth it elsewhere, these would be more
+// lines than the processor can have under way. What is reduced waits in rows this short: memory
+// rests while they are read. A single chain that writes its results is one stream as it is.
 constexpr int64_t kMemoryBytes = int64_t{32} << 20;
 constexpr int64_t kMemoryTile = 256;
+constexpr int64_t kMemoryRow = 4096;
 // Smaller regions run step by step: loops make lists of calls of them.
 constexpr int64_t kChainElements = 256;
 // Outputs from here on are written past the caches: they would not stay there, and the lines that
@@ -594,10 +597,12 @@ class Binder {
     int64_t rows = std::max(1, b.rows_ + static_cast<int>(b.reductions_.size()));
     int64_t tile = kScratchBudget / (rows * item);
     b.tile_ = std::clamp<int64_t>(tile / 64 * 64, 256, b.rows_ == 0 ? 4096 : 2048);
-    if (from_memory()) {
+    if (b.strategy_ == Strategy::elementwise && b.instrs_.size() > 1 && from_memory()) {
       b.prefetch_ = true;
       b.tile_ = kMemoryTile;
     }
+    if (b.strategy_ == Strategy::fold_blocks && b.rows_ > 0 && from_memory())
+      b.tile_ = std::min(b.tile_, std::max<int64_t>(256, kMemoryRow / item));
     b.cost_ = cost_;
     if (b.strategy_ == Strategy::fold_rows && b.reduced_ > 0)
       b.tile_ = std::max<int64_t>(b.tile_ / b.reduced_, 1) * b.reduced_;
@@ -611,9 +616,7 @@ class Binder {
   bool from_memory() const {
     int64_t bytes = 0;
     for (const B::Move& m : bound_->moves_) bytes += bound_->total_ * m.item;
-    const bool in_order =
-        bound_->strategy_ == Strategy::elementwise || bound_->strategy_ == Strategy::fold_blocks;
-    return in_order && bytes >= kMemoryBytes && bound_->instrs_.size() > 1;
+    return bytes >= kMemoryBytes;
   }
 
   void check_empty() const {

@@ -1,6 +1,7 @@
 """Reductions against NumPy: kinds, axes, dtypes, layouts, empty and special values, gradients."""
 
 import itertools
+import math
 import warnings
 
 import numpy as np
@@ -359,3 +360,32 @@ def test_bad_axes():
                 getattr(T, kind)(v, axis=axis)
         with pytest.raises(TypeError):
             getattr(T, kind)(v, axis="x")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("beyond", [0, 1, 511, 513, 1027])
+def test_sums_of_what_comes_from_memory(dtype, beyond):
+    """Inputs beyond the caches: the exact sum but for rounding, whatever the number of threads."""
+    n = (1 << 25) // (2 * np.dtype(dtype).itemsize) + beyond
+    rng = np.random.default_rng(beyond)
+    x, y = rng.standard_normal((2, n)).astype(dtype)
+    u, v = variable(x), variable(y)
+    f = phintys.function([u, v], [T.sum(u * v), T.sum(u * T.exp(-v * v)), T.max(u - v)])
+    g = phintys.function([u], T.sum(u))
+    before = config.num_threads
+    results = []
+    try:
+        for threads in (1, 2):
+            config.num_threads = threads
+            results.append([*f(x, y), g(x)])
+    finally:
+        config.num_threads = before
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(*results, strict=True))
+    wide, other = x.astype("float64"), y.astype("float64")
+    terms = [wide * other, wide * np.exp(-other * other), wide]
+    dot, bell, largest, total = results[0]
+    # Rounding of terms and of short sums is independent: its sum grows with the root of n.
+    error = 64 * np.finfo(dtype).eps * n**0.5
+    for value, exact in zip([dot, bell, total], terms, strict=True):
+        np.testing.assert_allclose(value, math.fsum(exact), rtol=0, atol=error)
+    assert largest == np.max(x - y)
