@@ -228,9 +228,33 @@ class SegmentBinder {
           b_->direct_outputs.push_back(static_cast<int>(k));
           direct_[static_cast<size_t>(buffer)] = true;
         }
+      } else if (nearly_all(buffer)) {
+        plan = OutputPlan::direct;
+        b_->direct_outputs.push_back(static_cast<int>(k));
+        direct_[static_cast<size_t>(root(buffer))] = true;
       }
       if (last) b_->output_plans.push_back(plan);
     }
+  }
+
+  // Whether an output is a contiguous view of nearly all of a large value computed in this segment
+  // that nothing else outlives the call with: the caller then gets that value's memory.
+  bool nearly_all(int buffer) {
+    const int whole = root(buffer);
+    if (p_.outputs_elsewhere || whole < 0 || !own_temp(whole) || state(whole).held ||
+        state(whole).level != b_->segment)
+      return false;
+    const BufferState& s = state(buffer);
+    const DType dtype = info(buffer).type.dtype();
+    const TensorView view{nullptr, dtype, static_cast<int>(s.shape.size()), s.shape.data(),
+                          s.strides.data()};
+    const int64_t bytes = state_bytes(s, dtype);
+    const int64_t all = state_bytes(state(whole), info(whole).type.dtype());
+    if (bytes <= kSmallOutput || bytes < all - all / 8 || !view.contiguous()) return false;
+    for (const UpdatePlan& update : p_.updates)
+      if (root(update.buffer) == whole) return false;
+    return std::count_if(p_.outputs.begin(), p_.outputs.end(),
+                         [&](int other) { return root(other) == whole; }) == 1;
   }
 
   void choose_direct_updates() {

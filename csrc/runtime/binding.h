@@ -46,7 +46,7 @@ class FlatProgram;
 
 // How output k is delivered.
 enum class OutputPlan : uint8_t {
-  direct,  // computed in fresh memory that the caller gets
+  direct,  // computed in fresh memory that the caller gets; or a view of nearly all of such memory
   arena,   // small, or held: in memory of the call's, copied by the caller (or taken, if held)
   copied,  // memory of an input, constant, shared variable or view: copied after the run
 };

@@ -189,7 +189,8 @@ void Context::enter(Binding& b) {
   }
   if (p_.outputs_elsewhere) return;
   for (int k : b.direct_outputs) {
-    size_t buffer = static_cast<size_t>(p_.outputs[static_cast<size_t>(k)]);
+    const int output = p_.outputs[static_cast<size_t>(k)];
+    size_t buffer = static_cast<size_t>(b.states[static_cast<size_t>(output)].root);
     int64_t bytes = product(b.states[buffer].shape) *
                     static_cast<int64_t>(item_size(p_.buffers[buffer].type.dtype()));
     output_buffers_[static_cast<size_t>(k)] = Buffer::allocate(static_cast<size_t>(bytes));
@@ -625,10 +626,19 @@ void Context::commit(const Binding& last) {
   }
 }
 
+namespace {
+
+bool within(const Buffer& buffer, const char* p) {
+  const char* const start = static_cast<const char*>(buffer.data());
+  return p >= start && p < start + std::max<size_t>(buffer.bytes(), 1);
+}
+
+}  // namespace
+
 Array Context::take_output(int i) {
   size_t k = static_cast<size_t>(i);
   const TensorView& v = outputs_[k];
-  if (output_buffers_[k] && output_buffers_[k]->data() == v.data) {
+  if (output_buffers_[k] && within(*output_buffers_[k], v.data)) {
     Dims shape(v.shape, v.shape + v.ndim), strides(v.strides, v.strides + v.ndim);
     return Array(std::move(output_buffers_[k]), v.data, v.dtype, shape, strides);
   }

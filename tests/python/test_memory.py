@@ -365,3 +365,48 @@ def test_results_outlive_everything():
     gc.collect()
     _core.clear_memory_cache()
     assert a.sum() == 2000 and b[999] == 999 and view[999] == 999
+
+
+def test_an_output_that_is_nearly_all_of_a_value_is_not_copied():
+    """Of a loop's states the rows after the first: the caller gets the memory of all rows."""
+    x = T.dmatrix()
+
+    def states(a):
+        rows = phintys.scan(lambda r, h: 0.5 * h + r, [x], [T.zeros_like(x[0])])[0]
+        return phintys.function([x], rows if a is None else a(rows))
+
+    value = np.random.default_rng(0).standard_normal((400, 100))
+    want = [np.zeros(100)]
+    for row in value:
+        want.append(0.5 * want[-1] + row)
+    want = np.array(want[1:])
+    one = states(None)
+    # The rows are nowhere but in the output.
+    assert one.planned_bytes([(400, 100)]) < want.nbytes / 4
+    results = [one(value + k) for k in range(3)]
+    np.testing.assert_allclose(results[0], want, rtol=1e-13)
+    assert not any(np.shares_memory(results[0], r) for r in results[1:])
+    assert results[0].flags.c_contiguous and results[0].flags.writeable
+    results[1][:] = 0
+    np.testing.assert_allclose(one(value), want, rtol=1e-13)
+    np.testing.assert_allclose(results[0], want, rtol=1e-13)
+    # Where two outputs have the same memory, and where an output is a small part of it.
+    both = states(lambda rows: [rows, rows[::2], rows[-1]])(value)
+    np.testing.assert_allclose(both[0], want, rtol=1e-13)
+    np.testing.assert_allclose(both[1], want[::2], rtol=1e-13)
+    both[0][:] = 0
+    np.testing.assert_allclose(both[2], want[-1], rtol=1e-13)
+
+
+def test_parts_of_values_that_are_updates_as_well():
+    x = T.dmatrix()
+    s = phintys.shared(np.zeros((300, 10)))
+    new = s * 2 + x
+    f = phintys.function([x], new[1:], updates=[(s, new)])
+    want = np.zeros((300, 10))
+    for k in range(3):
+        part = f(np.full((300, 10), k))
+        want = want * 2 + k
+        np.testing.assert_array_equal(part, want[1:])
+        part[:] = -1
+        np.testing.assert_array_equal(s.get_value(), want)
