@@ -102,6 +102,24 @@ def test_layer_norm_of_large_offsets_and_long_rows():
     np.testing.assert_allclose(got, want, rtol=1e-3, atol=2e-4)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("length", [1024, 1001, 16])
+def test_layer_norm_of_results_that_caches_do_not_hold(dtype, length):
+    rows = (1 << 24) // (length * np.dtype(dtype).itemsize) + 3
+    rng = np.random.default_rng(length)
+    x = rng.standard_normal((rows, length)).astype(dtype)
+    gamma, beta = rng.uniform(0.5, 1.5, (2, length)).astype(dtype)
+    v, g, b = variable(x), variable(gamma), variable(beta)
+    f = phintys.function([v, g, b], [nnet.layer_norm(v, g, b), nnet.layer_norm(v)])
+    scaled, plain = f(x, gamma, beta)
+    wide = x.astype("float64")
+    wide -= wide.mean(axis=1, keepdims=True)
+    wide /= np.sqrt((wide * wide).mean(axis=1, keepdims=True) + 1e-5)
+    error = 64 * np.finfo(dtype).eps
+    np.testing.assert_allclose(plain, wide, rtol=error, atol=error)
+    np.testing.assert_allclose(scaled, wide * gamma + beta, rtol=error, atol=error)
+
+
 def test_layer_norm_mistakes_and_empty():
     v = T.dmatrix()
     with pytest.raises(ValueError, match="last ones"):

@@ -19,6 +19,15 @@ int64_t rows_of(const TensorView& x) {
   return n;
 }
 
+// True iff y should be stored past the caches: it would not stay there, and the lines that it goes
+// to need not be read first.
+bool past_caches(const TensorView& y) {
+  constexpr int64_t kLine = 64, kLarge = int64_t{16} << 20;
+  const int64_t row = y.shape[y.ndim - 1] * static_cast<int64_t>(item_size(y.dtype));
+  return rows_of(y) * row >= kLarge && row % kLine == 0 &&
+         reinterpret_cast<uintptr_t>(y.data) % kLine == 0;
+}
+
 void check_rows(const Op& op, std::span<const Var> inputs) {
   check_norm_operands(op, inputs);
   if (inputs[0].ndim() < 1) {
@@ -144,6 +153,7 @@ void LayerNorm::perform(PerformContext& context, std::span<const TensorView> inp
     work.beta = contiguous(inputs[2]);
   }
   work.y = outputs[0].data;
+  work.past_caches = past_caches(outputs[0]);
   work.mean = outputs[1].data;
   work.inv_std = outputs[2].data;
   const int64_t grain = std::max<int64_t>(1, kChunk / std::max<int64_t>(1, work.cols));

@@ -46,15 +46,23 @@ void layer_norm(const LayerNormWork& w, int64_t begin, int64_t end) {
     to<T>(w.mean)[r] = mean;
     to<T>(w.inv_std)[r] = inv_std;
     const V s = V::broadcast(inv_std);
-    if (gamma) {
-      for_vectors<V>(n, [&](int64_t i, auto f) {
-        const V z = (f.load(x + i) - m) * s;
-        f.store(y + i, z * f.load(gamma + i) + f.load(beta + i));
-      });
+    auto write = [&](auto put) {
+      if (gamma) {
+        for_vectors<V>(n, [&](int64_t i, auto f) {
+          const V z = (f.load(x + i) - m) * s;
+          put(f, y + i, z * f.load(gamma + i) + f.load(beta + i));
+        });
+      } else {
+        for_vectors<V>(n, [&](int64_t i, auto f) { put(f, y + i, (f.load(x + i) - m) * s); });
+      }
+    };
+    if (w.past_caches) {
+      write([](auto f, T* p, V v) { f.stream(p, v); });
     } else {
-      for_vectors<V>(n, [&](int64_t i, auto f) { f.store(y + i, (f.load(x + i) - m) * s); });
+      write([](auto f, T* p, V v) { f.store(p, v); });
     }
   }
+  if (w.past_caches) stream_fence();
 }
 
 template <class V, bool kGamma>

@@ -15,6 +15,7 @@ struct LayerNormWork {
   double eps = 0;
   const char *x = nullptr, *gamma = nullptr, *beta = nullptr;
   const char* gy = nullptr;
+  bool past_caches = false;  // how y is stored: it is large, and rows are whole cache lines
   char *y = nullptr, *mean = nullptr, *inv_std = nullptr;
   char* gx = nullptr;
 };
