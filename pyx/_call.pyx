@@ -252,7 +252,8 @@ cdef class FunctionBase:
     @property
     def holds_gil(self):
         """Whether calls keep the GIL in any case: only programs of a few values do. Those with shared
-        variables release it when they have to wait for one."""
+        variables release it when they have to wait for one; others too, but for shapes whose calls
+        have been found to take no longer."""
         return self.gil == GIL_KEEP
 
     cdef object _run(self, PyObject* const* args, object subset):

@@ -270,10 +270,17 @@ inline int run(runtime::Function* function, Frame& frame, int gil, int outputs,
   int made = 0;
   try {
     std::optional<runtime::Call> call;
-    if (gil != GIL_RELEASE) call.emplace(*function);
-    if (gil == GIL_KEEP) {
-      compute(*call, frame.views, true, limits);
-    } else if (gil == GIL_RELEASE || limits || !call->try_run(frame.views)) {
+    bool done = false;
+    if (gil != GIL_RELEASE || function->has_quick()) {
+      call.emplace(*function);
+      if (gil == GIL_KEEP) {
+        compute(*call, frame.views, true, limits);
+        done = true;
+      } else if (!limits) {
+        done = gil == GIL_RELEASE ? call->try_quick(frame.views) : call->try_run(frame.views);
+      }
+    }
+    if (!done) {
       PyThreadState* thread = PyEval_SaveThread();
       try {
         if (!call) call.emplace(*function);

@@ -447,6 +447,20 @@ bool Context::try_run(const TensorView* inputs, const Function& function) {
   return locks.all();
 }
 
+bool Context::try_quick(const TensorView* inputs, const Function& function) {
+  if (bindings_.empty() || function.options().monitor || profiler) return false;
+  // At first what costs next to nothing: where shapes vary, many calls are not quick.
+  for (size_t i = 0; i < p_.input_buffers.size(); ++i)
+    if (inputs[i].size() > FlatProgram::kQuickWork / 16) return false;
+  StorageLocks locks(p_, std::try_to_lock);
+  if (!locks.all()) return false;
+  hooks_ = {};
+  set_leaves(inputs);
+  make_key();
+  const Binding& b = *bindings_[0];
+  return b.flat && b.flat->quick() && b.key == key_ && run_flat(function);
+}
+
 void Context::run_locked(const TensorView* inputs, const Function& function, Limits* limits) {
   const auto& monitor = function.options().monitor;
   hooks_.monitor = monitor ? &monitor : nullptr;
@@ -457,7 +471,7 @@ void Context::run_locked(const TensorView* inputs, const Function& function, Lim
   if (n_bindings_ > kMaxAllBindings) trim_bindings();
   set_leaves(inputs);
   make_key();
-  if (run_flat()) return;
+  if (run_flat(function)) return;
   Binding& last = run_segments(&function);
   prepare_updates(last);
   deliver(last);
@@ -466,12 +480,13 @@ void Context::run_locked(const TensorView* inputs, const Function& function, Lim
 
 // The call as one flat list, made once calls with these shapes repeat. False if something must see
 // each instruction, or the program is not flat.
-bool Context::run_flat() {
+bool Context::run_flat(const Function& function) {
   if (hooks_.monitor || hooks_.profile || bindings_.empty()) return false;
   Binding& b = *bindings_[0];
   if (b.key != key_) return false;
   if (PHINTYS_UNLIKELY(b.calls < kCallsBeforeFlat)) {
     if (++b.calls == kCallsBeforeFlat) b.flat = FlatProgram::make(p_, b, leaves_, runners_);
+    if (b.flat && b.flat->quick()) function.note_quick();
     return false;
   }
   if (!b.flat || !b.flat->run(leaves_, hooks_)) return false;

@@ -34,6 +34,8 @@ class Context {
   // The same without limits; false, and nothing done, if it would have to wait for a shared
   // variable. Not of a function that calls code of the user's.
   bool try_run(const TensorView* inputs, const Function& function);
+  // The same, only for calls with shapes whose calls are known to be quick (FlatProgram::quick).
+  bool try_quick(const TensorView* inputs, const Function& function);
   TensorView output(int i) const { return outputs_[static_cast<size_t>(i)]; }
   Array take_output(int i);
   // Drops what belongs to one call only.
@@ -86,7 +88,7 @@ class Context {
   bool exposed(const Array& value) const;
   bool overlaps_others(int shared_buffer) const;
   Binding& run_segments(const Function* function);
-  bool run_flat();
+  bool run_flat(const Function& function);
   void run_segment(Binding& binding);
   void watch(const Binding& binding, const BoundInstruction& bound, bool after) const;
   void run_instruction(BoundInstruction& bound, bool first_dynamic);

@@ -25,6 +25,7 @@ bool FlatProgram::build(const std::vector<TensorView>& leaves, const InnerRunner
   for (const BufferInfo& info : body_.buffers)
     if (info.type.is_generic()) return false;
   if (!place_buffers(leaves) || !collect_calls(runners) || !outputs_fit()) return false;
+  if (calls_.size() == wholes_.size()) return false;  // nothing gained, and inputs copied
   for (int buffer : body_.input_buffers) add_load(buffer);
   for (int buffer : body_.shared_buffers)
     if (buffer >= 0) add_load(buffer);

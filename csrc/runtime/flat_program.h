@@ -13,6 +13,8 @@ namespace phintys::runtime {
 // where they are computed until the next call.
 class FlatProgram final : private FlatBody {
  public:
+  static constexpr int64_t kQuickWork = 4096;
+
   // Null if the program has shapes that depend on values, updates that change shapes, or code of
   // the user's, or if something is large, or empty, or lies apart. `leaves`: inputs, constants and
   // shared variables, by buffer.
@@ -22,6 +24,8 @@ class FlatProgram final : private FlatBody {
 
   // False, before anything has run, if a shared variable is not laid out as its new value is.
   bool run(const std::vector<TensorView>& leaves, const RunHooks& hooks);
+  // Whether a call takes a few microseconds at most, and cannot fail.
+  bool quick() const { return wholes_.empty() && work_ <= kQuickWork; }
   const std::vector<TensorView>& outputs() const { return outputs_; }
 
  private:

@@ -219,6 +219,7 @@ void Call::run(const TensorView* inputs, const CallOptions& options) {
   context_->run(inputs, function_, &limits);
 }
 bool Call::try_run(const TensorView* inputs) { return context_->try_run(inputs, function_); }
+bool Call::try_quick(const TensorView* inputs) { return context_->try_quick(inputs, function_); }
 TensorView Call::output(int i) const { return context_->output(i); }
 Array Call::take_output(int i) { return context_->take_output(i); }
 

@@ -142,6 +142,9 @@ class Function : public RefCounted {
   void reset_profile();
   // The lowered program, one instruction a line.
   std::string program_text() const;
+  // Whether calls with some shapes have been found to be quick (Call::try_quick).
+  bool has_quick() const { return has_quick_.load(std::memory_order_relaxed); }
+  void note_quick() const { has_quick_.store(true, std::memory_order_relaxed); }
 
  private:
   friend class Call;
@@ -162,6 +165,7 @@ class Function : public RefCounted {
   std::unique_ptr<Program> program_;
   size_t n_instructions_ = 0;  // with those of programs inside
   FunctionSpec options_;
+  mutable std::atomic<bool> has_quick_{false};
   // Of contexts between calls. Replaced in a forked child that was born while it was in use.
   struct ContextPool;
   ContextPool& pool() const;
@@ -185,6 +189,9 @@ class Call {
   // The same without limits; false, and nothing done, if it would have to wait for a shared
   // variable. Not of a function that calls code of the user's.
   bool try_run(const TensorView* inputs);
+  // The same, only for calls with shapes whose calls have been found to take a few microseconds at
+  // most.
+  bool try_quick(const TensorView* inputs);
   // Output i, valid until this Call ends. The caller copies it, or:
   TensorView output(int i) const;
   // Output i as an array of its own (no copy where the memory is not shared with anything).
