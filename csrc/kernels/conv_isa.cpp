@@ -1,21 +1,11 @@
 // The pieces of convolutions, for the instruction set that this file is compiled for.
 #include "kernels/conv.h"
 #include "kernels/simd/vec.h"
+#include "kernels/simd/vector_of.h"
 
 namespace phintys::PHINTYS_ISA {
 
 namespace {
-
-template <class T>
-struct VectorOf;
-template <>
-struct VectorOf<float> {
-  using type = VF32;
-};
-template <>
-struct VectorOf<double> {
-  using type = VF64;
-};
 
 // Processors with 32 vector registers hold larger tiles.
 #if PHINTYS_SIMD_BYTES == 64 || defined(__aarch64__)

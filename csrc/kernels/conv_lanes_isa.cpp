@@ -2,21 +2,11 @@
 #include "kernels/conv_lanes.h"
 #include "kernels/simd/transpose.h"
 #include "kernels/simd/vec.h"
+#include "kernels/simd/vector_of.h"
 
 namespace phintys::PHINTYS_ISA {
 
 namespace {
-
-template <class T>
-struct VectorOf;
-template <>
-struct VectorOf<float> {
-  using type = VF32;
-};
-template <>
-struct VectorOf<double> {
-  using type = VF64;
-};
 
 // As many sums as registers hold next to a vector of each filter and one broadcast number.
 #if PHINTYS_SIMD_BYTES == 64 || defined(__aarch64__)

@@ -10,21 +10,11 @@
 #include "kernels/simd/partial.h"
 #include "kernels/simd/transpose.h"
 #include "kernels/simd/vec.h"
+#include "kernels/simd/vector_of.h"
 
 namespace phintys::PHINTYS_ISA {
 
 namespace {
-
-template <class T>
-struct VectorOf;
-template <>
-struct VectorOf<float> {
-  using type = VF32;
-};
-template <>
-struct VectorOf<double> {
-  using type = VF64;
-};
 
 // As many rows as registers hold next to two vectors of B and one of A.
 #if PHINTYS_SIMD_BYTES == 64 || defined(__aarch64__)

@@ -1,21 +1,11 @@
 // Small products of a matrix and a vector, for the instruction set that this file is compiled for.
 #include "kernels/simd/vec.h"
+#include "kernels/simd/vector_of.h"
 #include "kernels/small_gemv.h"
 
 namespace phintys::PHINTYS_ISA {
 
 namespace {
-
-template <class T>
-struct VectorOf;
-template <>
-struct VectorOf<float> {
-  using type = VF32;
-};
-template <>
-struct VectorOf<double> {
-  using type = VF64;
-};
 
 // Sums over the rows of N vectors of columns from `column` on; K rows at a time keep enough
 // additions under way.
