@@ -48,6 +48,16 @@ struct Case {
   T alpha, beta;
 };
 
+template <class T>
+GemmWork<T> work_of(const Case<T>& c, Stored<T>& a, Stored<T>& b, T* out, std::int64_t step) {
+  GemmWork<T> w{};
+  w.a = a.memory.data(), w.a_row = c.ta ? 1 : a.step, w.a_col = c.ta ? a.step : 1;
+  w.b = b.memory.data(), w.b_row = c.tb ? 1 : b.step, w.b_col = c.tb ? b.step : 1;
+  w.c = out, w.c_row = step;
+  w.m = c.m, w.n = c.n, w.k = c.k, w.alpha = c.alpha, w.beta = c.beta;
+  return w;
+}
+
 template <class T, class F>
 void check(F run, std::mt19937& random, const Case<T>& c) {
   CAPTURE(c.ta);
@@ -74,19 +84,7 @@ void check(F run, std::mt19937& random, const Case<T>& c) {
       expected.push_back(sum);
     }
   }
-  const GemmWork<T> work{a.memory.data(),
-                         c.ta ? 1 : a.step,
-                         c.ta ? a.step : 1,
-                         b.memory.data(),
-                         c.tb ? 1 : b.step,
-                         c.tb ? b.step : 1,
-                         out.memory.data(),
-                         out.step,
-                         c.m,
-                         c.n,
-                         c.k,
-                         c.alpha,
-                         c.beta};
+  const GemmWork<T> work = work_of(c, a, b, out.memory.data(), out.step);
   REQUIRE(run(work, scratch));
   const double tolerance =
       static_cast<double>(std::numeric_limits<T>::epsilon()) * static_cast<double>(c.k + 4) * 2;
@@ -151,19 +149,7 @@ void check_pieces(F run, std::mt19937& random, const Case<T>& c, std::int64_t ro
   Stored<T> a(random, c.ta ? c.k : c.m, c.ta ? c.m : c.k, c.pad);
   Stored<T> b(random, c.tb ? c.n : c.k, c.tb ? c.k : c.n, c.pad);
   std::vector<T> whole(static_cast<std::size_t>(c.m * c.n), T(0.25)), cut = whole;
-  const GemmWork<T> work{a.memory.data(),
-                         c.ta ? 1 : a.step,
-                         c.ta ? a.step : 1,
-                         b.memory.data(),
-                         c.tb ? 1 : b.step,
-                         c.tb ? b.step : 1,
-                         whole.data(),
-                         c.n,
-                         c.m,
-                         c.n,
-                         c.k,
-                         c.alpha,
-                         c.beta};
+  const GemmWork<T> work = work_of(c, a, b, whole.data(), c.n);
   REQUIRE(run(work, scratch));
   for (std::int64_t i = 0; i < c.m; i += rows) {
     for (std::int64_t j = 0; j < c.n; j += columns) {
