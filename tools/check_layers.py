@@ -15,6 +15,7 @@ ORDER = [
     "base",
     "kernels",
     "array",
+    "device",
     "graph",
     "ops",
     "autodiff",

@@ -12,6 +12,10 @@
 
 namespace phintys {
 
+namespace device {
+class Device;
+}
+
 struct TensorView {
   char* data = nullptr;
   DType dtype = DType::f64;
@@ -36,10 +40,11 @@ struct TensorView {
 class Buffer : public RefCounted {
  public:
   using Release = void (*)(void* data, void* context);
-  Buffer(void* data, size_t bytes, Release release, void* context)
-      : data_(data), bytes_(bytes), release_(release), context_(context) {}
+  // `device`: where the memory is; null: the host. It is what `release` gets if `context` is null.
+  Buffer(void* data, size_t bytes, Release release, void* context, device::Device* device = nullptr)
+      : data_(data), bytes_(bytes), release_(release), context_(context), device_(device) {}
   ~Buffer() override {
-    if (release_) release_(data_, context_);
+    if (release_) release_(data_, context_ ? context_ : device_);
   }
   // A block of the runtime's own memory, 64-byte aligned, not initialised.
   static Ref<Buffer> allocate(size_t bytes);
@@ -47,12 +52,14 @@ class Buffer : public RefCounted {
   size_t bytes() const { return bytes_; }
   // True iff the memory is somebody else's, lent to the runtime.
   bool foreign() const { return context_ != nullptr; }
+  device::Device* device() const { return device_; }
 
  private:
   void* data_;
   size_t bytes_;
   Release release_;
   void* context_;
+  device::Device* device_ = nullptr;
 };
 
 class Array {
@@ -81,6 +88,8 @@ class Array {
   int ndim() const { return static_cast<int>(shape_.size()); }
   int64_t size() const { return product(shape_); }
   const Ref<Buffer>& buffer() const { return buffer_; }
+  // Where the elements are; null: on the host.
+  device::Device* device() const { return buffer_ ? buffer_->device() : nullptr; }
   TensorView view() const { return {data_, dtype_, ndim(), shape_.data(), strides_.data()}; }
 
  private:

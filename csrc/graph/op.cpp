@@ -17,6 +17,10 @@ std::vector<Var> Op::grad(const GradArgs& args) const {
   return grads;
 }
 
+bool Op::enqueue(device::Queue&, std::span<const TensorView>, std::span<const TensorView>) const {
+  return false;
+}
+
 void Op::perform(PerformContext&, std::span<const TensorView>, std::span<const TensorView>) const {
   fail(ErrorKind::internal, str(), " has no kernel of its own");
 }

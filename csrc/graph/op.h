@@ -20,6 +20,9 @@
 namespace phintys {
 
 class InnerGraph;
+namespace device {
+class Queue;
+}
 
 // Visits attributes in their declared order.
 class AttrVisitor {
@@ -126,6 +129,11 @@ class Op : public RefCounted {
   // Computes the outputs; not called when all of them alias inputs. Must not allocate; must not
   // read outputs. Only ops that the VM does not run itself (elementwise, reductions) have one.
   virtual void perform(PerformContext& context, std::span<const TensorView> inputs,
+                       std::span<const TensorView> outputs) const;
+  // Queues the computation of the outputs on the device that all operands lie on (scalars too).
+  // False, and nothing queued: the host computes them with perform(). The rules of perform() hold,
+  // also for in-place outputs; what is queued may run many times, on the same memory.
+  virtual bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                        std::span<const TensorView> outputs) const;
   // Of an infallible op: the most that one perform() asks of scratch(), in one block. Only pointers
   // may be missing in `inputs`.

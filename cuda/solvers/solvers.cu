@@ -1,0 +1,8 @@
+// Decompositions and linear systems.
+#include "plugin.h"
+
+namespace phintys::cuda {
+
+const device::SolverKernels* solver_kernels() { return nullptr; }
+
+}  // namespace phintys::cuda
