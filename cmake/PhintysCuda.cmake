@@ -1,7 +1,37 @@
-# The GPU plug-in. It links the CUDA run-time library statically and no driver, so that it opens,
-# and says why it cannot work, on any machine.
+# The GPU plug-in, and the same sources for a GPU that the processor emulates (for tests). Both link
+# nothing of libphintys, and the first one no CUDA driver, so that it opens, and says why it cannot
+# work, on any machine.
 
 file(GLOB_RECURSE phintys_cuda_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cuda/*.cu")
+set(phintys_cuda_includes "${PROJECT_SOURCE_DIR}/csrc" "${PROJECT_SOURCE_DIR}/csrc/include"
+                          "${PROJECT_SOURCE_DIR}/cuda")
+
+# --- Emulated -------------------------------------------------------------------------------------
+
+if(PHINTYS_EMULATED OR PHINTYS_BUILD_TESTS)
+  file(GLOB phintys_emulation CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cuda/emulated/*.cpp")
+  set(phintys_emulated_sources ${phintys_emulation})
+  foreach(source IN LISTS phintys_cuda_sources)
+    file(RELATIVE_PATH name "${PROJECT_SOURCE_DIR}/cuda" "${source}")
+    set(wrapper "${PROJECT_BINARY_DIR}/emulated/${name}.cpp")
+    file(CONFIGURE OUTPUT "${wrapper}" CONTENT "#include \"${name}\"\n" @ONLY)
+    list(APPEND phintys_emulated_sources "${wrapper}")
+  endforeach()
+  add_library(phintys_emulated SHARED ${phintys_emulated_sources})
+  target_compile_definitions(phintys_emulated PRIVATE PHINTYS_EMULATED)
+  # A vector that is loaded from an address that does not suit it ends the program, as on a GPU.
+  target_compile_options(phintys_emulated PRIVATE -O1 -fno-math-errno -Wno-unknown-pragmas
+                         -fsanitize=alignment -fno-sanitize-recover=alignment)
+  target_link_options(phintys_emulated PRIVATE -fsanitize=alignment)
+  target_include_directories(phintys_emulated PRIVATE ${phintys_cuda_includes})
+  target_link_libraries(phintys_emulated PRIVATE phintys_flags ${CMAKE_DL_LIBS} Threads::Threads)
+  if(PHINTYS_EMULATED)
+    install(TARGETS phintys_emulated LIBRARY DESTINATION lib COMPONENT runtime)
+  endif()
+endif()
+
+# --- CUDA -----------------------------------------------------------------------------------------
+
 if(PHINTYS_CUDA STREQUAL "OFF" OR NOT phintys_cuda_sources)
   return()
 endif()
@@ -39,15 +69,16 @@ enable_language(CUDA)
 
 add_library(phintys_cuda SHARED ${phintys_cuda_sources})
 target_compile_features(phintys_cuda PRIVATE cuda_std_20)
-target_compile_options(phintys_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-O3>
-                       $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-fvisibility=hidden>)
+# Contraction into fused multiply-adds only where the source says fma(), as everywhere.
+target_compile_options(phintys_cuda PRIVATE
+  $<$<COMPILE_LANGUAGE:CUDA>:-O3>
+  $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false>
+  $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-fvisibility=hidden,-fvisibility-inlines-hidden>)
 if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)
   target_compile_options(phintys_cuda PRIVATE
                          $<$<COMPILE_LANGUAGE:CUDA>:--compress-mode=size>)
 endif()
-target_include_directories(phintys_cuda PRIVATE
-  "${PROJECT_SOURCE_DIR}/csrc" "${PROJECT_SOURCE_DIR}/csrc/include" "${PROJECT_SOURCE_DIR}/cuda")
-target_link_libraries(phintys_cuda PRIVATE phintys)
-set_target_properties(phintys_cuda PROPERTIES INSTALL_RPATH "$ORIGIN"
-                      CUDA_SEPARABLE_COMPILATION OFF)
+target_include_directories(phintys_cuda PRIVATE ${phintys_cuda_includes})
+set_target_properties(phintys_cuda PROPERTIES CUDA_SEPARABLE_COMPILATION OFF)
+target_link_libraries(phintys_cuda PRIVATE ${CMAKE_DL_LIBS})
 install(TARGETS phintys_cuda LIBRARY DESTINATION lib COMPONENT runtime)

@@ -2,6 +2,7 @@
 """Checks that data flows one way through csrc/: a file includes only its own or an earlier folder.
 
 The public headers in csrc/include/phintys may be included by all and include nothing of csrc.
+The GPU plug-in in cuda/ links nothing of libphintys: it includes only what is named in PLUGIN.
 """
 
 from __future__ import annotations
@@ -26,6 +27,16 @@ ORDER = [
     "bindings",
 ]
 RANK = {name: rank for rank, name in enumerate(ORDER)}
+# What cuda/ may include of csrc: headers that need nothing else of the library.
+PLUGIN = (
+    "array/dtype_enum.h",
+    "device/",
+    "kernels/simd/",
+    "ops/elementwise/",
+    "ops/math/",
+    "ops/random/",
+)
+PLUGIN_NOT = ("device/device.h", "device/queue.h")
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<(phintys/[^>]+)>)')
 SUFFIXES = {".h", ".hpp", ".inc", ".cpp", ".cu", ".cuh"}
 
@@ -62,11 +73,35 @@ def check_file(path: Path, csrc: Path) -> list[str]:
     return problems
 
 
+def check_plugin_file(path: Path, cuda: Path, csrc: Path) -> list[str]:
+    """Return one message for each include of what the plug-in cannot link."""
+    problems = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        match = INCLUDE.match(line)
+        target = match and (match[1] or match[2])
+        if not target or (path.parent / target).exists() or (cuda / target).exists():
+            continue
+        where = f"{path.relative_to(cuda.parent)}:{number}"
+        if not (csrc / target).exists():
+            if not match[2]:
+                problems.append(f"{where}: {target} does not exist")
+        elif not target.startswith(PLUGIN) or target in PLUGIN_NOT:
+            problems.append(f"{where}: the plug-in must not include {target}")
+    return problems
+
+
+def sources(folder: Path) -> list[Path]:
+    """Return the C++ and CUDA files below a folder."""
+    return sorted(p for p in folder.rglob("*") if p.suffix in SUFFIXES)
+
+
 def main() -> int:
-    """Check all of csrc/."""
-    csrc = ROOT / "csrc"
-    files = sorted(p for p in csrc.rglob("*") if p.suffix in SUFFIXES)
-    problems = [problem for path in files for problem in check_file(path, csrc)]
+    """Check all of csrc/ and cuda/."""
+    csrc, cuda = ROOT / "csrc", ROOT / "cuda"
+    files = sources(csrc) + sources(cuda)
+    problems = [problem for path in sources(csrc) for problem in check_file(path, csrc)]
+    for path in sources(cuda):
+        problems += check_plugin_file(path, cuda, csrc)
     for problem in problems:
         print(problem)
     print(f"{len(files)} files, {len(problems)} problems")

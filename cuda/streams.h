@@ -1,0 +1,11 @@
+// Streams: work of a device in the order of queueing, copies, and work that is recorded.
+#pragma once
+
+#include "device/table.h"
+
+namespace phintys::cuda {
+
+// Fills in the table's functions for streams.
+void add_streams(device::Table* table);
+
+}  // namespace phintys::cuda
