@@ -595,7 +595,18 @@ PHINTYS_INLINE V round_to(V x) {
   } else  // NOLINT
 #endif
   {
-#if defined(__SSE4_1__)
+#if defined(PHINTYS_ONE_LANE)
+    constexpr bool kSingle = sizeof(R) == 4;
+    if constexpr (M == Rounding::kEven) {
+      return V{kSingle ? R(__builtin_rintf(x.v)) : R(__builtin_rint(x.v))};
+    } else if constexpr (M == Rounding::kFloor) {
+      return V{kSingle ? R(__builtin_floorf(x.v)) : R(__builtin_floor(x.v))};
+    } else if constexpr (M == Rounding::kCeil) {
+      return V{kSingle ? R(__builtin_ceilf(x.v)) : R(__builtin_ceil(x.v))};
+    } else if constexpr (M == Rounding::kTrunc) {
+      return V{kSingle ? R(__builtin_truncf(x.v)) : R(__builtin_trunc(x.v))};
+    } else  // NOLINT
+#elif defined(__SSE4_1__)
     using F = float __attribute__((vector_size(16)));
     using D = double __attribute__((vector_size(16)));
     if constexpr (__is_same(R, float)) {
@@ -688,6 +699,7 @@ PHINTYS_INLINE V ldexp_small(V x, V n) {
   }
 }
 
+#ifndef PHINTYS_ONE_LANE
 /// The two halves of a VF32 as VF64, and back (rounding to nearest).
 PHINTYS_INLINE VF64 widen_low(VF32 x) {
   using Half = float __attribute__((vector_size(PHINTYS_SIMD_BYTES / 2)));
@@ -733,6 +745,7 @@ template <class F>
 PHINTYS_INLINE VF32 map_wide(F f, VF32 x, VF32 y) {
   return narrow(f(widen_low(x), widen_low(y)), f(widen_high(x), widen_high(y)));
 }
+#endif
 template <class F>
 PHINTYS_INLINE SF32 map_wide(F f, SF32 x) {
   return SF32{static_cast<float>(f(SF64{x.v}).v)};

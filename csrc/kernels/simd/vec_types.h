@@ -26,10 +26,12 @@
 #define PHINTYS_INLINE inline __attribute__((always_inline))
 #endif
 
+// PHINTYS_ONE_LANE leaves only the scalars and their masks, in plain C++: for compilers of devices.
+//
 // Native AVX-512 masks are used through gcc's builtins: g++ 12 turns combined masks of the vector
 // extension into full vectors and back. Other compilers take the portable path.
 // PHINTYS_SIMD_PORTABLE asks for that path anywhere, so that x86 machines can test it.
-#if defined(PHINTYS_SIMD_PORTABLE)
+#if defined(PHINTYS_SIMD_PORTABLE) || defined(PHINTYS_ONE_LANE)
 #elif defined(__AVX512F__) && defined(__AVX512DQ__) && PHINTYS_SIMD_BYTES == 64 && \
     defined(__GNUC__) && !defined(__clang__)
 #define PHINTYS_SIMD_AVX512 1
@@ -39,7 +41,7 @@
 #define PHINTYS_SIMD_SSE2 1
 #endif
 
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(PHINTYS_ONE_LANE)
 #define PHINTYS_SIMD_FMA 1
 #else
 #define PHINTYS_SIMD_FMA 0
@@ -50,12 +52,14 @@ namespace phintys::PHINTYS_ISA {
 /// True where fma(a, b, c) rounds once; elsewhere it is a * b + c with two roundings.
 inline constexpr bool kHasFma = PHINTYS_SIMD_FMA;
 
+#ifndef PHINTYS_ONE_LANE
 using RawF32 = float __attribute__((vector_size(PHINTYS_SIMD_BYTES)));
 using RawF64 = double __attribute__((vector_size(PHINTYS_SIMD_BYTES)));
 using RawI32 = int32_t __attribute__((vector_size(PHINTYS_SIMD_BYTES)));
 using RawI64 = int64_t __attribute__((vector_size(PHINTYS_SIMD_BYTES)));
 using RawU32 = uint32_t __attribute__((vector_size(PHINTYS_SIMD_BYTES)));
 using RawU64 = uint64_t __attribute__((vector_size(PHINTYS_SIMD_BYTES)));
+#endif
 
 struct VF32;
 struct VF64;
@@ -67,6 +71,7 @@ struct SI32;
 struct SI64;
 
 /// Masks: one truth value per lane. `.v` is private to this directory: its form differs per ISA.
+#ifndef PHINTYS_ONE_LANE
 struct VM32 {
   static constexpr bool is_mask = true;
   static constexpr bool is_vector = true;
@@ -90,6 +95,7 @@ struct VM64 {
 #endif
   raw v;
 };
+#endif
 
 struct SM32 {
   static constexpr bool is_mask = true;
@@ -153,10 +159,12 @@ struct SM64 {
     PHINTYS_INLINE void store(ELEM* p) const { *p = v; }                      \
   };
 
+#ifndef PHINTYS_ONE_LANE
 PHINTYS_SIMD_VECTOR(VF32, float, RawF32, RawU32, VM32, VI32, VF32, true)
 PHINTYS_SIMD_VECTOR(VF64, double, RawF64, RawU64, VM64, VI64, VF64, true)
 PHINTYS_SIMD_VECTOR(VI32, int32_t, RawI32, RawU32, VM32, VI32, VF32, false)
 PHINTYS_SIMD_VECTOR(VI64, int64_t, RawI64, RawU64, VM64, VI64, VF64, false)
+#endif
 PHINTYS_SIMD_SCALAR(SF32, float, uint32_t, SM32, SI32, SF32, true)
 PHINTYS_SIMD_SCALAR(SF64, double, uint64_t, SM64, SI64, SF64, true)
 PHINTYS_SIMD_SCALAR(SI32, int32_t, uint32_t, SM32, SI32, SF32, false)

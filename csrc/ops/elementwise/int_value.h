@@ -4,13 +4,7 @@
 // be undefined behaviour. The kernels loop over these and leave vectorising to the compiler.
 #pragma once
 
-// Another compiler's value types (CUDA's) may stand in for those of vec.h: such a header defines
-// PHINTYS_ISA, PHINTYS_INLINE and kHasFma as vec.h does.
-#ifdef PHINTYS_VALUE_TYPES_HEADER
-#include PHINTYS_VALUE_TYPES_HEADER
-#else
 #include "kernels/simd/vec.h"
-#endif
 
 namespace phintys::PHINTYS_ISA {
 

@@ -9,6 +9,17 @@
 #define PHINTYS_INLINE inline __attribute__((always_inline))
 #endif
 
+// A long kernel: kept out of line, so that float16, float32 and float64 share one copy. Static, so
+// that each instruction set keeps its own.
+#ifndef PHINTYS_KERNEL
+#define PHINTYS_KERNEL [[maybe_unused]] static __attribute__((noinline))
+#endif
+// Before functions that are declared here and defined elsewhere, and before tables that are indexed
+// at run time: what a compiler of devices wants to see there.
+#ifndef PHINTYS_DEVICE
+#define PHINTYS_DEVICE
+#endif
+
 namespace phintys::math {
 
 template <class V>

@@ -9,6 +9,11 @@
 #pragma once
 
 #include "complex_value.h"
+#ifdef PHINTYS_COMPLEX_LIBRARY_HEADER
+#include PHINTYS_COMPLEX_LIBRARY_HEADER
+#else
+#include "complex_library.h"
+#endif
 #include "inverse_trigonometric.h"
 #include "logarithm.h"
 #include "trigonometric.h"
@@ -16,25 +21,6 @@
 namespace phintys::math {
 
 // ---- Rare lanes ---------------------------------------------------------------------------------
-
-__extension__ typedef __complex__ double ComplexDouble;
-using ComplexFn = ComplexDouble (*)(ComplexDouble);
-
-[[maybe_unused]] static __attribute__((noinline)) void call_by_lane(ComplexFn f, int n,
-                                                                    const bool* lanes,
-                                                                    const double* x,
-                                                                    const double* y, double* re,
-                                                                    double* im) {
-  for (int i = 0; i < n; ++i) {
-    if (!lanes[i]) continue;
-    ComplexDouble z;
-    __real__ z = x[i];
-    __imag__ z = y[i];
-    const ComplexDouble r = f(z);
-    re[i] = __real__ r;
-    im[i] = __imag__ r;
-  }
-}
 
 /// `r` with the lanes of `rare` replaced by f(z).
 template <class V>
@@ -68,8 +54,6 @@ PHINTYS_INLINE mask_t<V> extreme(Complex<V> z, double low, double high) {
 }
 
 // ---- Exponentials -------------------------------------------------------------------------------
-
-[[maybe_unused]] static ComplexDouble exp_by_lane(ComplexDouble z) { return __builtin_cexp(z); }
 
 /// e^z. All z. 4 ULP. The power of two comes last: it may be subnormal before the product is.
 template <class V>
@@ -148,11 +132,6 @@ PHINTYS_INLINE Complex<V> log2(Complex<V> z) {
 template <class V>
 PHINTYS_INLINE Complex<V> log10(Complex<V> z) {
   return log(z) * splat<V>(0.43429448190325182765);
-}
-
-[[maybe_unused]] static ComplexDouble log1p_by_lane(ComplexDouble z) {
-  __real__ z = 1.0 + __real__ z;
-  return __builtin_clog(z);
 }
 
 /// log(1 + z). All z. 4 ULP. |1 + z|^2 - 1 = 2 x + x^2 + y^2, in double words.
@@ -255,10 +234,6 @@ PHINTYS_INLINE Complex<V> pow(Complex<V> z, Complex<V> w) {
 
 // ---- Circular and hyperbolic functions ----------------------------------------------------------
 
-[[maybe_unused]] static ComplexDouble sinh_by_lane(ComplexDouble z) { return __builtin_csinh(z); }
-[[maybe_unused]] static ComplexDouble cosh_by_lane(ComplexDouble z) { return __builtin_ccosh(z); }
-[[maybe_unused]] static ComplexDouble tanh_by_lane(ComplexDouble z) { return __builtin_ctanh(z); }
-
 /// Beyond this e^|x| is near overflow, or an infinity or NaN is involved.
 template <class V>
 PHINTYS_INLINE mask_t<V> beyond_exp(Complex<V> z) {
@@ -310,13 +285,6 @@ PHINTYS_INLINE Complex<V> tan(Complex<V> z) {
 }
 
 // ---- Inverse functions --------------------------------------------------------------------------
-
-[[maybe_unused]] static ComplexDouble asin_by_lane(ComplexDouble z) { return __builtin_casin(z); }
-[[maybe_unused]] static ComplexDouble acos_by_lane(ComplexDouble z) { return __builtin_cacos(z); }
-[[maybe_unused]] static ComplexDouble asinh_by_lane(ComplexDouble z) { return __builtin_casinh(z); }
-[[maybe_unused]] static ComplexDouble acosh_by_lane(ComplexDouble z) { return __builtin_cacosh(z); }
-[[maybe_unused]] static ComplexDouble atan_by_lane(ComplexDouble z) { return __builtin_catan(z); }
-[[maybe_unused]] static ComplexDouble atanh_by_lane(ComplexDouble z) { return __builtin_catanh(z); }
 
 /// Between these the squares below neither overflow nor vanish.
 template <class V>

@@ -2,83 +2,85 @@
 // include special_functions.h, so that a change there compiles those again and nothing else.
 #pragma once
 
+#include "common.h"
+
 namespace phintys::math {
 
 template <class V>
-V gammaln(V x);
+PHINTYS_DEVICE V gammaln(V x);
 template <class V>
-V gamma(V x);
+PHINTYS_DEVICE V gamma(V x);
 template <class V>
-V digamma(V x);
+PHINTYS_DEVICE V digamma(V x);
 template <class V>
-V trigamma(V x);
+PHINTYS_DEVICE V trigamma(V x);
 template <class V>
-V polygamma(V n, V x);
+PHINTYS_DEVICE V polygamma(V n, V x);
 template <class V>
-V betaln(V a, V b);
+PHINTYS_DEVICE V betaln(V a, V b);
 template <class V>
-V beta(V a, V b);
+PHINTYS_DEVICE V beta(V a, V b);
 template <class V>
-V sinc(V x);
+PHINTYS_DEVICE V sinc(V x);
 template <class V>
-V i0(V x);
+PHINTYS_DEVICE V i0(V x);
 template <class V>
-V i1(V x);
+PHINTYS_DEVICE V i1(V x);
 template <class V>
-V i0e(V x);
+PHINTYS_DEVICE V i0e(V x);
 template <class V>
-V i1e(V x);
+PHINTYS_DEVICE V i1e(V x);
 template <class V>
-V j0(V x);
+PHINTYS_DEVICE V j0(V x);
 template <class V>
-V j1(V x);
+PHINTYS_DEVICE V j1(V x);
 template <class V>
-V jv(V nu, V x);
+PHINTYS_DEVICE V jv(V nu, V x);
 template <class V>
-V iv(V nu, V x);
+PHINTYS_DEVICE V iv(V nu, V x);
 template <class V>
-V ive(V nu, V x);
+PHINTYS_DEVICE V ive(V nu, V x);
 template <class V>
-V kv(V nu, V x);
+PHINTYS_DEVICE V kv(V nu, V x);
 template <class V>
-V kve(V nu, V x);
+PHINTYS_DEVICE V kve(V nu, V x);
 template <class V>
-V gammainc(V a, V x);
+PHINTYS_DEVICE V gammainc(V a, V x);
 template <class V>
-V gammaincc(V a, V x);
+PHINTYS_DEVICE V gammaincc(V a, V x);
 template <class V>
-V gammainc_density(V a, V x);
+PHINTYS_DEVICE V gammainc_density(V a, V x);
 template <class V>
-V gammainc_grad(V a, V x);
+PHINTYS_DEVICE V gammainc_grad(V a, V x);
 template <class V>
-V betainc(V a, V b, V x);
+PHINTYS_DEVICE V betainc(V a, V b, V x);
 template <class V>
-V betainc_density(V a, V b, V x);
+PHINTYS_DEVICE V betainc_density(V a, V b, V x);
 template <class V>
-V betainc_grad(V a, V b, V x);
+PHINTYS_DEVICE V betainc_grad(V a, V b, V x);
 template <class V>
-V gammaincinv(V a, V p);
+PHINTYS_DEVICE V gammaincinv(V a, V p);
 template <class V>
-V gammainccinv(V a, V q);
+PHINTYS_DEVICE V gammainccinv(V a, V q);
 template <class V>
-V betaincinv(V a, V b, V p);
+PHINTYS_DEVICE V betaincinv(V a, V b, V p);
 template <class V>
-V log1mexp(V x);
+PHINTYS_DEVICE V log1mexp(V x);
 template <class V>
-V logit(V x);
+PHINTYS_DEVICE V logit(V x);
 template <class V>
-V xlogy(V x, V y);
+PHINTYS_DEVICE V xlogy(V x, V y);
 template <class V>
-V xlog1py(V x, V y);
+PHINTYS_DEVICE V xlog1py(V x, V y);
 template <class V>
-V ndtr(V x);
+PHINTYS_DEVICE V ndtr(V x);
 template <class V>
-V log_ndtr(V x);
+PHINTYS_DEVICE V log_ndtr(V x);
 template <class V>
-V ndtri(V p);
+PHINTYS_DEVICE V ndtri(V p);
 template <class V>
-V ndtri_exp(V y);
+PHINTYS_DEVICE V ndtri_exp(V y);
 template <class V>
-V owens_t(V h, V a);
+PHINTYS_DEVICE V owens_t(V h, V a);
 
 }  // namespace phintys::math

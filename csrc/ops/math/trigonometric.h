@@ -15,7 +15,7 @@ struct HugeReduction {
 };
 
 /// The bits of 2/pi after a word of zeros, most significant first.
-static constexpr uint64_t kTwoOverPi[20] = {
+PHINTYS_DEVICE static constexpr uint64_t kTwoOverPi[20] = {
     0x0000000000000000, 0xa2f9836e4e441529, 0xfc2757d1f534ddc0, 0xdb6295993c439041,
     0xfe5163abdebbc561, 0xb7246e3a424dd2e0, 0x06492eea09d1921c, 0xfe1deb1cb129a73e,
     0xe88235f52ebb4484, 0xe99c7026b45f7e41, 0x3991d639835339f4, 0x9c845f8bbdf9283b,
@@ -24,8 +24,7 @@ static constexpr uint64_t kTwoOverPi[20] = {
 
 /// Payne and Hanek's reduction in integers for one |x| >= 2^-10, 256 bits wide: the closest that a
 /// double comes to a multiple of pi/2 is about 2^-62, which leaves more than 60 good bits.
-/// Static, so that each instruction set keeps a copy of its own; not inlined, as it is rare.
-[[maybe_unused]] static __attribute__((noinline)) HugeReduction reduce_huge(double x) {
+PHINTYS_KERNEL HugeReduction reduce_huge(double x) {
   __extension__ using u128 = unsigned __int128;
   const uint64_t bits = __builtin_bit_cast(uint64_t, x);
   const int biased = static_cast<int>((bits >> 52) & 0x7ff);

@@ -4,10 +4,6 @@
 #include "power.h"
 #include "trigonometric.h"
 
-// A long kernel: kept out of line, so that float16, float32 and float64 share one copy. Static, so
-// that each instruction set keeps its own.
-#define PHINTYS_KERNEL [[maybe_unused]] static __attribute__((noinline))
-
 namespace phintys::math {
 
 /// c0 + c1 x + c2 x^2 + ... in two or four chains of Horner's rule: long kernels wait for their

@@ -1,0 +1,300 @@
+// Between the arrays of a fused region and the interpreter's accumulators.
+#pragma once
+
+#include "fused/values.h"
+
+namespace phintys::cuda::fused {
+
+// Elements of one group: `count` of them, from inner position `at` on.
+struct Span {
+  int64_t at;
+  int count;
+};
+
+// Bytes from an input's start to flat position `at` of `count` dimensions from `first` on.
+PHINTYS_INLINE int64_t offset_of(const FusedProgram& p, const FusedInput& in, int first, int count,
+                                 int64_t at) {
+  if (count == 0) return 0;
+  int64_t offset = 0;
+  if (p.wide) {
+    for (int d = first + count - 1; d > first; --d) {
+      const int64_t quotient = at / p.dims[d].size;
+      offset += (at - quotient * p.dims[d].size) * in.strides[d];
+      at = quotient;
+    }
+    return offset + at * in.strides[first];
+  }
+  auto rest = static_cast<uint32_t>(at);
+  for (int d = first + count - 1; d > first; --d) {
+    const auto high = static_cast<uint32_t>(static_cast<uint64_t>(rest) * p.dims[d].multiply >> 32);
+    const uint32_t quotient = high >> p.dims[d].shift;
+    const uint32_t place = rest - quotient * static_cast<uint32_t>(p.dims[d].size);
+    offset += static_cast<int64_t>(place) * in.strides[d];
+    rest = quotient;
+  }
+  return offset + static_cast<int64_t>(rest) * in.strides[first];
+}
+
+PHINTYS_INLINE int size_of(DType d) {
+  switch (d) {
+    case DType::b8:
+    case DType::i8:
+    case DType::u8:
+      return 1;
+    case DType::i16:
+    case DType::u16:
+    case DType::f16:
+      return 2;
+    case DType::i32:
+    case DType::u32:
+    case DType::f32:
+      return 4;
+    case DType::c128:
+      return 16;
+    default:
+      return 8;
+  }
+}
+
+// One element into a word.
+template <int kWord>
+PHINTYS_INLINE void load_word(uint32_t* r, const char* p, DType d) {
+  switch (d) {
+    case DType::b8:
+    case DType::u8:
+      r[0] = *reinterpret_cast<const uint8_t*>(p);
+      return;
+    case DType::i8:
+      r[0] = static_cast<uint32_t>(static_cast<int32_t>(*reinterpret_cast<const int8_t*>(p)));
+      return;
+    case DType::u16:
+    case DType::f16:
+      r[0] = *reinterpret_cast<const uint16_t*>(p);
+      return;
+    case DType::i16:
+      r[0] = static_cast<uint32_t>(static_cast<int32_t>(*reinterpret_cast<const int16_t*>(p)));
+      return;
+    case DType::i32:
+    case DType::u32:
+    case DType::f32:
+      r[0] = *reinterpret_cast<const uint32_t*>(p);
+      if constexpr (kWord > 4) r[1] = 0;
+      return;
+    default:
+      break;
+  }
+  if constexpr (kWord > 4) split_halves(r, *reinterpret_cast<const unsigned long long*>(p));
+  if constexpr (kWord == 16) {
+    if (d == DType::c128) split_halves(r + 2, reinterpret_cast<const unsigned long long*>(p)[1]);
+  }
+}
+template <int kWord>
+PHINTYS_INLINE void store_word(char* p, const uint32_t* r, DType d) {
+  switch (size_of(d)) {
+    case 1:
+      *reinterpret_cast<uint8_t*>(p) = static_cast<uint8_t>(r[0]);
+      return;
+    case 2:
+      *reinterpret_cast<uint16_t*>(p) = static_cast<uint16_t>(r[0]);
+      return;
+    case 4:
+      *reinterpret_cast<uint32_t*>(p) = r[0];
+      return;
+    default:
+      break;
+  }
+  if constexpr (kWord > 4) *reinterpret_cast<unsigned long long*>(p) = join_halves(r);
+  if constexpr (kWord == 16) {
+    if (d == DType::c128) reinterpret_cast<unsigned long long*>(p)[1] = join_halves(r + 2);
+  }
+}
+
+// All elements of a group that lie side by side, aligned.
+template <int kWord>
+PHINTYS_INLINE void load_whole(Chunk* c, const char* p, DType d) {
+  const int size = size_of(d);
+  if (size == kWord) {
+    *c = read_chunk(p);
+    return;
+  }
+  if constexpr (kWord == 4) {
+    if (size == 2) {
+      const uint2 v = *reinterpret_cast<const uint2*>(p);
+      c->r[0] = v.x & 0xffff;
+      c->r[1] = v.x >> 16;
+      c->r[2] = v.y & 0xffff;
+      c->r[3] = v.y >> 16;
+      if (d == DType::i16) {
+        PHINTYS_UNROLL
+        for (int i = 0; i < 4; ++i) c->r[i] = (c->r[i] ^ 0x8000u) - 0x8000u;
+      }
+    } else {
+      const uint32_t v = *reinterpret_cast<const uint32_t*>(p);
+      PHINTYS_UNROLL
+      for (int i = 0; i < 4; ++i) c->r[i] = v >> (8 * i) & 0xff;
+      if (d == DType::i8) {
+        PHINTYS_UNROLL
+        for (int i = 0; i < 4; ++i) c->r[i] = (c->r[i] ^ 0x80u) - 0x80u;
+      }
+    }
+  } else if constexpr (kWord == 8) {
+    if (size == 4) {
+      const uint2 v = *reinterpret_cast<const uint2*>(p);
+      *c = {{v.x, 0, v.y, 0}};
+    } else {
+      load_word<kWord>(c->r, p, d);
+      load_word<kWord>(c->r + 2, p + size, d);
+    }
+  } else {
+    load_word<kWord>(c->r, p, d);
+  }
+}
+template <int kWord>
+PHINTYS_INLINE void store_whole(char* p, const Chunk& c, DType d) {
+  const int size = size_of(d);
+  if (size == kWord) {
+    write_chunk(p, c);
+    return;
+  }
+  if constexpr (kWord == 4) {
+    if (size == 2) {
+      *reinterpret_cast<uint2*>(p) =
+          make_uint2((c.r[0] & 0xffff) | c.r[1] << 16, (c.r[2] & 0xffff) | c.r[3] << 16);
+    } else {
+      *reinterpret_cast<uint32_t*>(p) = (c.r[0] & 0xff) | (c.r[1] & 0xff) << 8 |
+                                        (c.r[2] & 0xff) << 16 | c.r[3] << 24;
+    }
+  } else if constexpr (kWord == 8) {
+    if (size == 4) {
+      *reinterpret_cast<uint2*>(p) = make_uint2(c.r[0], c.r[2]);
+    } else {
+      store_word<kWord>(p, c.r, d);
+      store_word<kWord>(p + size, c.r + 2, d);
+    }
+  } else {
+    store_word<kWord>(p, c.r, d);
+  }
+}
+
+PHINTYS_INLINE bool aligned(const char* p, int bytes) {
+  return (reinterpret_cast<uintptr_t>(p) & static_cast<uintptr_t>(bytes - 1)) == 0;
+}
+
+// Elements p, p + step, ...
+template <int kWord>
+PHINTYS_INLINE void load_steps(Chunk* c, const char* p, int64_t step, DType d, int count) {
+  constexpr int kCount = kLanes<kWord>;
+  const int size = size_of(d);
+  if (count == kCount && step == size && aligned(p, size * kCount)) {
+    load_whole<kWord>(c, p, d);
+    return;
+  }
+  if (count <= 0) return;
+  load_word<kWord>(c->r, p, d);
+  PHINTYS_UNROLL
+  for (int i = 1; i < kCount; ++i) {
+    uint32_t* const r = c->r + i * kHalves<kWord>;
+    if (step == 0) {
+      for (int k = 0; k < kHalves<kWord>; ++k) r[k] = c->r[k];
+    } else if (i < count) {
+      load_word<kWord>(r, p + i * step, d);
+    }
+  }
+}
+
+// A group of an input, at an outer position that lies `outer` bytes from its start.
+template <int kWord>
+PHINTYS_INLINE void load_group(const FusedProgram& p, const FusedInput& in, int64_t outer,
+                               Span span, Chunk* c) {
+  *c = Chunk{};
+  const char* const base = in.data + outer;
+  const int first = p.n_outer;
+  const int last = p.n_outer + p.n_inner - 1;
+  if (in.access == FusedInput::Access::run) {
+    const int size = size_of(in.dtype);
+    load_steps<kWord>(c, base + span.at * size, size, in.dtype, span.count);
+  } else if (in.access == FusedInput::Access::row) {
+    if (span.count <= 0) return;
+    load_steps<kWord>(c, base + offset_of(p, in, first, p.n_inner, span.at),
+                      p.n_inner > 0 ? in.strides[last] : 0, in.dtype, span.count);
+  } else {
+    PHINTYS_UNROLL
+    for (int i = 0; i < kLanes<kWord>; ++i) {
+      if (i < span.count) {
+        load_word<kWord>(c->r + i * kHalves<kWord>,
+                         base + offset_of(p, in, first, p.n_inner, span.at + i), in.dtype);
+      }
+    }
+  }
+}
+
+// All inputs into their slots, two at a time so that both are on their way; the first one into the
+// accumulator.
+template <int kWord>
+PHINTYS_INLINE void load_inputs(const FusedProgram& p, Machine<kWord>& m, int64_t outer,
+                                const Span (&spans)[kFusedGroups]) {
+  if (p.n_inputs == 0) return;
+  const int64_t first = offset_of(p, p.inputs[0], 0, p.n_outer, outer);
+  PHINTYS_UNROLL
+  for (int g = 0; g < kFusedGroups; ++g) {
+    load_group<kWord>(p, p.inputs[0], first, spans[g], &m.acc[g]);
+  }
+  for (int i = 1; i < p.n_inputs; i += 2) {
+    const bool both = i + 1 < p.n_inputs;
+    Chunk a[kFusedGroups];
+    Chunk b[kFusedGroups];
+    const int64_t offset = offset_of(p, p.inputs[i], 0, p.n_outer, outer);
+    PHINTYS_UNROLL
+    for (int g = 0; g < kFusedGroups; ++g) {
+      load_group<kWord>(p, p.inputs[i], offset, spans[g], &a[g]);
+    }
+    if (both) {
+      const int64_t next = offset_of(p, p.inputs[i + 1], 0, p.n_outer, outer);
+      PHINTYS_UNROLL
+      for (int g = 0; g < kFusedGroups; ++g) {
+        load_group<kWord>(p, p.inputs[i + 1], next, spans[g], &b[g]);
+      }
+    }
+    PHINTYS_UNROLL
+    for (int g = 0; g < kFusedGroups; ++g) {
+      write_chunk(m.slot(p.inputs[i].slot).group(g), a[g]);
+      if (both) write_chunk(m.slot(p.inputs[i + 1].slot).group(g), b[g]);
+    }
+  }
+  if (p.keep_first) m.keep(m.slot(p.inputs[0].slot));
+}
+
+// Scalars, in every word of 16 bytes.
+template <int kWord>
+PHINTYS_INLINE void load_scalars(const FusedProgram& p, const Machine<kWord>& m) {
+  if (p.n_scalars == 0) return;
+  for (int i = static_cast<int>(threadIdx.x); i < p.n_scalars; i += static_cast<int>(blockDim.x)) {
+    Chunk c{};
+    load_steps<kWord>(&c, p.scalars[i].data, 0, p.scalars[i].dtype, kLanes<kWord>);
+    write_chunk(m.shared + i * 16, c);
+  }
+  __syncthreads();
+}
+
+template <int kWord>
+PHINTYS_INLINE void store_output(const FusedOutput& out, const Machine<kWord>& m,
+                                 const Span (&spans)[kFusedGroups]) {
+  constexpr int kCount = kLanes<kWord>;
+  const int size = size_of(out.dtype);
+  PHINTYS_UNROLL
+  for (int g = 0; g < kFusedGroups; ++g) {
+    char* const to = out.data + spans[g].at * size;
+    if (spans[g].count == kCount && aligned(to, size * kCount)) {
+      store_whole<kWord>(to, m.acc[g], out.dtype);
+      continue;
+    }
+    PHINTYS_UNROLL
+    for (int i = 0; i < kCount; ++i) {
+      if (i < spans[g].count) {
+        store_word<kWord>(to + i * size, m.acc[g].r + i * kHalves<kWord>, out.dtype);
+      }
+    }
+  }
+}
+
+}  // namespace phintys::cuda::fused
