@@ -38,7 +38,6 @@ inline constexpr int kMaxFusedInstrs = 160;
 inline constexpr int kFusedGroups = 2;
 inline constexpr int kFusedThreads = 128;           // at most
 inline constexpr int kFusedShared = 48 * 1024;      // bytes
-inline constexpr int kFusedSlotInput = 0xffff;      // FusedInput::slot: none
 
 struct FusedInput {
   const char* data;
@@ -46,7 +45,8 @@ struct FusedInput {
   DType dtype;
   // Over the inner positions: one run of elements; the same but each group lies in one row; other.
   enum class Access : uint8_t { run, row, any } access;
-  uint16_t slot;  // place in shared memory; kFusedSlotInput: the accumulator only
+  uint8_t size;   // of an element
+  uint16_t slot;  // place in shared memory
 };
 
 struct FusedScalar {
@@ -60,7 +60,8 @@ struct FusedOutput {
   DType reduced;       // of a reduction: of what is reduced
   FusedKind kind;      // of a reduction: kind and number of the op that joins two values
   uint8_t code;
-  uint16_t slot;
+  uint8_t size;   // of an element
+  uint16_t slot;  // of a reduction
 };
 
 // A dimension with its reciprocal: for r < 2^31, r / size == (r * multiply) >> 32 >> shift.

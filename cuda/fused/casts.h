@@ -46,6 +46,9 @@ constexpr bool fits(int word, DType d) {
   }
 }
 
+template <int kWord, DType kDType>
+constexpr bool kFits = fits(kWord, kDType);
+
 struct ComplexNumber {
   double re, im;
 };
@@ -121,7 +124,7 @@ PHINTYS_INLINE void write_as(uint32_t* r, From x) {
 // kCount words from r on.
 template <int kWord, int kCount, Held kFrom, DType kTo>
 PHINTYS_INLINE void cast_each(uint32_t* r) {
-  if constexpr (fits(kWord, kTo)) {
+  if constexpr (kFits<kWord, kTo>) {
     PHINTYS_UNROLL
     for (int i = 0; i < kCount; ++i) {
       uint32_t* const p = r + i * kHalves<kWord>;
@@ -168,6 +171,13 @@ PHINTYS_INLINE void cast_words(uint32_t* r, DType from, DType to) {
     if (held(from) == Held::c64) return cast_from<kWord, kCount, Held::c64>(r, to);
     if (held(from) == Held::c128) return cast_from<kWord, kCount, Held::c128>(r, to);
   }
+}
+
+// Those of a group.
+template <int kWord>
+__device__ __noinline__ Chunk cast_chunk(Chunk c, DType from, DType to) {
+  cast_words<kWord, kLanes<kWord>>(c.r, from, to);
+  return c;
 }
 
 }  // namespace phintys::cuda::fused

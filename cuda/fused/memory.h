@@ -228,40 +228,39 @@ PHINTYS_INLINE void load_group(const FusedProgram& p, const FusedInput& in, int6
   }
 }
 
-// All inputs into their slots, two at a time so that both are on their way; the first one into the
-// accumulator.
+// The groups of an input into its slot: whatever the strides, sizes and ends.
+template <int kWord>
+__device__ __noinline__ void load_any(const FusedProgram& p, const FusedInput& in, int64_t outer,
+                                      Span low, Span high, Place to) {
+  PHINTYS_ROLLED
+  for (int g = 0; g < kFusedGroups; ++g) {
+    Chunk c;
+    load_group<kWord>(p, in, outer, g == 0 ? low : high, &c);
+    write_chunk(to.group(g), c);
+  }
+}
+
+// All inputs into their slots; the first one into the accumulator too.
 template <int kWord>
 PHINTYS_INLINE void load_inputs(const FusedProgram& p, Machine<kWord>& m, int64_t outer,
                                 const Span (&spans)[kFusedGroups]) {
-  if (p.n_inputs == 0) return;
-  const int64_t first = offset_of(p, p.inputs[0], 0, p.n_outer, outer);
-  PHINTYS_UNROLL
-  for (int g = 0; g < kFusedGroups; ++g) {
-    load_group<kWord>(p, p.inputs[0], first, spans[g], &m.acc[g]);
-  }
-  for (int i = 1; i < p.n_inputs; i += 2) {
-    const bool both = i + 1 < p.n_inputs;
-    Chunk a[kFusedGroups];
-    Chunk b[kFusedGroups];
-    const int64_t offset = offset_of(p, p.inputs[i], 0, p.n_outer, outer);
-    PHINTYS_UNROLL
-    for (int g = 0; g < kFusedGroups; ++g) {
-      load_group<kWord>(p, p.inputs[i], offset, spans[g], &a[g]);
-    }
-    if (both) {
-      const int64_t next = offset_of(p, p.inputs[i + 1], 0, p.n_outer, outer);
-      PHINTYS_UNROLL
-      for (int g = 0; g < kFusedGroups; ++g) {
-        load_group<kWord>(p, p.inputs[i + 1], next, spans[g], &b[g]);
-      }
-    }
-    PHINTYS_UNROLL
-    for (int g = 0; g < kFusedGroups; ++g) {
-      write_chunk(m.slot(p.inputs[i].slot).group(g), a[g]);
-      if (both) write_chunk(m.slot(p.inputs[i + 1].slot).group(g), b[g]);
+  const bool whole = spans[kFusedGroups - 1].count == kLanes<kWord>;
+  PHINTYS_ROLLED
+  for (int i = p.n_inputs - 1; i >= 0; --i) {
+    const FusedInput& in = p.inputs[i];
+    const int64_t start = offset_of(p, in, 0, p.n_outer, outer);
+    const char* const from = in.data + start + spans[0].at * kWord;
+    const Place to = m.slot(in.slot);
+    if (whole && in.access == FusedInput::Access::run && in.size == kWord && aligned(from, 16)) {
+      const int64_t step = (spans[1].at - spans[0].at) * kWord;
+      m.acc[0] = read_chunk(from);
+      m.acc[1] = read_chunk(from + step);
+      if (i > 0 || p.keep_first) m.keep(to);
+    } else {
+      load_any<kWord>(p, in, start, spans[0], spans[1], to);
+      if (i == 0) m.take(to);
     }
   }
-  if (p.keep_first) m.keep(m.slot(p.inputs[0].slot));
 }
 
 // Scalars, in every word of 16 bytes.
@@ -277,23 +276,35 @@ PHINTYS_INLINE void load_scalars(const FusedProgram& p, const Machine<kWord>& m)
 }
 
 template <int kWord>
-PHINTYS_INLINE void store_output(const FusedOutput& out, const Machine<kWord>& m,
-                                 const Span (&spans)[kFusedGroups]) {
+__device__ __noinline__ void store_any(const FusedOutput& out, Chunk low, Chunk high, Span first,
+                                       Span second) {
   constexpr int kCount = kLanes<kWord>;
   const int size = size_of(out.dtype);
   PHINTYS_UNROLL
   for (int g = 0; g < kFusedGroups; ++g) {
-    char* const to = out.data + spans[g].at * size;
-    if (spans[g].count == kCount && aligned(to, size * kCount)) {
-      store_whole<kWord>(to, m.acc[g], out.dtype);
+    const Span span = g == 0 ? first : second;
+    const Chunk& c = g == 0 ? low : high;
+    char* const to = out.data + span.at * size;
+    if (span.count == kCount && aligned(to, size * kCount)) {
+      store_whole<kWord>(to, c, out.dtype);
       continue;
     }
     PHINTYS_UNROLL
     for (int i = 0; i < kCount; ++i) {
-      if (i < spans[g].count) {
-        store_word<kWord>(to + i * size, m.acc[g].r + i * kHalves<kWord>, out.dtype);
-      }
+      if (i < span.count) store_word<kWord>(to + i * size, c.r + i * kHalves<kWord>, out.dtype);
     }
+  }
+}
+
+template <int kWord>
+PHINTYS_INLINE void store_output(const FusedOutput& out, const Machine<kWord>& m,
+                                 const Span (&spans)[kFusedGroups]) {
+  char* const to = out.data + spans[0].at * kWord;
+  if (spans[kFusedGroups - 1].count == kLanes<kWord> && out.size == kWord && aligned(to, 16)) {
+    write_chunk(to, m.acc[0]);
+    write_chunk(to + (spans[1].at - spans[0].at) * kWord, m.acc[1]);
+  } else {
+    store_any<kWord>(out, m.acc[0], m.acc[1], spans[0], spans[1]);
   }
 }
 

@@ -41,6 +41,11 @@ constexpr bool has_step(int word, int family, FusedKind kind) {
   return family == 2 || (family == 1 && Op::info.cost <= device::kFusedCost);
 }
 
+template <class Op, int kWord, int kFamily, FusedKind kKind>
+constexpr bool kHasStep = has_step<Op>(kWord, kFamily, kKind);
+template <int kWord, FusedKind kKind, bool kHeavy>
+constexpr bool kInRegisters = device::fused_in_registers(kWord, kKind, kHeavy);
+
 // Operand k from its word.
 template <class Op, class V, int k>
 PHINTYS_INLINE auto operand(const uint32_t* r) {
@@ -159,8 +164,8 @@ template <int kOp, FusedKind kKind, int kWord, int kFamily, bool kReversed>
 PHINTYS_INLINE void registers_case(Machine<kWord>& m, Place x, Place y) {
   if constexpr (kOp < ops::kNumElementwise) {
     using Op = ops::op_at<kOp>;
-    if constexpr (has_step<Op>(kWord, kFamily, kKind) &&
-                  device::fused_in_registers(kWord, kKind, Op::info.heavy) &&
+    if constexpr (kHasStep<Op, kWord, kFamily, kKind> &&
+                  kInRegisters<kWord, kKind, Op::info.heavy> &&
                   !(kReversed && (Op::info.arity == 1 || Op::info.commutative))) {
       step_registers<Op, kKind, kWord, kReversed>(m, x, y);
     }
@@ -170,8 +175,8 @@ template <int kOp, FusedKind kKind, int kWord, int kFamily>
 PHINTYS_INLINE void slot_case(Place x, Place y, Place d, int i, bool reversed) {
   if constexpr (kOp < ops::kNumElementwise) {
     using Op = ops::op_at<kOp>;
-    if constexpr (has_step<Op>(kWord, kFamily, kKind) &&
-                  !device::fused_in_registers(kWord, kKind, Op::info.heavy)) {
+    if constexpr (kHasStep<Op, kWord, kFamily, kKind> &&
+                  !kInRegisters<kWord, kKind, Op::info.heavy>) {
       step_slot<Op, kKind, kWord>(x, y, d, i, reversed);
     }
   }
@@ -217,7 +222,7 @@ PHINTYS_INLINE void run_slots(Machine<kWord>& m, const FusedInstr& in, Place x, 
 
 template <FusedKind kKind, int kWord, int kFamily>
 PHINTYS_INLINE void run_kind(Machine<kWord>& m, const FusedInstr& in, Place x, Place y) {
-  constexpr bool kRegisters = device::fused_in_registers(kWord, kKind, false);
+  constexpr bool kRegisters = kInRegisters<kWord, kKind, false>;
   if constexpr (!kRegisters) {
     run_slots<kKind, kWord, kFamily>(m, in, x, y);
   } else if constexpr (kFamily == 0) {
