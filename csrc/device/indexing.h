@@ -26,7 +26,8 @@ struct Index {
   const char* data;
   int64_t strides[kMaxRank];  // bytes (of a slice: elements) for each dimension of the region
   int64_t length;             // of the axis: an index is good in [-length, length)
-  int64_t step;               // bytes between neighbours on the axis; of offsets: 1
+  // Bytes between neighbours on the axis; of offsets: a number that divides them all.
+  int64_t step;
 };
 
 // Elements of an array `base` named by the positions of a region: at position p the one at
@@ -103,7 +104,7 @@ struct IndexKernels {
   // the last value stays and sums are those of a loop. base + ... are bytes of a C-contiguous
   // array.
   Status (*scatter)(Stream* stream, const Region& region, bool add, void* scratch, int* failed);
-  // Bytes that scatter needs.
+  // Bytes that scatter needs; SIZE_MAX: there is no kernel for this region.
   size_t (*scatter_scratch)(const Region& region);
   // Fails unless all indices are in [-length, length).
   Status (*check)(Stream* stream, const Tensor& index, int64_t length, int* failed);
