@@ -1,0 +1,10 @@
+#include "products/kernels.h"
+#include "products/launch_mma.h"
+
+namespace phintys::cuda {
+
+Status mma_f64(Stream* stream, const Work& w, TileSize size) {
+  return launch_mma<Doubles>(stream, w, size);
+}
+
+}  // namespace phintys::cuda
