@@ -1,5 +1,7 @@
 #include "ops/conv/conv.h"
 
+#include "device/convolution.h"
+#include "device/queue.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
 #include "ops/conv/geometry.h"
@@ -422,6 +424,72 @@ void ConvGradWeights::perform(PerformContext& context, std::span<const TensorVie
       conv::filter_gradient<T>(g, conv::Planes(x), conv::Planes(gy), outputs[0].as<T>(), scratch);
     }
   });
+}
+
+// --- on a device --------------------------------------------------------------------------------
+
+namespace {
+
+using device::ConvPart;
+
+// False if a stride is not of whole elements.
+bool device_array(const TensorView& v, int ndim, device::ConvArray* to) {
+  const int64_t item = static_cast<int64_t>(item_size(v.dtype));
+  *to = {v.data, v.strides[0] / item, v.strides[1] / item, {0, 0, 0}};
+  for (int i = 0; i < ndim; ++i) to->spatial[3 - ndim + i] = v.strides[2 + i] / item;
+  for (int i = 0; i < v.ndim; ++i) {
+    if (v.strides[i] % item != 0) return false;
+  }
+  return true;
+}
+
+bool enqueue_part(device::Queue& queue, const ConvAttributes& c, ConvPart part, const TensorView& x,
+                  const TensorView& w, const TensorView& y) {
+  if (c.unshared || !queue.table.convolution) return false;
+  const TensorView& result = part == ConvPart::forward ? y : part == ConvPart::inputs ? x : w;
+  if (result.size() == 0) return true;
+  if (x.size() == 0 || w.size() == 0 || y.size() == 0) {  // nothing to sum
+    const size_t bytes = static_cast<size_t>(result.size()) * item_size(result.dtype);
+    return queue.check(queue.table.clear(queue.stream, result.data, bytes));
+  }
+  const conv::Geometry g = geometry(c, {x.shape, w.shape, y.shape});
+  device::Convolution d = {};
+  d.part = part;
+  d.dtype = x.dtype;
+  d.batch = g.batch;
+  d.groups = g.groups;
+  d.in_channels = g.in_channels;
+  d.out_channels = g.out_channels;
+  d.flip = g.flip;
+  for (int i = 0; i < 3; ++i) {
+    const conv::Axis& a = g.axis[i];
+    d.axis[i] = {a.in, a.kernel, a.out, a.stride, a.dilation, a.lo};
+  }
+  if (!device_array(x, c.ndim(), &d.x) || !device_array(w, c.ndim(), &d.w) ||
+      !device_array(y, c.ndim(), &d.y)) {
+    return false;
+  }
+  const int64_t bytes = queue.table.convolution->scratch_bytes(d);
+  if (bytes < 0) return false;
+  d.scratch = queue.scratch(static_cast<size_t>(bytes));
+  return queue.check(queue.table.convolution->run(queue.stream, d));
+}
+
+}  // namespace
+
+bool Conv::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                   std::span<const TensorView> outputs) const {
+  return enqueue_part(queue, *this, ConvPart::forward, inputs[0], inputs[1], outputs[0]);
+}
+
+bool ConvGradInputs::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                             std::span<const TensorView> outputs) const {
+  return enqueue_part(queue, *this, ConvPart::inputs, outputs[0], inputs[0], inputs[1]);
+}
+
+bool ConvGradWeights::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                              std::span<const TensorView> outputs) const {
+  return enqueue_part(queue, *this, ConvPart::filters, inputs[0], outputs[0], inputs[1]);
 }
 
 }  // namespace phintys

@@ -65,6 +65,8 @@ class Conv final : public OpBase<Conv>, public ConvAttributes {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
   size_t scratch_bytes(std::span<const TensorView> inputs) const override;
   bool infallible() const override { return true; }
 };
@@ -92,6 +94,8 @@ class ConvGradInputs final : public OpBase<ConvGradInputs>, public ConvAttribute
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
 };
 
 // (x, gy, shape: taps in each spatial dimension) -> gradient of the filters.
@@ -115,6 +119,8 @@ class ConvGradWeights final : public OpBase<ConvGradWeights>, public ConvAttribu
   uint64_t shape_inputs() const override { return 4; }
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
 };
 
