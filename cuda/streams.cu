@@ -115,8 +115,8 @@ Status clear(Stream* stream, void* to, size_t bytes) {
 Status begin_recording(Stream* stream) {
   const gpu::Current current(stream->device);
   if (current.status() != kOk) return current.status();
-  // Other threads may use other devices, and other libraries this one, meanwhile.
-  return gpu::status(cudaStreamBeginCapture(stream->handle, cudaStreamCaptureModeThreadLocal));
+  // Relaxed: memory may be asked for, and kernels loaded, while the work is being recorded.
+  return gpu::status(cudaStreamBeginCapture(stream->handle, cudaStreamCaptureModeRelaxed));
 }
 
 Status end_recording(Stream* stream, Recording** recording) {

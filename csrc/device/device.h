@@ -57,12 +57,23 @@ class Device {
 
  private:
   class Blocks;
+
+  // The mutex, unless this process is a fork of the one that opened the device: Error(runtime).
+  std::unique_lock<std::recursive_mutex> lock() const;
+  void check_process() const;
+  void upload_piece(void* to, const TensorView& piece);
+
   const Table& table_;
   int index_;
   std::string name_;
   Stream* stream_ = nullptr;
   mutable std::recursive_mutex mutex_;
   std::unique_ptr<Blocks> blocks_;
+  uint32_t forks_ = 0;  // fork_count() of the process
+  // Staging memory; a busy chunk may still be read by the device.
+  void* chunks_[2] = {};
+  bool chunk_busy_[2] = {};
+  int next_chunk_ = 0;
 };
 
 // The device called `name` ("cuda", "cuda:1"), opened if need be; it stays open. Throws
