@@ -32,6 +32,10 @@ struct Stream {
 struct Recording {
   int device;
   cudaGraphExec_t handle;
+  cudaGraph_t graph;
+  // Of the body of a loop (loops/): the whole loop, once it has run; or that there can be none.
+  cudaGraphExec_t loop = nullptr;
+  bool no_loop = false;
 };
 
 }  // namespace phintys::device

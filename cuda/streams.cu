@@ -128,10 +128,10 @@ Status end_recording(Stream* stream, Recording** recording) {
   if (error != cudaSuccess) return gpu::status(error);
   cudaGraphExec_t made = nullptr;
   error = cudaGraphInstantiate(&made, graph, 0);
+  if (error == cudaSuccess) *recording = new (std::nothrow) Recording{stream->device, made, graph};
+  if (*recording) return kOk;
   cudaGraphDestroy(graph);
   if (error != cudaSuccess) return gpu::status(error);
-  *recording = new (std::nothrow) Recording{stream->device, made};
-  if (*recording) return kOk;
   cudaGraphExecDestroy(made);
   return kOutOfMemory;
 }
@@ -145,7 +145,9 @@ Status replay(Stream* stream, Recording* recording) {
 void drop_recording(Recording* recording) {
   if (!recording) return;
   const gpu::Current current(recording->device);
+  if (recording->loop) cudaGraphExecDestroy(recording->loop);
   cudaGraphExecDestroy(recording->handle);
+  cudaGraphDestroy(recording->graph);
   delete recording;
 }
 

@@ -19,9 +19,9 @@ namespace phintys::device {
 enum class FusedKind : uint8_t { b8, i32, i64, u64, f32, f64, c64, c128, cast, load, output };
 
 struct FusedInstr {
-  static constexpr uint8_t kReversed = 1;  // the accumulator is the last operand
-  static constexpr uint8_t kKeep = 2;      // the result goes to slot d too
-  static constexpr uint8_t kReduce = 4;    // d holds what was reduced so far, and is x
+  static constexpr uint8_t kReversed = 1;            // the accumulator is the last operand
+  static constexpr uint8_t kKeep = 2;                // the result goes to slot d too
+  static constexpr uint8_t kReduce = 4;              // d holds what was reduced so far, and is x
   static constexpr uint8_t kSlotX = 8, kSlotY = 16;  // slots, not scalars
   static constexpr uint8_t kThroughSlot = 32;        // not in registers (fused_in_registers)
   FusedKind kind;
@@ -36,8 +36,8 @@ inline constexpr int kMaxFusedInputs = 32;
 inline constexpr int kMaxFusedOutputs = 16;
 inline constexpr int kMaxFusedInstrs = 160;
 inline constexpr int kFusedGroups = 2;
-inline constexpr int kFusedThreads = 128;           // at most
-inline constexpr int kFusedShared = 48 * 1024;      // bytes
+inline constexpr int kFusedThreads = 128;       // at most
+inline constexpr int kFusedShared = 48 * 1024;  // bytes
 
 struct FusedInput {
   const char* data;
@@ -56,9 +56,9 @@ struct FusedScalar {
 
 struct FusedOutput {
   char* data;
-  DType dtype;         // of a reduction: of the array
-  DType reduced;       // of a reduction: of what is reduced
-  FusedKind kind;      // of a reduction: kind and number of the op that joins two values
+  DType dtype;     // of a reduction: of the array
+  DType reduced;   // of a reduction: of what is reduced
+  FusedKind kind;  // of a reduction: kind and number of the op that joins two values
   uint8_t code;
   uint8_t size;   // of an element
   uint16_t slot;  // of a reduction

@@ -8,6 +8,7 @@
 #include "runtime/failure.h"
 #include "runtime/flat_program.h"
 #include "runtime/profiler.h"
+#include "runtime/residence.h"
 
 namespace phintys::runtime {
 
@@ -22,12 +23,18 @@ void lock(StorageMutex& mutex, bool writes, Limits* limits) {
 
 }  // namespace
 
-StorageLocks::StorageLocks(const Program& program, bool calls_back, Limits* limits)
+StorageLocks::StorageLocks(const Program& program, bool calls_back, Limits* limits,
+                           device::Device* where)
     : program_(program) {
   try {
-    for (const auto& [storage, writes] : program_.locks) {
-      lock(storage->mutex(), writes, limits);
-      ++locked_;
+    for (;;) {
+      for (const auto& [storage, writes] : program_.locks) {
+        lock(storage->mutex(), writes, limits);
+        ++locked_;
+      }
+      if (PHINTYS_LIKELY(all_at(where))) break;
+      release();  // moving a value needs its mutex alone
+      for (const auto& lock : program_.locks) bring(*lock.first, where);
     }
     if (calls_back) {
       held_ = std::make_unique<std::deque<StorageMutex::Held>>();
@@ -45,7 +52,14 @@ StorageLocks::StorageLocks(const Program& program, std::try_to_lock_t) : program
     if (!all_) break;
     ++locked_;
   }
+  all_ = all_ && all_at(nullptr);
   if (!all_) release();
+}
+
+bool StorageLocks::all_at(const device::Device* where) const {
+  for (const auto& lock : program_.locks)
+    if (PHINTYS_UNLIKELY(!is_at(*lock.first, where))) return false;
+  return true;
 }
 
 StorageLocks::~StorageLocks() { release(); }
@@ -62,9 +76,8 @@ void StorageLocks::release() {
   }
 }
 
-Context::Context(const Program& program) : p_(program) {
+Context::Context(const Program& program) : ContextBase(program) {
   ptr_.resize(p_.buffers.size(), nullptr);
-  leaves_.resize(p_.buffers.size());
   arenas_.resize(p_.segments.size());
   output_buffers_.resize(p_.outputs.size());
   outputs_.resize(p_.outputs.size());
@@ -72,16 +85,16 @@ Context::Context(const Program& program) : p_(program) {
   staged_.resize(p_.outputs.size());
   new_values_.resize(p_.updates.size());
   aside_.resize(p_.updates.size());
-  runners_.resize(p_.instructions.size());
-  for (size_t i = 0; i < p_.instructions.size(); ++i) runners_[i] = make_runner(p_.instructions[i]);
-  for (size_t i = 0; i < p_.buffers.size(); ++i) {
-    if (p_.buffers[i].kind != BufferKind::constant) continue;
-    leaves_[i] = p_.buffers[i].variable->constant().view();
-    ptr_[i] = leaves_[i].data;
-  }
+  for (size_t i = 0; i < p_.buffers.size(); ++i)
+    if (p_.buffers[i].kind == BufferKind::constant) ptr_[i] = leaves_[i].data;
 }
 
 Context::~Context() = default;
+
+void Context::leave(const Binding& binding) {
+  for (Arena& a : arenas_)
+    if (a.entered == &binding) a.entered = nullptr;
+}
 
 void Context::set_leaves(const TensorView* inputs) {
   for (size_t i = 0; i < p_.input_buffers.size(); ++i) {
@@ -95,79 +108,6 @@ void Context::set_leaves(const TensorView* inputs) {
     leaves_[b] = p_.shared[i]->value().view();
     ptr_[b] = leaves_[b].data;
   }
-}
-
-// Shapes of inputs and shared variables, strides of those that are not contiguous, and values that
-// decide on shapes.
-void Context::make_key() {
-  key_.clear();
-  auto add = [&](const TensorView& v) {
-    if (v.ndim == 0) return;
-    key_.insert(key_.end(), v.shape, v.shape + v.ndim);
-    bool contiguous = v.contiguous();
-    key_.push_back(contiguous);
-    if (!contiguous) key_.insert(key_.end(), v.strides, v.strides + v.ndim);
-  };
-  for (int b : p_.input_buffers) {
-    const TensorView& leaf = leaves_[static_cast<size_t>(b)];
-    add(leaf);
-    if (p_.buffers[static_cast<size_t>(b)].known) key_.push_back(load_int(leaf.data, leaf.dtype));
-  }
-  for (int b : p_.shared_buffers)
-    if (b >= 0) add(leaves_[static_cast<size_t>(b)]);
-}
-
-void Context::check_inputs(const Function& function) const {
-  for (size_t i = 0; i < p_.input_buffers.size(); ++i) {
-    const Type& type = function.inputs()[i].type;
-    const TensorView& input = leaves_[static_cast<size_t>(p_.input_buffers[i])];
-    for (int d = 0; d < type.ndim(); ++d) {
-      if (type.dim(d) == kUnknownDim || type.dim(d) == input.shape[d]) continue;
-      fail(ErrorKind::type, "input ", i, function.inputs()[i].name.empty() ? "" : " (",
-           function.inputs()[i].name, function.inputs()[i].name.empty() ? "" : ")", ": dimension ",
-           d, " of ", type.str(), " must be ", type.dim(d), ", got ", input.shape[d],
-           type.dim(d) == 1 ? ". Non-unit value on shape on a broadcastable dimension." : "");
-    }
-  }
-}
-
-void Context::evict(Binding& binding) {
-  for (Arena& a : arenas_)
-    if (a.entered == &binding) a.entered = nullptr;
-  for (auto& child : binding.children) evict(*child);
-  --n_bindings_;
-}
-
-// Before a call: a program of many segments could otherwise gather a binding for every combination
-// of their shapes. Drops what was used longest ago, where the tree first branches.
-void Context::trim_bindings() {
-  while (n_bindings_ > kMaxAllBindings) {
-    auto* list = &bindings_;
-    while (list->size() == 1 && !(*list)[0]->children.empty()) list = &(*list)[0]->children;
-    evict(*list->back());
-    list->pop_back();
-  }
-}
-
-Binding& Context::find_binding(std::vector<std::unique_ptr<Binding>>& list, int segment,
-                               const Binding* parent) {
-  for (size_t i = 0; i < list.size(); ++i) {
-    if (list[i]->key != key_) continue;
-    if (i)
-      std::rotate(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(i),
-                  list.begin() + static_cast<std::ptrdiff_t>(i) + 1);
-    return *list[0];
-  }
-  std::unique_ptr<Binding> fresh = bind_segment(p_, leaves_, segment, parent, dynamic_, runners_);
-  fresh->key = key_;
-  fresh->id = ++last_binding_;
-  if (list.size() >= kMaxBindings) {
-    evict(*list.back());
-    list.pop_back();
-  }
-  list.insert(list.begin(), std::move(fresh));
-  ++n_bindings_;
-  return *list[0];
 }
 
 // Puts a binding's pointers in place: its arena's, those of known values, fresh outputs.
@@ -223,22 +163,6 @@ void Context::enter_direct_updates(Binding& b) {
 bool Context::exposed(const Array& value) const {
   return !value.buffer() || value.buffer()->foreign() || value.buffer()->ref_count() > 1;
 }
-
-namespace {
-
-// First and past-the-last byte of a view's elements.
-std::pair<const char*, const char*> extent(const TensorView& v) {
-  const char* low = v.data;
-  const char* high = v.data + item_size(v.dtype);
-  for (int d = 0; d < v.ndim; ++d) {
-    if (v.shape[d] == 0) return {v.data, v.data};
-    int64_t span = (v.shape[d] - 1) * v.strides[d];
-    (span < 0 ? low : high) += span;
-  }
-  return {low, high};
-}
-
-}  // namespace
 
 bool Context::overlaps_others(int shared_buffer) const {
   auto [low, high] = extent(leaves_[static_cast<size_t>(shared_buffer)]);
@@ -377,28 +301,8 @@ void Context::resolve_dynamic(int segment, const Binding& parent) {
   } catch (const Error& e) {
     rethrow_with_node(e, p_, instr, parent.states, dynamic_inputs_);
   }
-  key_.clear();
-  for (const Layout& l : dynamic_) {
-    key_.push_back(l.alias);
-    key_.insert(key_.end(), l.shape.begin(), l.shape.end());
-    if (l.alias >= 0 || instr.opaque) key_.insert(key_.end(), l.strides.begin(), l.strides.end());
-  }
+  make_dynamic_key(instr);
 }
-
-namespace {
-
-// Refuses what an opaque op made if it is not of the type that it promised.
-void check_evaluated(const Op& op, int output, const Type& type, const Array& array) {
-  if (!array) fail(ErrorKind::value, op.str(), " did not compute its output ", output);
-  bool fits = array.dtype() == type.dtype() && array.ndim() == type.ndim();
-  for (int d = 0; fits && d < type.ndim(); ++d)
-    fits = type.dim(d) == kUnknownDim || type.dim(d) == array.shape()[static_cast<size_t>(d)];
-  if (fits) return;
-  fail(ErrorKind::type, op.str(), ": output ", output, " must be ", type.str(), ", got ",
-       dtype_name(array.dtype()), " of shape ", to_string(array.shape()));
-}
-
-}  // namespace
 
 // Runs the op. An output that lies in an input's memory is laid out as a view of that input, so
 // that the memory lives as long as the output and is not overwritten before.

@@ -7,8 +7,7 @@
 #include <vector>
 
 #include "array/shared_storage.h"
-#include "runtime/binding.h"
-#include "runtime/function.h"
+#include "runtime/context_base.h"
 #include "runtime/scratch.h"
 
 namespace phintys::runtime {
@@ -24,10 +23,10 @@ class BodyPlaces {
   ~BodyPlaces() = default;
 };
 
-class Context {
+class Context final : public ContextBase {
  public:
   explicit Context(const Program& program);
-  ~Context();
+  ~Context() override;
 
   // `limits`: of the call, or null.
   void run(const TensorView* inputs, const Function& function, Limits* limits);
@@ -76,13 +75,8 @@ class Context {
   };
 
   void run_locked(const TensorView* inputs, const Function& function, Limits* limits);
+  void leave(const Binding& binding) override;
   void set_leaves(const TensorView* inputs);
-  void check_inputs(const Function& function) const;
-  void make_key();
-  Binding& find_binding(std::vector<std::unique_ptr<Binding>>& list, int segment,
-                        const Binding* parent);
-  void evict(Binding& binding);
-  void trim_bindings();
   void enter(Binding& binding);
   void enter_direct_updates(Binding& binding);
   bool exposed(const Array& value) const;
@@ -104,15 +98,8 @@ class Context {
   void commit(const Binding& last);
   TensorView buffer_view(const Binding& binding, int buffer) const;
 
-  const Program& p_;
-  std::vector<char*> ptr_;          // by buffer
-  std::vector<TensorView> leaves_;  // by buffer
-  std::vector<int64_t> key_;
-  std::vector<Layout> dynamic_;
+  std::vector<char*> ptr_;  // by buffer
   std::vector<TensorView> dynamic_inputs_;
-  std::vector<std::unique_ptr<Binding>> bindings_;  // of segment 0
-  uint64_t last_binding_ = 0;
-  size_t n_bindings_ = 0;      // with all that hang below
   std::vector<Arena> arenas_;  // by segment
   std::vector<Ref<Buffer>> output_buffers_;
   std::vector<TensorView> outputs_;
@@ -122,19 +109,20 @@ class Context {
   std::vector<Array> aside_;       // direct updates whose storage's memory others use as well
   std::vector<std::pair<int, Array>> held_;  // (buffer, what an opaque op made of it)
   ScratchContext scratch_;
-  InnerRunners runners_;
   RunHooks hooks_;
   const Binding* running_ = nullptr;  // whose instructions run
   Binding* body_ = nullptr;           // what enter_body() bound
   bool ran_flat_ = false;             // the call has left nothing to drop
 };
 
-// Locks all storages of a program for the time of a run. `calls_back`: the run calls code of the
-// user's, which may use the storages too (see StorageMutex). With limits, waiting ends by them.
+// Locks all storages of a program for the time of a run, with their values on the host or, if
+// given, on `where`. `calls_back`: the run calls code of the user's, which may use the storages too
+// (see StorageMutex). With limits, waiting ends by them.
 class StorageLocks {
  public:
-  StorageLocks(const Program& program, bool calls_back, Limits* limits = nullptr);
-  // Without waiting: all() tells whether all are locked, and none is otherwise.
+  StorageLocks(const Program& program, bool calls_back, Limits* limits = nullptr,
+               device::Device* where = nullptr);
+  // Without waiting: all() tells whether all are locked and on the host, and none is otherwise.
   StorageLocks(const Program& program, std::try_to_lock_t);
   bool all() const { return all_; }
   ~StorageLocks();
@@ -143,6 +131,7 @@ class StorageLocks {
 
  private:
   void release();
+  bool all_at(const device::Device* where) const;
 
   const Program& program_;
   size_t locked_ = 0;

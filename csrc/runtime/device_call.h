@@ -24,6 +24,8 @@ class DeviceCall {
   // (contiguous). Host memory may be reused when this returns. Throws Error as Call::run() does; no
   // shared variable has then changed.
   void run(std::span<const Array> inputs);
+  // The same within limits, which are looked at while work is queued.
+  void run(std::span<const Array> inputs, const CallOptions& options);
   // Output i, C-contiguous: on the function's device (its work may still be queued), or on the
   // host, when this waits for it.
   Array take_output(int i, bool on_host);

@@ -1,11 +1,13 @@
 #include "runtime/function.h"
 
+#include <algorithm>
 #include <chrono>
 #include <mutex>
 
 #include "base/error.h"
 #include "base/fork.h"
 #include "runtime/context.h"
+#include "runtime/device_context.h"
 #include "runtime/evaluate.h"
 #include "runtime/profiler.h"
 #include "runtime/program.h"
@@ -38,6 +40,15 @@ struct Function::ContextPool {
 
   ~ContextPool() { delete last.load(std::memory_order_acquire); }
 };
+
+struct Function::DeviceSide {
+  DevicePlan plan;
+  std::mutex mutex;
+  std::vector<std::unique_ptr<DeviceContext>> free;
+  std::vector<std::string> on_host;  // operations that ran there
+};
+
+Function::Function() = default;
 
 Function::~Function() {
   ContextPool* pool = pool_.load(std::memory_order_acquire);
@@ -120,6 +131,10 @@ Ref<Function> Function::from_graph(std::unique_ptr<Graph> graph, std::string nam
   lower_options.passes = options.pass_options;
   f->program_ = lower(*graph, static_cast<int>(output_names.size()), f->updated_, f->shared_,
                       lower_options, &f->reports_);
+  if (options.device) {
+    f->device_side_ = std::make_unique<DeviceSide>();
+    f->device_side_->plan = plan_for_device(*f->program_);
+  }
   f->n_instructions_ = static_cast<size_t>(number_instructions(*f->program_));
   f->loop_profiles_ = runtime::loop_profiles(*f->program_);
   if (!f->loop_profiles_.empty()) f->options_.profile = true;
@@ -163,6 +178,40 @@ void Function::give_back(std::unique_ptr<Context> context) {
   if (p.free.size() < kPooledContexts) p.free.push_back(std::move(context));
 }
 
+std::unique_ptr<DeviceContext> Function::acquire_device_context() {
+  PHINTYS_CHECK(device_side_, "a function that does not run on a device");
+  {
+    const std::lock_guard<std::mutex> lock(device_side_->mutex);
+    if (!device_side_->free.empty()) {
+      std::unique_ptr<DeviceContext> context = std::move(device_side_->free.back());
+      device_side_->free.pop_back();
+      return context;
+    }
+  }
+  return std::make_unique<DeviceContext>(*program_, device_side_->plan, *options_.device);
+}
+
+void Function::give_back(std::unique_ptr<DeviceContext> context) {
+  context->end_call();
+  const std::lock_guard<std::mutex> lock(device_side_->mutex);
+  if (device_side_->free.size() < kPooledContexts) device_side_->free.push_back(std::move(context));
+}
+
+void Function::note_host_instruction(const Op& op) {
+  if (options_.forbid_host)
+    fail(ErrorKind::not_implemented, op.str(), " has no kernel for ", options_.device->name(),
+         ", and running it on the host is forbidden");
+  const std::lock_guard<std::mutex> lock(device_side_->mutex);
+  std::vector<std::string>& seen = device_side_->on_host;
+  if (std::find(seen.begin(), seen.end(), op.str()) == seen.end()) seen.push_back(op.str());
+}
+
+std::vector<std::string> Function::host_instructions() const {
+  if (!device_side_) return {};
+  const std::lock_guard<std::mutex> lock(device_side_->mutex);
+  return device_side_->on_host;
+}
+
 size_t Function::planned_bytes(std::span<const Dims> input_shapes) {
   if (input_shapes.size() != inputs_.size())
     fail(ErrorKind::value, "planned memory of ", inputs_.size(), " inputs asked for with ",
@@ -184,6 +233,11 @@ size_t Function::planned_bytes(std::span<const Dims> input_shapes) {
 
 void Function::release_contexts() {
   std::vector<std::unique_ptr<Context>> dropped;
+  std::vector<std::unique_ptr<DeviceContext>> dropped_on_device;
+  if (device_side_) {
+    const std::lock_guard<std::mutex> lock(device_side_->mutex);
+    dropped_on_device.swap(device_side_->free);
+  }
   ContextPool& p = pool();
   const std::unique_ptr<Context> last(p.last.exchange(nullptr, std::memory_order_acquire));
   std::lock_guard<std::mutex> lock(p.mutex);

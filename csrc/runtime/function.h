@@ -20,7 +20,9 @@
 namespace phintys::runtime {
 
 class Program;  // lowered instructions (runtime/program.h)
-class Context;  // per-call state (runtime/executor.h)
+class Context;  // per-call state (runtime/context.h)
+class DeviceContext;
+struct DevicePlan;
 
 struct Update {
   Var shared;      // a shared variable
@@ -45,6 +47,10 @@ struct FunctionSpec {
   // Sees operands too, and instructions before they run (MonitorMode). Needs a monitor.
   std::shared_ptr<Watcher> watcher;
   bool profile = false;
+  // Where it runs; null: on the host. Such a function is called with DeviceCall.
+  device::Device* device = nullptr;
+  // Of one on a device: operations that the device has no kernel for are an Error when they run.
+  bool forbid_host = false;
   // Of a profiled function: events kept of its last calls, about (FunctionProfile::last_calls).
   size_t trace_events = 0;
 };
@@ -142,15 +148,24 @@ class Function : public RefCounted {
   void reset_profile();
   // The lowered program, one instruction a line.
   std::string program_text() const;
+  // Of a function on a device: the operations that calls so far ran on the host, as the device has
+  // no kernel for them.
+  std::vector<std::string> host_instructions() const;
   // Whether calls with some shapes have been found to be quick (Call::try_quick).
   bool has_quick() const { return has_quick_.load(std::memory_order_relaxed); }
   void note_quick() const { has_quick_.store(true, std::memory_order_relaxed); }
 
+  // Called before the host computes an operation of a call on a device; may throw (forbid_host).
+  void note_host_instruction(const Op& op);
+
  private:
   friend class Call;
-  Function() = default;
+  friend class DeviceCall;
+  Function();
   std::unique_ptr<Context> acquire();
   void give_back(std::unique_ptr<Context> context);
+  std::unique_ptr<DeviceContext> acquire_device_context();
+  void give_back(std::unique_ptr<DeviceContext> context);
 
   std::string name_;
   std::vector<InputInfo> inputs_;
@@ -168,6 +183,8 @@ class Function : public RefCounted {
   mutable std::atomic<bool> has_quick_{false};
   // Of contexts between calls. Replaced in a forked child that was born while it was in use.
   struct ContextPool;
+  struct DeviceSide;  // null unless it runs on a device
+  std::unique_ptr<DeviceSide> device_side_;
   ContextPool& pool() const;
   mutable std::atomic<ContextPool*> pool_{nullptr};
 };

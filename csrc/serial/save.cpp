@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "graph/print.h"
+#include "runtime/residence.h"
 #include "serial/attributes.h"
 #include "serial/bytes.h"
 #include "serial/checksum.h"
@@ -375,7 +376,7 @@ void Writer::write_graph() {
     write_type(body_, v->type());
     body_.string(f_.shared_names()[i]);
     write_location(body_, v->loc);
-    write_array(body_, f_.shared()[i]->value());
+    write_array(body_, runtime::host_value(*f_.shared()[i]));
   }
   body_.count(order_.size());
   for (const Apply* node : order_) write_node(body_, *node, ids_);

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "graph/traverse.h"
+#include "runtime/residence.h"
 
 namespace phintys::serial {
 
@@ -39,7 +40,8 @@ int find_state(const runtime::Function& function, std::string_view name) {
 Array get_state(const runtime::Function& function, size_t index) {
   const SharedStorage& storage = *function.shared().at(index);
   std::shared_lock lock(storage.mutex());
-  return Array::copy_of(storage.value().view());
+  return storage.value().device() ? runtime::host_value(storage)
+                                  : Array::copy_of(storage.value().view());
 }
 
 void set_state(const runtime::Function& function, size_t index, const TensorView& value) {

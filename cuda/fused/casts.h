@@ -135,8 +135,8 @@ PHINTYS_INLINE void cast_each(uint32_t* r) {
 template <int kWord, int kCount, Held kFrom>
 PHINTYS_INLINE void cast_from(uint32_t* r, DType to) {
   switch (to) {
-#define X(e, t, n)                                        \
-  case DType::e:                                          \
+#define X(e, t, n)                                \
+  case DType::e:                                  \
     cast_each<kWord, kCount, kFrom, DType::e>(r); \
     break;
     PHINTYS_DTYPES(X)

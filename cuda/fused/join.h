@@ -30,7 +30,8 @@ PHINTYS_INLINE void join_kind(int code, uint32_t* a, const uint32_t* b) {
 
 // *to = op(*to, *from), in shared memory.
 template <int kWord>
-__device__ __noinline__ void join_words(const FusedOutput& out, uint32_t* to, const uint32_t* from) {
+__device__ __noinline__ void join_words(const FusedOutput& out, uint32_t* to,
+                                        const uint32_t* from) {
   uint32_t a[kHalves<kWord>];
   uint32_t b[kHalves<kWord>];
   for (int k = 0; k < kHalves<kWord>; ++k) {
@@ -64,7 +65,8 @@ __device__ __noinline__ void join_words(const FusedOutput& out, uint32_t* to, co
 
 // Element `at` of a reduced output.
 template <int kWord>
-__device__ __noinline__ void write_result(const FusedOutput& out, const uint32_t* from, int64_t at) {
+__device__ __noinline__ void write_result(const FusedOutput& out, const uint32_t* from,
+                                          int64_t at) {
   uint32_t r[kHalves<kWord>];
   for (int k = 0; k < kHalves<kWord>; ++k) r[k] = from[k];
   // Small integers were reduced in wider ones.

@@ -43,7 +43,8 @@ PHINTYS_INLINE void run_program(const FusedProgram& p, Machine<kWord>& m,
     } else if (in.kind == FusedKind::cast) {
       PHINTYS_UNROLL
       for (int g = 0; g < kFusedGroups; ++g)
-        m.acc[g] = cast_chunk<kWord>(m.acc[g], static_cast<DType>(in.code), static_cast<DType>(in.to));
+        m.acc[g] =
+            cast_chunk<kWord>(m.acc[g], static_cast<DType>(in.code), static_cast<DType>(in.to));
     } else if (in.kind == FusedKind::load) {
       m.take(x);
     } else {

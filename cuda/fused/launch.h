@@ -15,7 +15,7 @@ namespace phintys::cuda::fused {
   X(light_16, 16, 0)             \
   X(all_16, 16, 2)
 
-#define X(name, word, family)                                                   \
+#define X(name, word, family)                                                     \
   Status elementwise_##name(Stream* stream, const device::FusedProgram& program); \
   Status reduce_##name(Stream* stream, const device::FusedProgram& program);
 PHINTYS_FUSED_KERNELS(X)

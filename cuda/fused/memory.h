@@ -161,8 +161,8 @@ PHINTYS_INLINE void store_whole(char* p, const Chunk& c, DType d) {
       *reinterpret_cast<uint2*>(p) =
           make_uint2((c.r[0] & 0xffff) | c.r[1] << 16, (c.r[2] & 0xffff) | c.r[3] << 16);
     } else {
-      *reinterpret_cast<uint32_t*>(p) = (c.r[0] & 0xff) | (c.r[1] & 0xff) << 8 |
-                                        (c.r[2] & 0xff) << 16 | c.r[3] << 24;
+      *reinterpret_cast<uint32_t*>(p) =
+          (c.r[0] & 0xff) | (c.r[1] & 0xff) << 8 | (c.r[2] & 0xff) << 16 | c.r[3] << 24;
     }
   } else if constexpr (kWord == 8) {
     if (size == 4) {

@@ -152,12 +152,14 @@ PHINTYS_INLINE void step_slot(Place x, Place y, Place d, int i, bool reversed) {
 }
 
 #define PHINTYS_EIGHT(X, n) \
-  X(8 * n) X(8 * n + 1) X(8 * n + 2) X(8 * n + 3) X(8 * n + 4) X(8 * n + 5) X(8 * n + 6) X(8 * n + 7)
-#define PHINTYS_EACH_OP(X)                                                                    \
-  PHINTYS_EIGHT(X, 0) PHINTYS_EIGHT(X, 1) PHINTYS_EIGHT(X, 2) PHINTYS_EIGHT(X, 3)             \
-  PHINTYS_EIGHT(X, 4) PHINTYS_EIGHT(X, 5) PHINTYS_EIGHT(X, 6) PHINTYS_EIGHT(X, 7)             \
-  PHINTYS_EIGHT(X, 8) PHINTYS_EIGHT(X, 9) PHINTYS_EIGHT(X, 10) PHINTYS_EIGHT(X, 11)           \
-  PHINTYS_EIGHT(X, 12) PHINTYS_EIGHT(X, 13) PHINTYS_EIGHT(X, 14) PHINTYS_EIGHT(X, 15)
+  X(8 * n)                  \
+  X(8 * n + 1) X(8 * n + 2) X(8 * n + 3) X(8 * n + 4) X(8 * n + 5) X(8 * n + 6) X(8 * n + 7)
+#define PHINTYS_EACH_OP(X)                                                                   \
+  PHINTYS_EIGHT(X, 0)                                                                        \
+  PHINTYS_EIGHT(X, 1) PHINTYS_EIGHT(X, 2) PHINTYS_EIGHT(X, 3) PHINTYS_EIGHT(X, 4)            \
+      PHINTYS_EIGHT(X, 5) PHINTYS_EIGHT(X, 6) PHINTYS_EIGHT(X, 7) PHINTYS_EIGHT(X, 8)        \
+          PHINTYS_EIGHT(X, 9) PHINTYS_EIGHT(X, 10) PHINTYS_EIGHT(X, 11) PHINTYS_EIGHT(X, 12) \
+              PHINTYS_EIGHT(X, 13) PHINTYS_EIGHT(X, 14) PHINTYS_EIGHT(X, 15)
 static_assert(ops::kNumElementwise <= 128, "more cases are needed");
 
 template <int kOp, FusedKind kKind, int kWord, int kFamily, bool kReversed>
@@ -186,12 +188,12 @@ template <FusedKind kKind, int kWord, int kFamily>
 PHINTYS_INLINE void run_registers(Machine<kWord>& m, const FusedInstr& in, Place x, Place y) {
   // One branch to the code of the op.
   switch (in.code + (in.flags & FusedInstr::kReversed) * 128) {
-#define PHINTYS_CASE(i)                                          \
-  case (i):                                                      \
-    registers_case<i, kKind, kWord, kFamily, false>(m, x, y);    \
-    break;                                                       \
-  case (i) + 128:                                                \
-    registers_case<i, kKind, kWord, kFamily, true>(m, x, y);     \
+#define PHINTYS_CASE(i)                                       \
+  case (i):                                                   \
+    registers_case<i, kKind, kWord, kFamily, false>(m, x, y); \
+    break;                                                    \
+  case (i) + 128:                                             \
+    registers_case<i, kKind, kWord, kFamily, true>(m, x, y);  \
     break;
     PHINTYS_EACH_OP(PHINTYS_CASE)
 #undef PHINTYS_CASE
@@ -207,9 +209,9 @@ PHINTYS_INLINE void run_slots(Machine<kWord>& m, const FusedInstr& in, Place x, 
   PHINTYS_ROLLED
   for (int i = 0; i < m.elements; ++i) {
     switch (in.code) {
-#define PHINTYS_CASE(n)                                            \
-  case (n):                                                        \
-    slot_case<n, kKind, kWord, kFamily>(x, y, d, i, reversed);     \
+#define PHINTYS_CASE(n)                                        \
+  case (n):                                                    \
+    slot_case<n, kKind, kWord, kFamily>(x, y, d, i, reversed); \
     break;
       PHINTYS_EACH_OP(PHINTYS_CASE)
 #undef PHINTYS_CASE

@@ -146,7 +146,10 @@ struct Machine {
   Chunk acc[kFusedGroups];
 
   PHINTYS_INLINE Machine()
-      : shared(gpu::dynamic_shared<char>()), mine(threadIdx.x * 16), group(blockDim.x * 16), acc{} {}
+      : shared(gpu::dynamic_shared<char>()),
+        mine(threadIdx.x * 16),
+        group(blockDim.x * 16),
+        acc{} {}
   PHINTYS_INLINE Place place(uint16_t at, bool slot) const {
     return {shared + at * 16u + (slot ? mine : 0u), slot ? group : 0u};
   }

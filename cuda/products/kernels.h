@@ -12,7 +12,8 @@ enum class TileSize { big, middle, small };
 inline constexpr int kSimtBig = 128, kSimtMiddle = 64, kSimtSmall = 32;
 inline constexpr int kMmaBigM = 128, kMmaBigN = 256, kMmaBigNOfDoubles = 128, kMmaSmall = 64;
 
-// By fused multiply-adds. float32 has all sizes, float16 and float64 small ones, others middle ones.
+// By fused multiply-adds. float32 has all sizes, float16 and float64 small ones, others middle
+// ones.
 Status simt_f32(Stream* stream, const Work& w, TileSize size);
 Status simt_real(Stream* stream, const Work& w);
 Status simt_complex(Stream* stream, const Work& w);

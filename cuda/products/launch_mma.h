@@ -8,7 +8,8 @@ namespace phintys::cuda {
 
 template <class Mode, bool kAlongKA, bool kAlongKB>
 Status launch_mma_tile(Stream* stream, const Work& w, TileSize size) {
-  using Big = MmaTile<Mode, 2, 4, 4, sizeof(typename Mode::Stored) == 8 ? 4 : 8, kAlongKA, kAlongKB>;
+  using Big =
+      MmaTile<Mode, 2, 4, 4, sizeof(typename Mode::Stored) == 8 ? 4 : 8, kAlongKA, kAlongKB>;
   if constexpr (Mode::kSmallTiles) {
     using Small = MmaTile<Mode, 2, 2, 2, 4, kAlongKA, kAlongKB>;
     if (size != TileSize::big) return launch_tiles<Small>(stream, mma_product<Small>, w);

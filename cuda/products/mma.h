@@ -3,8 +3,8 @@
 // Which lane holds what is as the PTX documentation says of m16n8k8 and m16n8k16. With g = lane / 4
 // and t = lane % 4, of a 16 x K matrix A, a K x 8 matrix B and a 16 x 8 matrix C:
 //   K = 8:  a = A[g][t], A[g+8][t], A[g][t+4], A[g+8][t+4]   b = B[t][g], B[t+4][g]
-//   K = 16: the same with pairs: t stands for columns (rows of B) 2t and 2t+1, t+4 for 2t+8 and 2t+9
-//   c = C[g][2t], C[g][2t+1], C[g+8][2t], C[g+8][2t+1]
+//   K = 16: the same with pairs: t stands for columns (rows of B) 2t and 2t+1, t+4 for 2t+8 and
+//   2t+9 c = C[g][2t], C[g][2t+1], C[g+8][2t], C[g+8][2t+1]
 #pragma once
 
 #include "gpu.h"
@@ -60,8 +60,7 @@ void multiply_fragments(void* const* lanes, int count, Element element) {
       for (int h = 0; h < kHalves; ++h)
         a[g + r % 2 * 8][(r / 2 * 4 + t) * kHalves + h] = element(lane(l)->a[r], h);
     for (int r = 0; r < 2; ++r)
-      for (int h = 0; h < kHalves; ++h)
-        b[(r * 4 + t) * kHalves + h][g] = element(lane(l)->b[r], h);
+      for (int h = 0; h < kHalves; ++h) b[(r * 4 + t) * kHalves + h][g] = element(lane(l)->b[r], h);
   }
   for (int l = 0; l < 32; ++l) {
     for (int r = 0; r < 4; ++r) {
@@ -98,8 +97,7 @@ __device__ inline void mma_pairs(float (&c)[4], const uint32_t (&a)[4], const ui
 __device__ inline void mma_f64(double (&c)[4], const double (&a)[4], const double (&b)[2]) {
   emulated::Fragments<double, double> mine{a, b, c};
   emulated::warp_act("mma_f64", &mine, [](void* const* lanes, int count) {
-    emulated::multiply_fragments<double, double, 8>(lanes, count,
-                                                    [](double v, int) { return v; });
+    emulated::multiply_fragments<double, double, 8>(lanes, count, [](double v, int) { return v; });
   });
 }
 

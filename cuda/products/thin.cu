@@ -38,8 +38,8 @@ __global__ void __launch_bounds__(kThreads) thin_kernel(const Work w) {
 }
 
 template <class Kind>
-__global__ void __launch_bounds__(kThreads) combine_kernel(const Work w, const char* partial,
-                                                           int splits) {
+__global__ void __launch_bounds__(kThreads)
+    combine_kernel(const Work w, const char* partial, int splits) {
   using Acc = typename Kind::Acc;
   const Product& p = w.p;
   const int64_t batch = w.first_batch + blockIdx.y;
@@ -71,8 +71,8 @@ Status launch_combine(Stream* stream, Work w, const char* partial, int splits) {
     const int64_t left = w.batches - w.first_batch;
     const dim3 grid(static_cast<unsigned>(blocks),
                     static_cast<unsigned>(left < gpu::kMaxGridYZ ? left : gpu::kMaxGridYZ));
-    const Status status = gpu::launch(stream, combine_kernel<Kind>, grid, dim3(kThreads), 0, w,
-                                      partial, splits);
+    const Status status =
+        gpu::launch(stream, combine_kernel<Kind>, grid, dim3(kThreads), 0, w, partial, splits);
     if (status != kOk) return status;
   }
   return kOk;
@@ -85,9 +85,8 @@ Status thin(Stream* stream, const Work& w) {
 }
 
 Status combine(Stream* stream, const Work& w, const char* partial, int splits) {
-  return with_kind(w.p.dtype, [&]<class Kind>() {
-    return launch_combine<Kind>(stream, w, partial, splits);
-  });
+  return with_kind(w.p.dtype,
+                   [&]<class Kind>() { return launch_combine<Kind>(stream, w, partial, splits); });
 }
 
 }  // namespace phintys::cuda

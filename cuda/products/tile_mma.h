@@ -355,9 +355,8 @@ __device__ __forceinline__ void store_pieces(
     }
     __syncthreads();
     store_rows<typename Tile::Kind, Tile::kWarpsM * 16, Tile::kN, Tile::kThreads>(
-        w, finish, rows, Tile::kRowStep, col0, [&](int r) {
-          return row0 + r / 16 * (Tile::kPiecesM * 16) + i * 16 + r % 16;
-        });
+        w, finish, rows, Tile::kRowStep, col0,
+        [&](int r) { return row0 + r / 16 * (Tile::kPiecesM * 16) + i * 16 + r % 16; });
 #pragma unroll
     for (int k = 0; k + 1 < Tile::kPiecesM; ++k)
 #pragma unroll
@@ -442,11 +441,10 @@ __global__ void __launch_bounds__(Tile::kThreads, 256 / Tile::kThreads) mma_prod
   const int64_t row0 = int64_t{place.m} * Tile::kM, col0 = int64_t{place.n} * Tile::kN;
   const Range terms = terms_of(w, split);
 
-  TileStream<Tile> stream{{matrix_at(p, p.a, batch), p.a.row, p.a.col, row0, p.m, terms.begin,
-                           w.wide_a != 0},
-                          {matrix_at(p, p.b, batch), p.b.col, p.b.row, col0, p.n, terms.begin,
-                           w.wide_b != 0},
-                          terms.end - terms.begin};
+  TileStream<Tile> stream{
+      {matrix_at(p, p.a, batch), p.a.row, p.a.col, row0, p.m, terms.begin, w.wide_a != 0},
+      {matrix_at(p, p.b, batch), p.b.col, p.b.row, col0, p.n, terms.begin, w.wide_b != 0},
+      terms.end - terms.begin};
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const typename Tile::Warp product(warp / Tile::kWarpsN * Tile::kPiecesM * 16,
                                     warp % Tile::kWarpsN * Tile::kPiecesN * 8);

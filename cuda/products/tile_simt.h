@@ -38,11 +38,10 @@ class SimtLoader {
   using Acc = typename Kind::Acc;
 
   __device__ SimtLoader(const Product& p, const char* matrix, int64_t outer, int64_t inner,
-                        int64_t first, int64_t count, int64_t k_begin, bool wide,
-                        bool along_k)
+                        int64_t first, int64_t count, int64_t k_begin, bool wide, bool along_k)
       : p_(p), inner_(inner), wide_(wide) {
     const int t = static_cast<int>(threadIdx.x);
-    
+
     if (wide) {
       o_ = t % (kO / kWide) * kWide;
       k_ = t / (kO / kWide);
@@ -156,8 +155,8 @@ __device__ __forceinline__ void multiply_step(typename Tile::Acc (&sums)[Tile::k
 template <class Tile>
 __device__ __forceinline__ void store_tile(const Work& w, const Finish<typename Tile::Kind>& finish,
                                            typename Tile::Acc (&sums)[Tile::kTM][Tile::kTN],
-                                           typename Tile::Acc* rows, int row, int col,
-                                           int64_t row0, int64_t col0) {
+                                           typename Tile::Acc* rows, int row, int col, int64_t row0,
+                                           int64_t col0) {
   constexpr int kRows = Tile::kM / Tile::kTM;
   static_assert(kRows * Tile::kStepB <= 2 * Tile::kK * Tile::kStepB);
   const int mine = row / Tile::kTM / 4 * 4 + row % (4 * Tile::kTM) / 4;

@@ -211,8 +211,8 @@ class Finish {
     }
     partial_ = nullptr;
     c_ = matrix_at(p, p.c, batch);
-    alpha_ = p.alpha_at ? Kind::load(static_cast<const char*>(p.alpha_at), p)
-                        : Kind::factor(p.alpha);
+    alpha_ =
+        p.alpha_at ? Kind::load(static_cast<const char*>(p.alpha_at), p) : Kind::factor(p.alpha);
     beta_ = p.beta_at ? Kind::load(static_cast<const char*>(p.beta_at), p) : Kind::factor(p.beta);
     c0_ = equals(beta_, 0) ? nullptr : matrix_at(p, p.c0, batch);
   }
