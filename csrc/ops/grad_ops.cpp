@@ -26,6 +26,7 @@ template class ViewOp<UndefinedGrad>;
 template class ViewOp<ConsiderConstant>;
 template class ViewOp<GradClip>;
 template class ViewOp<GradScale>;
+template class ViewOp<Transfer>;
 
 std::vector<Var> ZeroGrad::grad(const GradArgs& args) const {
   return {zero_grad_for(args.inputs[0])};
@@ -42,6 +43,12 @@ std::vector<Var> GradClip::grad(const GradArgs& args) const {
   const Var& g = args.grads[0];
   if (!g) return {Var()};
   return {elemwise("clip", {g, constant(low, g.dtype()), constant(high, g.dtype())})};
+}
+
+// Gradients are wanted where x was: on the host, as far as the graph says.
+std::vector<Var> Transfer::grad(const GradArgs& args) const {
+  const Var& g = args.grads[0];
+  return {g ? apply(make_ref<Transfer>(), {g}) : Var()};
 }
 
 std::vector<Var> GradScale::grad(const GradArgs& args) const {

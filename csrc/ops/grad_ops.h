@@ -90,6 +90,22 @@ class GradScale final : public ViewOp<GradScale> {
   std::vector<Var> grad(const GradArgs& args) const override;
 };
 
+// x, to be delivered on a device where it is an output of a function; inside a graph it changes
+// nothing, as functions run in one place.
+class Transfer final : public ViewOp<Transfer> {
+ public:
+  static constexpr const char* kName = "transfer";
+  static constexpr OpDoc doc{.signature = "(x) -> x", .dtypes = "all", .reference = "the operand"};
+  std::string target = "cpu";  // "cuda", "cuda:1", ...
+  template <class Self, class V>
+  static void attributes(Self& s, V&& field) {
+    field("target", s.target);
+  }
+  const char* summary() const override { return "x, wanted on a device, or on the host."; }
+  std::string str() const override { return "Transfer{" + target + "}"; }
+  std::vector<Var> grad(const GradArgs& args) const override;
+};
+
 // A copy of x in memory of its own.
 class DeepCopy final : public OpBase<DeepCopy> {
  public:

@@ -47,11 +47,11 @@ constexpr auto entries(OpTypes<D...>) {
   return list;
 }
 
-using CoreOps =
-    OpTypes<DimShuffle, Reshape, ShapeI, MakeVector, SpecifyShape, Alloc, ARange, Reduce, ArgReduce,
-            Subtensor, IncSubtensor, AdvancedSubtensor1, AdvancedIncSubtensor1, AdvancedSubtensor,
-            AdvancedIncSubtensor, Join, Dot, Gemm, Gemv, Softmax, LogSoftmax, DisconnectedGrad,
-            ZeroGrad, UndefinedGrad, ConsiderConstant, GradClip, GradScale, DeepCopy, Assert>;
+using CoreOps = OpTypes<DimShuffle, Reshape, ShapeI, MakeVector, SpecifyShape, Alloc, ARange,
+                        Reduce, ArgReduce, Subtensor, IncSubtensor, AdvancedSubtensor1,
+                        AdvancedIncSubtensor1, AdvancedSubtensor, AdvancedIncSubtensor, Join, Dot,
+                        Gemm, Gemv, Softmax, LogSoftmax, DisconnectedGrad, ZeroGrad, UndefinedGrad,
+                        ConsiderConstant, GradClip, GradScale, Transfer, DeepCopy, Assert>;
 
 constexpr auto kEntries =
     entries(JoinOpTypes<CoreOps, ControlOps, ConvOps, FourierOps, IndexingOps, LinalgOps, NnetOps,

@@ -133,6 +133,7 @@ constexpr Rule kViews[] = {
     {"zero_grad", "zero_grad(x) -> x", first_input},
     {"disconnected_grad", "disconnected_grad(x) -> x", first_input},
     {"consider_constant", "consider_constant(x) -> x", first_input},
+    {"transfer", "transfer(x) -> x: the caller looks at where outputs are wanted", first_input},
     {"deep_copy", "deep_copy(x) -> x: the runtime sees to it that results are not shared",
      first_input},
     {"assert", "assert(x, true) -> x, conditions that hold or come twice are dropped", assert_true},

@@ -16,9 +16,10 @@ constexpr float kCostly = 8;  // rough cycles per 16 values: above multiplicatio
 
 // Ops that look at their operand's memory or shape, or forward it.
 bool is_view(std::string_view name) {
-  for (const char* view : {"dimshuffle", "subtensor", "reshape", "specify_shape", "shape_i",
-                           "make_vector", "alloc", "disconnected_grad", "zero_grad",
-                           "undefined_grad", "consider_constant", "grad_clip", "grad_scale"})
+  for (const char* view :
+       {"dimshuffle", "subtensor", "reshape", "specify_shape", "shape_i", "make_vector", "alloc",
+        "disconnected_grad", "zero_grad", "undefined_grad", "consider_constant", "grad_clip",
+        "grad_scale", "transfer"})
     if (name == view) return true;
   return false;
 }

@@ -30,6 +30,7 @@ from phintys.tensor.sort import *  # noqa: F403
 from phintys.tensor.special import *  # noqa: F403
 from phintys.tensor.statistics import *  # noqa: F403
 from phintys.tensor.subtensor import *  # noqa: F403
+from phintys.tensor.transfer import *  # noqa: F403
 from phintys.tensor.type import TensorType
 from phintys.tensor.type_other import *  # noqa: F403
 from phintys.tensor.var import *  # noqa: F403

@@ -217,8 +217,8 @@ class _tensor_py_operators:
         return _tensor().cast(self, dtype)
 
     def transfer(self, target: str) -> Any:
-        """The variable itself: functions decide where they compute."""
-        return self
+        """The variable, delivered on a device where it is an output: see ``tensor.transfer``."""
+        return _tensor().transfer(self, target)
 
     def fill(self, value: Any) -> Any:
         """`value` in the shape of this variable."""
