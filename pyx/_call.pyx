@@ -11,6 +11,7 @@ call and without allocating anything but its results; every other argument goes 
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 from libcpp cimport bool as cbool
+from libcpp.memory cimport unique_ptr
 from libcpp.vector cimport vector
 
 cdef extern from "Python.h":
@@ -68,6 +69,16 @@ cdef extern from "call_support.h" namespace "phintys::pycall":
     void add_defaults(CallOptions*)
     void install_vectorcall(PyObject* cls, Py_ssize_t offset)
     void inherit_vectorcall(PyObject* instance, PyObject* base)
+
+cdef extern from "call_device.h" namespace "phintys::pycall":
+    cdef cppclass Places:
+        int set(const Function&, PyObject* targets) except -1
+        cbool any()
+    cdef cppclass DeviceFrame:
+        DeviceFrame(size_t inputs) except +
+        bint set_argument(size_t, PyObject*, const InputSpec&) except +
+        bint set_ndarray(size_t, PyObject*, const InputSpec&) except +
+        int run(Function*, const Places&, CallOptions* limits, PyObject** results) except -1
 
 
 import_numpy()
@@ -181,6 +192,8 @@ cdef class FunctionBase:
         input in messages if it has no name.
     output_mode : {"single", "list", "dict", "none"}
     output_keys : sequence of str, for "dict"
+    output_targets : sequence of str, or None
+        For each output "" or "cpu", or the device on which it is wanted.
     """
 
     cdef vectorcallfunc vectorcall
@@ -201,13 +214,15 @@ cdef class FunctionBase:
     cdef int n_outputs
     cdef int mode
     cdef int gil
+    cdef Places places
+    cdef bint meets_devices
 
     def __cinit__(self, *args, **kwargs):
         self.vectorcall = <vectorcallfunc><void*>_vectorcall
         self.function = NULL
         inherit_vectorcall(<PyObject*>self, <PyObject*>FunctionBase)
 
-    def __init__(self, fn, specs, output_mode="list", output_keys=None):
+    def __init__(self, fn, specs, output_mode="list", output_keys=None, output_targets=None):
         cdef Function* function = function_of(fn)
         specs = tuple(specs)
         if <size_t>len(specs) != function.inputs().size():
@@ -244,6 +259,15 @@ cdef class FunctionBase:
                 self.positions[name] = _AMBIGUOUS if name in self.positions else i
         self.defaults = tuple(defaults)
         self.gil = gil_use(function[0])
+        if output_targets is not None:
+            output_targets = tuple(output_targets)
+            if <size_t>len(output_targets) != function.outputs().size():
+                raise ValueError("one target for each output is needed")
+        self.places.set(function[0], <PyObject*>output_targets)
+        self.meets_devices = self.places.any()
+        if self.meets_devices:
+            # Calls of all other functions know nothing of devices.
+            self.vectorcall = <vectorcallfunc><void*>_vectorcall_device
         self.function = function
 
     def __call__(self, *args, **kwargs):
@@ -281,6 +305,54 @@ cdef class FunctionBase:
             options = (<CallLimits>limits).options
         add_defaults(&options)
         return run(self.function, frame, self.gil, self.n_outputs, &options)
+
+    cdef object _run_device(self, PyObject* const* args, object subset):
+        """The same of a function that runs on a device, or has outputs for one."""
+        cdef unique_ptr[DeviceFrame] frame
+        cdef Frame results
+        cdef CallOptions options
+        cdef CallOptions* limits = NULL
+        cdef object kept = []
+        cdef int i
+        results.reserve(0, self.n_outputs)
+        frame.reset(new DeviceFrame(self.n_inputs))
+        for i in range(self.n_inputs):
+            if not frame.get().set_argument(i, args[i], self.inputs[i]):
+                kept.append(self._device_filtered(i, <object>args[i], frame.get()))
+        if g_limits_in_use != 0:
+            current = _current_limits.get()
+            if current is not None:
+                options = (<CallLimits>current).options
+            add_defaults(&options)
+            limits = &options
+        frame.get().run(self.function, self.places, limits, results.results)
+        return self._packed(results.results, subset)
+
+    cdef object _device_filtered(self, int i, object value, DeviceFrame* frame):
+        """The slow path of an argument of such a call: what `frame` uses, to be kept until its end."""
+        try:
+            foreign = _device_argument(value, self.fn.device)
+        except Exception as e:
+            raise _bad_input(self, i, e) from e
+        if foreign is not None:
+            if frame.set_argument(i, <PyObject*>foreign, self.inputs[i]):
+                return foreign
+            # Another dtype or rank: converted, or refused, as an ndarray is.
+            value = foreign.numpy()
+        spec = self.specs[i]
+        try:
+            array = spec.filter(
+                value, strict=spec.strict, allow_downcast=spec.allow_downcast, borrow=True
+            )
+            native = _numpy_require(array, array.dtype.newbyteorder("="), "A")
+            if frame.set_ndarray(i, <PyObject*>native, self.inputs[i]):
+                return native
+            raise PhintysTypeError(
+                f"the value has dtype {native.dtype} and shape {native.shape}, which do not fit "
+                f"the input"
+            )
+        except Exception as e:
+            raise _bad_input(self, i, e) from e
 
     cdef object _filtered(self, int i, object value, TensorView* view):
         """The slow path of an argument: what `view` shows, to be kept until the call ends."""
@@ -355,6 +427,8 @@ cdef class FunctionBase:
             if not given[i] and values[i] is None:
                 raise PhintysTypeError(f"Missing required input: {_label(self.specs[i])}")
             pointers.push_back(<PyObject*>values[i])
+        if self.meets_devices:
+            return self._run_device(pointers.data(), subset)
         return self._run(pointers.data(), subset)
 
 
@@ -410,6 +484,28 @@ cdef object _vectorcall(object callable, PyObject* const* args, size_t nargsf, P
     if names == NULL and nargs == self.n_inputs:
         return self._run(args, None)
     return self._call_with_names(args, nargs, <object>names if names != NULL else None)
+
+
+cdef object _vectorcall_device(
+    object callable, PyObject* const* args, size_t nargsf, PyObject* names
+):
+    cdef FunctionBase self = <FunctionBase>callable
+    cdef Py_ssize_t nargs = PyVectorcall_NARGS(nargsf)
+    if names == NULL and nargs == self.n_inputs:
+        return self._run_device(args, None)
+    return self._call_with_names(args, nargs, <object>names if names != NULL else None)
+
+
+cdef object _device_argument(object value, str device):
+    """`value` as an array on a device if it is one of any library, else None."""
+    global _on_device
+    if _on_device is None:
+        from phintys.cuda import on_device as _found
+        _on_device = _found
+    return _on_device(value, device)
+
+
+cdef object _on_device = None
 
 
 cdef void _install():

@@ -18,6 +18,10 @@ struct Api {
   // Throws an Error that stands for the Python exception in flight, until set_current_exception().
   void (*throw_python_error)();
   const GraphConfig* config;
+  // The array behind a phintys.cuda.Array; null, without an exception, for other objects.
+  const Array* (*device_array_of)(PyObject* object);
+  // A phintys.cuda.Array; null with an exception set.
+  PyObject* (*device_array_object)(const Array& array) noexcept;
 };
 
 }  // namespace phintys::python

@@ -3,8 +3,10 @@
 #include <mutex>
 #include <shared_mutex>
 
+#include "bindings/device.h"
 #include "bindings/handles.h"
 #include "bindings/types.h"
+#include "device/foreign.h"
 #include "graph/print.h"
 #include "ops/build.h"
 #include "ops/linalg/expressions.h"
@@ -39,10 +41,20 @@ void check_value(const Type& type, const Array& value, const char* what) {
   }
 }
 
+// An ndarray, or an array on a device, for a shared variable to keep.
+Array value_from_python(py::handle data, bool borrow) {
+  const Array* there = device_array_of(data.ptr());
+  if (!there) return array_from_numpy(data, borrow);
+  if (borrow) return *there;
+  const Array value = *there;
+  const py::gil_scoped_release nogil;
+  return value.device()->copy_from(value);
+}
+
 py::object make_shared(py::handle data, py::handle type, const py::object& name, bool borrow) {
   const UserLocation here;
   const Type& t = type_from_python(type);
-  Array value = array_from_numpy(data, borrow);
+  Array value = value_from_python(data, borrow);
   check_value(t, value, "the value");
   std::string text = name.is_none() ? "" : py::cast<std::string>(name);
   Ref<SharedStorage> storage = make_ref<SharedStorage>(std::move(value), text);
@@ -66,32 +78,79 @@ Lock lock_storage(const SharedStorage& storage) {
   return lock;
 }
 
-py::array shared_get(py::handle variable, bool borrow) {
+// The value of a storage that was seen to be on a device.
+py::object device_value(const SharedStorage& storage, bool borrow, bool internal) {
+  Array value;
+  {
+    // Whoever holds the lock or the device may be waiting for the GIL.
+    const py::gil_scoped_release nogil;
+    const std::shared_lock<StorageMutex> lock(storage.mutex());
+    value = storage.value();
+    device::Device* device = value.device();
+    if (!device) {
+      value = Array::copy_of(value.view());
+    } else if (!internal) {
+      value = device::to_host(value);
+    } else if (!borrow) {
+      value = device->copy_from(value);
+    }
+  }
+  if (!value.device()) return numpy_view(value, true);
+  PyObject* object = device_array_object(value);
+  drop_without_gil(std::move(value));
+  if (!object) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(object);
+}
+
+py::object shared_get(py::handle variable, bool borrow, bool internal) {
   const Ref<SharedStorage> storage = storage_of(variable);
   Array value;
   py::array copy;
   {
     const auto lock = lock_storage<std::shared_lock<StorageMutex>>(*storage);
-    if (borrow) {
-      value = storage->value();
-    } else {
-      copy = numpy_copy(storage->value().view());
-    }
+    value = storage->value();
+    if (!value.device() && !borrow) copy = numpy_copy(value.view());
   }
-  return borrow ? numpy_view(value, true) : copy;
+  if (!value.device()) return borrow ? numpy_view(value, true) : copy;
+  drop_without_gil(std::move(value));
+  return device_value(*storage, borrow, internal);
 }
 
 void shared_set(py::handle variable, py::handle data, bool borrow) {
   const Ref<SharedStorage> storage = storage_of(variable);
-  Array value = array_from_numpy(data, borrow);
+  Array value = value_from_python(data, borrow);
   check_value(node_of(variable.ptr())->type(), value, "the new value");
   // The old value is dropped after the lock: its buffer may belong to Python.
   Array old;
   {
     const auto lock = lock_storage<std::unique_lock<StorageMutex>>(*storage);
     old = storage->value();
-    storage->set_value(std::move(value));
+    if (!old.device()) storage->set_value(std::move(value));
   }
+  if (!old.device()) return;
+  const py::gil_scoped_release nogil;
+  old = Array();
+  const std::unique_lock<StorageMutex> lock(storage->mutex());
+  old = storage->value();
+  // What was on a device stays there.
+  if (old.device() && !value.device()) value = old.device()->upload(value.view());
+  storage->set_value(std::move(value));
+}
+
+void shared_move(py::handle variable, const std::string& name) {
+  const Ref<SharedStorage> storage = storage_of(variable);
+  device::Device* device = device_from_python(name);
+  Array old;
+  const py::gil_scoped_release nogil;
+  const std::unique_lock<StorageMutex> lock(storage->mutex());
+  old = storage->value();
+  storage->set_value(device::moved(old, device));
+}
+
+std::string shared_device(py::handle variable) {
+  const Ref<SharedStorage> storage = storage_of(variable);
+  const auto lock = lock_storage<std::shared_lock<StorageMutex>>(*storage);
+  return device_name(storage->value().device());
 }
 
 py::object reduce_variable(const std::string& kind, py::handle x, py::handle axes, py::handle dtype,
@@ -209,7 +268,13 @@ void bind_build(py::module_& m) {
         py::arg("borrow") = false,
         "A shared variable. With borrow the array's own memory is used, and updated in place.");
   m.def("shared_get", &shared_get, py::arg("var"), py::arg("borrow") = false,
-        "Value of a shared variable: a copy, or (borrow) an array on its memory.");
+        py::arg("internal") = false,
+        "Value of a shared variable: a copy, or (borrow) an array on its memory. A value on a "
+        "device is copied to the host, unless `internal`: then it is a device array.");
+  m.def("shared_move", &shared_move, py::arg("var"), py::arg("device"),
+        "Move the value of a shared variable to a device, or to the host (\"cpu\").");
+  m.def("shared_device", &shared_device, py::arg("var"),
+        "Where the value of a shared variable is: \"cpu\" or the name of a device.");
   m.def("shared_set", &shared_set, py::arg("var"), py::arg("data"), py::arg("borrow") = false,
         "Replace the value of a shared variable.");
   m.def(

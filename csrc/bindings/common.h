@@ -89,6 +89,7 @@ void bind_ops(py::module_& m);
 void bind_build(py::module_& m);
 void bind_graph(py::module_& m);
 void bind_autodiff(py::module_& m);
+void bind_devices(py::module_& m);
 void bind_function(py::module_& m);
 void bind_saved(py::module_& m);
 void bind_settings(py::module_& m);

@@ -6,11 +6,13 @@
 #include <pybind11/stl.h>
 
 #include "bindings/api.h"
+#include "bindings/device.h"
 #include "bindings/handles.h"
 #include "bindings/held_ops.h"
 #include "bindings/types.h"
 #include "graph/print.h"
 #include "graph/traverse.h"
+#include "ops/grad_ops.h"
 #include "passes/pass.h"
 
 namespace phintys::python {
@@ -142,8 +144,10 @@ py::object compile(py::handle inputs, py::handle outputs, py::handle updates, py
                    std::string name, std::string pipeline, bool fuse, py::handle excluded,
                    const py::object& on_change, bool verify, const py::object& monitor,
                    bool profile, bool reuse_memory, const py::object& watch, size_t trace_events,
-                   bool own_passes) {
+                   bool own_passes, const std::string& device, bool forbid_host) {
   runtime::FunctionSpec spec;
+  spec.device = device_from_python(device);
+  spec.forbid_host = forbid_host;
   spec.name = std::move(name);
   spec.inputs = vars_from(inputs);
   spec.outputs = vars_from(outputs);
@@ -160,6 +164,19 @@ py::object compile(py::handle inputs, py::handle outputs, py::handle updates, py
   set_monitor(&spec, monitor);
   set_watcher(&spec, watch);
   return function_object(Function::compile(spec));
+}
+
+// Where outputs are wanted, "" being anywhere; None if that goes for all.
+py::object transfer_targets(py::handle outputs) {
+  std::vector<std::string> targets;
+  bool any = false;
+  for (const Var& v : vars_from(outputs)) {
+    const Apply* owner = v->owner();
+    const bool moved = owner && owner->op().name() == std::string_view(Transfer::kName);
+    targets.push_back(moved ? static_cast<const Transfer&>(owner->op()).target : "");
+    any |= moved && targets.back() != "cpu";
+  }
+  return any ? py::object(py::cast(targets)) : py::object(py::none());
 }
 
 py::tuple describe(const std::string& name, const Type& type) {
@@ -344,6 +361,14 @@ void bind_function_class(py::module_& m) {
           "pass_reports", [](const FunctionObject& o) { return pass_reports(*o.function); },
           "For each pass that ran: name, seconds, whether it changed anything, "
           "nodes after it.")
+      .def_property_readonly(
+          "device",
+          [](const FunctionObject& o) { return device_name(o.function->options().device); },
+          "Where it runs: \"cpu\" or the name of a device.")
+      .def_property_readonly(
+          "host_instructions",
+          [](const FunctionObject& o) { return py::cast(o.function->host_instructions()); },
+          "Of a function for a device: what its calls have computed on the host.")
       .def_property_readonly("compile_seconds",
                              [](const FunctionObject& o) { return o.function->compile_seconds(); })
       .def(
@@ -410,16 +435,18 @@ void bind_function(py::module_& m) {
         py::arg("fuse") = true, py::arg("excluded") = py::list(), py::arg("on_change") = py::none(),
         py::arg("verify") = false, py::arg("monitor") = py::none(), py::arg("profile") = false,
         py::arg("reuse_memory") = true, py::arg("watch") = py::none(), py::arg("trace_events") = 0,
-        py::arg("own_passes") = true,
+        py::arg("own_passes") = true, py::arg("device") = "", py::arg("forbid_host") = false,
         "Compile a function. With `reuse_memory` False no value is computed in memory that held "
         "another; with `own_passes` False the bodies of loops go through the function's passes, "
-        "whatever their `loop_op` says.");
+        "whatever their `loop_op` says. `device`: where it runs, \"\" and \"cpu\" being the host.");
+  m.def("transfer_targets", &transfer_targets, py::arg("outputs"),
+        "For each variable the target of the transfer that it is, or \"\"; None if there is none.");
   m.def("passes", &pass_names, "Names of all passes, in the order in which they run.");
 }
 
 void bind_api(py::module_& m) {
-  static const Api api = {&function_of, &set_current_exception, &throw_python_error,
-                          &graph_config()};
+  static const Api api = {&function_of,    &set_current_exception, &throw_python_error,
+                          &graph_config(), &device_array_of,       &device_array_object};
   m.attr("_api") = py::capsule(&api, kApiCapsule);
 }
 

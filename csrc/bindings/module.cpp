@@ -27,6 +27,7 @@ PYBIND11_MODULE(_core, m) {
   bind_build(m);
   bind_graph(m);
   bind_autodiff(m);
+  bind_devices(m);
   bind_function(m);
   bind_saved(m);
   bind_settings(m);

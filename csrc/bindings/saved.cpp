@@ -1,6 +1,7 @@
 // Saving and loading compiled functions.
 #include <memory>
 
+#include "bindings/device.h"
 #include "bindings/function.h"
 #include "serial/phy.h"
 
@@ -88,11 +89,13 @@ py::dict metadata_to_python(const serial::Metadata& meta) {
   return out;
 }
 
-py::tuple load_function(py::object source, uint64_t limit, bool fuse, bool profile) {
+py::tuple load_function(py::object source, uint64_t limit, bool fuse, bool profile,
+                        const std::string& device) {
   serial::LoadOptions options;
   options.memory_limit = limit;
   options.spec.fuse = fuse;
   options.spec.profile = profile;
+  options.spec.device = device_from_python(device);
   serial::Metadata meta;
   Ref<runtime::Function> f;
   if (PyObject_CheckBuffer(source.ptr())) {
@@ -119,7 +122,7 @@ void bind_saved(py::module_& m) {
         "Save a function to a file, or (path None) return the bytes. `extra` maps strings to "
         "strings; `inputs` has (default or None, strict, allow_downcast or None) for each input.");
   m.def("load_function", &load_function, py::arg("source"), py::arg("limit") = 0,
-        py::arg("fuse") = true, py::arg("profile") = false,
+        py::arg("fuse") = true, py::arg("profile") = false, py::arg("device") = "",
         "(function, metadata) from a path or bytes. `limit` bounds the memory taken, in bytes; 0: "
         "no limit beyond the file's size. metadata: extra, inputs, output_mode, writer_version.");
 }

@@ -10,12 +10,12 @@
 #include <string>
 #include <vector>
 
-#include "include/phintys/phintys.h"
 #include "kernels/memory.h"
 #include "kernels/parallel.h"
+#include "runtime/device_call.h"
 #include "runtime/failure.h"
+#include "serial/c_api.h"
 #include "serial/format.h"
-#include "serial/phy.h"
 #include "serial/state.h"
 #include "vm/tiles.h"
 
@@ -28,6 +28,7 @@ using phintys::fail;
 using phintys::Ref;
 using phintys::TensorView;
 using phintys::Type;
+using namespace phintys::capi;
 namespace runtime = phintys::runtime;
 namespace serial = phintys::serial;
 
@@ -38,41 +39,14 @@ static_assert(PHINTYS_MAX_RANK == phintys::kMaxRank);
 
 namespace {
 
-struct VariableInfo {
-  std::string name;
-  DType dtype;
-  std::vector<int64_t> shape;
-  bool has_default = false;
-  bool is_updated = false;
-};
-
 VariableInfo describe(const std::string& name, const Type& type) {
   return {name, type.dtype(), std::vector<int64_t>(type.shape().begin(), type.shape().end())};
 }
 
 }  // namespace
 
-struct phintys_array {
-  Array array;
-};
-
 struct phintys_cancel {
   Ref<runtime::CancelToken> token = phintys::make_ref<runtime::CancelToken>();
-};
-
-struct phintys_function {
-  // The function can be exchanged (phintys_share_state) while others call it; what the header
-  // calls the handle's texts and shapes is kept here, where it never changes.
-  mutable std::shared_mutex mutex;
-  Ref<runtime::Function> function;
-  serial::Metadata metadata;
-  std::string name;
-  std::vector<VariableInfo> inputs, outputs, state;
-
-  Ref<runtime::Function> get() const {
-    std::shared_lock lock(mutex);
-    return function;
-  }
 };
 
 namespace {
@@ -80,6 +54,10 @@ namespace {
 // The message is kept in fixed memory, so that running out of memory can be reported too.
 constexpr size_t kMessageBytes = 8192;
 thread_local char t_message[kMessageBytes];
+
+}  // namespace
+
+namespace phintys::capi {
 
 void set_message(const char* text) noexcept {
   size_t n = std::strlen(text);
@@ -90,11 +68,6 @@ void set_message(const char* text) noexcept {
   std::memmove(t_message, text, n);
   t_message[n] = '\0';
 }
-
-// Misuse of the interface itself, as opposed to bad data.
-struct ArgumentError {
-  const char* message;
-};
 
 phintys_status status_of(ErrorKind kind) noexcept {
   switch (kind) {
@@ -139,55 +112,20 @@ phintys_status status_of(ErrorKind kind) noexcept {
   return PHINTYS_ERROR_INTERNAL;
 }
 
-// Runs `body`; whatever it throws becomes a status and this thread's message.
-template <class F>
-phintys_status guarded(F&& body) noexcept {
-  try {
-    body();
-    return PHINTYS_OK;
-  } catch (const ArgumentError& e) {
-    set_message(e.message);
-    return PHINTYS_ERROR_ARGUMENT;
-  } catch (const Error& e) {
-    set_message(e.what());
-    return status_of(e.kind());
-  } catch (const std::bad_alloc&) {
-    set_message("out of memory");
-    return PHINTYS_ERROR_MEMORY;
-  } catch (const std::exception& e) {
-    set_message(e.what());
-    return PHINTYS_ERROR_INTERNAL;
-  } catch (...) {
-    set_message("an unknown exception");
-    return PHINTYS_ERROR_INTERNAL;
-  }
-}
-
-template <class T>
-T& need(T* p, const char* message) {
-  if (!p) throw ArgumentError{message};
-  return *p;
-}
-
-constexpr const char* kNullFunction = "the function is NULL";
-constexpr const char* kNullResult = "the pointer for the result is NULL";
-
 // --- views -----------------------------------------------------------------------------------
 
-// A checked view: TensorView points into `strides` where the caller gave none.
-struct Operand {
-  TensorView view;
-  Dims strides;
-};
+namespace {
 
 size_t alignment_of(DType dtype) {
   const size_t n = item_size(dtype);
   return phintys::is_complex(dtype) ? n / 2 : n;
 }
 
+}  // namespace
+
 // Checks everything that can be checked of foreign memory and makes it a TensorView.
 void check_view(const phintys_view& v, const char* role, const std::string& name, Operand& out,
-                bool with_data = true) {
+                bool with_data) {
   if (v.dtype < 0 || v.dtype >= PHINTYS_DTYPE_COUNT) {
     fail(ErrorKind::type, role, " '", name, "': ", v.dtype, " is not a dtype");
   }
@@ -229,6 +167,8 @@ std::string label(const VariableInfo& info, size_t index) {
   return info.name.empty() ? std::to_string(index) : info.name;
 }
 
+namespace {
+
 std::string type_text(DType dtype, int ndim) {
   return std::string(phintys::dtype_name(dtype)) + " of rank " + std::to_string(ndim);
 }
@@ -242,9 +182,11 @@ void check_type(const VariableInfo& info, size_t index, const char* role, const 
   }
 }
 
+}  // namespace
+
 // The operands of a call, with defaults filled in.
 std::vector<Operand> operands(const phintys_function& f, const phintys_view* inputs,
-                              size_t n_inputs, bool with_data = true) {
+                              size_t n_inputs, bool with_data) {
   if (n_inputs > f.inputs.size()) {
     fail(ErrorKind::value, "function '", f.name, "' takes ", f.inputs.size(), " inputs; got ",
          n_inputs);
@@ -267,12 +209,16 @@ std::vector<Operand> operands(const phintys_function& f, const phintys_view* inp
   return out;
 }
 
+namespace {
+
 std::vector<TensorView> views_of(const std::vector<Operand>& operands) {
   std::vector<TensorView> views;
   views.reserve(operands.size());
   for (const Operand& o : operands) views.push_back(o.view);
   return views;
 }
+
+}  // namespace
 
 void need_output_count(const phintys_function& f, const void* outputs, size_t n) {
   if (n != f.outputs.size()) {
@@ -281,6 +227,10 @@ void need_output_count(const phintys_function& f, const void* outputs, size_t n)
   }
   if (n > 0 && !outputs) throw ArgumentError{"the outputs are NULL"};
 }
+
+}  // namespace phintys::capi
+
+namespace {
 
 // --- handles ---------------------------------------------------------------------------------
 
@@ -293,6 +243,7 @@ serial::LoadOptions load_options(const phintys_load_options* given) {
   }
   std::memcpy(&known, given, std::min(given->struct_size, sizeof known));
   options.memory_limit = known.memory_limit;
+  options.spec.device = find_device(known.device);
   return options;
 }
 
@@ -365,6 +316,27 @@ void need_state(const phintys_function& f, size_t index) {
     fail(ErrorKind::index, "function '", f.name, "' has no state variable number ", index,
          "; it has ", f.state.size());
   }
+}
+
+// A call of a function on a device with arrays of the host; `take` gets its outputs.
+template <class F>
+void call_on_device(runtime::Function& function, const std::vector<Operand>& in,
+                    const runtime::CallOptions& limits, F&& take) {
+  std::vector<Array> arrays;
+  for (const Operand& o : in) arrays.push_back(borrowed(o.view, nullptr));
+  runtime::Limits(limits, function.name()).look();
+  runtime::DeviceCall call(function);
+  call.run(arrays);
+  for (size_t i = 0; i < function.outputs().size(); ++i) take(call, i);
+}
+
+void check_room(const phintys_function& f, size_t i, const TensorView& result,
+                const TensorView& memory) {
+  const Dims got(result.shape, result.shape + result.ndim);
+  const Dims room(memory.shape, memory.shape + memory.ndim);
+  if (got == room) return;
+  fail(ErrorKind::value, "output '", label(f.outputs[i], i), "' has the shape ", to_string(got),
+       "; the memory for it has the shape ", to_string(room));
 }
 
 std::string known_names(const std::vector<VariableInfo>& list) {
@@ -540,17 +512,23 @@ phintys_status phintys_call_limited(phintys_function* function, const phintys_vi
     const phintys_function& f = need(function, kNullFunction);
     need_output_count(f, outputs, n_outputs);
     const std::vector<Operand> in = operands(f, inputs, n_inputs);
-    const std::vector<TensorView> views = views_of(in);
     const Ref<runtime::Function> compiled = f.get();
     // Made before the call, so that nothing can fail between its updates and its results.
     std::vector<std::unique_ptr<phintys_array>> results(n_outputs);
     for (auto& r : results) r = std::make_unique<phintys_array>();
-    runtime::Call call(*compiled);
-    call.run(views.data(), limits);
-    for (size_t i = 0; i < n_outputs; ++i) {
-      results[i]->array = call.take_output(static_cast<int>(i));
-      const Array& a = results[i]->array;
-      if (!a.view().contiguous()) results[i]->array = Array::copy_of(a.view());
+    if (compiled->options().device) {
+      call_on_device(*compiled, in, limits, [&](runtime::DeviceCall& call, size_t i) {
+        results[i]->array = call.take_output(static_cast<int>(i), true);
+      });
+    } else {
+      const std::vector<TensorView> views = views_of(in);
+      runtime::Call call(*compiled);
+      call.run(views.data(), limits);
+      for (size_t i = 0; i < n_outputs; ++i) {
+        results[i]->array = call.take_output(static_cast<int>(i));
+        const Array& a = results[i]->array;
+        if (!a.view().contiguous()) results[i]->array = Array::copy_of(a.view());
+      }
     }
     for (size_t i = 0; i < n_outputs; ++i) outputs[i] = results[i].release();
   });
@@ -569,27 +547,27 @@ phintys_status phintys_call_into_limited(phintys_function* function, const phint
     const phintys_function& f = need(function, kNullFunction);
     need_output_count(f, outputs, n_outputs);
     const std::vector<Operand> in = operands(f, inputs, n_inputs);
-    const std::vector<TensorView> views = views_of(in);
     std::vector<Operand> out(n_outputs);
     for (size_t i = 0; i < n_outputs; ++i) {
       check_view(outputs[i], "output", label(f.outputs[i], i), out[i]);
       check_type(f.outputs[i], i, "output", out[i].view);
     }
     const Ref<runtime::Function> compiled = f.get();
+    if (compiled->options().device) {
+      std::vector<Array> results;
+      call_on_device(*compiled, in, limits, [&](runtime::DeviceCall& call, size_t i) {
+        results.push_back(call.take_output(static_cast<int>(i), true));
+      });
+      for (size_t i = 0; i < n_outputs; ++i) check_room(f, i, results[i].view(), out[i].view);
+      for (size_t i = 0; i < n_outputs; ++i) copy_elements(out[i].view, results[i].view());
+      return;
+    }
+    const std::vector<TensorView> views = views_of(in);
     runtime::Call call(*compiled);
     call.run(views.data(), limits);
-    for (size_t i = 0; i < n_outputs; ++i) {
-      const TensorView result = call.output(static_cast<int>(i));
-      const Dims got(result.shape, result.shape + result.ndim);
-      const Dims room(out[i].view.shape, out[i].view.shape + out[i].view.ndim);
-      if (got != room) {
-        fail(ErrorKind::value, "output '", label(f.outputs[i], i), "' has the shape ",
-             to_string(got), "; the memory for it has the shape ", to_string(room));
-      }
-    }
-    for (size_t i = 0; i < n_outputs; ++i) {
-      copy_elements(out[i].view, call.output(static_cast<int>(i)));
-    }
+    const auto result = [&](size_t i) { return call.output(static_cast<int>(i)); };
+    for (size_t i = 0; i < n_outputs; ++i) check_room(f, i, result(i), out[i].view);
+    for (size_t i = 0; i < n_outputs; ++i) copy_elements(out[i].view, result(i));
   });
 }
 

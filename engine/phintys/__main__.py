@@ -31,7 +31,7 @@ def _info() -> str:
     import numpy
 
     import phintys
-    from phintys import _core, cuda
+    from phintys import _core, cuda, plugins
 
     gpu = cuda.status()
     lines = [
@@ -41,7 +41,13 @@ def _info() -> str:
         f"instruction set: {_core.isa()}",
         f"threads: {_core.num_threads()}",
         f"floatX: {phintys.config.floatX}, mode: {phintys.config.mode}",
+        f"device: {phintys.config.device}",
         f"GPU: {'available' if gpu['available'] else gpu['reason']}",
+        *[
+            f"plug-in {s['kind']}: {s['path']}: {s['text'] or str(s['devices']) + ' devices'}"
+            for s in plugins.statuses()
+        ],
+        *[f"{d['name']}: {d['description']}" for d in gpu["devices"]],
         f"passes: {', '.join(_core.passes())}",
     ]
     return "\n".join(lines)

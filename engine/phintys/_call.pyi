@@ -29,5 +29,6 @@ class FunctionBase:
         specs: Sequence[Any],
         output_mode: str = ...,
         output_keys: Sequence[str] | None = ...,
+        output_targets: Sequence[str] | None = ...,
     ) -> None: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...

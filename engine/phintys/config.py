@@ -18,7 +18,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from phintys import _call, _core
+from phintys import _call, _core, plugins
 from phintys import config_flags as _flags
 
 
@@ -306,11 +306,12 @@ def _built(variable: Any) -> None:
 
 
 def _on_device(value: str) -> None:
-    if not value.startswith("cpu"):
+    try:
+        plugins.device_of(value)
+    except (ValueError, RuntimeError) as error:
         raise ValueError(
-            f'Invalid value ("{value}") for configuration variable "device". '
-            "Functions run on the CPU only; phintys.cuda.status() says more about the GPU"
-        )
+            f'Invalid value ("{value}") for configuration variable "device". {error}'
+        ) from None
 
 
 def _setup() -> None:

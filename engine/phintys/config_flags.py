@@ -21,7 +21,12 @@ FLAGS: list[tuple[Any, ...]] = [
         "Most capable instruction set that kernels may use.",
         ("auto", "baseline", "avx2", "avx512", "neon"),
     ),
-    ("device", "str", "cpu", "Where functions run: only the CPU for now."),
+    (
+        "device",
+        "str",
+        "cpu",
+        "Where functions run: 'cpu', 'cuda', 'cuda:1', ... See docs/gpu.md.",
+    ),
     (
         "cast_policy",
         "enum",
@@ -144,7 +149,19 @@ FLAGS: list[tuple[Any, ...]] = [
     ("init_gpu_device", "str", "", "Inert."),
     ("print_active_device", "bool", True, "Inert."),
     ("contexts", "str", "", "Inert."),
-    ("assert_no_cpu_op", "enum", "ignore", "Inert.", ("ignore", "warn", "raise", "pdb")),
+    (
+        "assert_no_cpu_op",
+        "enum",
+        "ignore",
+        "'raise': what a device has no kernel for is an error, instead of computed on the host.",
+        ("ignore", "warn", "raise", "pdb"),
+    ),
+    (
+        "experimental.unpickle_gpu_on_cpu",
+        "bool",
+        False,
+        "Functions that were pickled on a device run on the CPU where there is none.",
+    ),
     ("gcc.cxxflags", "str", "", "Inert."),
     ("blas.ldflags", "str", "", "Inert."),
     ("vm.lazy", "any", "None", "Inert."),
@@ -152,7 +169,7 @@ FLAGS: list[tuple[Any, ...]] = [
 
 _INERT_FALSE = """
 gpuarray.sync gpuarray.single_stream magma.enabled nocleanup
-gpu.local_elemwise_fusion lib.amdlibm gpuelemwise.sync experimental.unpickle_gpu_on_cpu
+gpu.local_elemwise_fusion lib.amdlibm gpuelemwise.sync
 cmodule.warn_no_version cmodule.remove_gxx_opt cmodule.compilation_warning cmodule.preload_cache
 cmodule.debug warn.argmax_pushdown_bug warn.gpusum_01_011_0111_bug warn.sum_sum_bug
 warn.sum_div_dimshuffle_bug warn.subtensor_merge_bug warn.gpu_set_subtensor1 warn.vm_gc_bug

@@ -70,6 +70,9 @@ def debugprint(
         Do not go on behind variables that have a name.
     """
     text = _core.debugprint(_graph_outputs(obj), depth, print_type, stop_on_name, ids)
+    device = getattr(getattr(obj, "fn", None), "device", "cpu")
+    if device != "cpu":
+        text = f"on {device}:\n{text}"
     if file == "str":
         return text
     out = sys.stdout if file is None else file

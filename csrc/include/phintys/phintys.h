@@ -133,6 +133,7 @@ typedef struct phintys_load_options {
   size_t struct_size; /* sizeof(phintys_load_options) */
   uint64_t
       memory_limit; /* bytes that the loaded function may take; 0: only the file's size bounds it */
+  const char* device; /* where it is to run: "cuda", "cuda:1"; NULL or "cpu": on the host */
 } phintys_load_options;
 
 /* Loads a saved function. The file is data and is validated in full: whatever it holds, the result
@@ -257,6 +258,57 @@ PHINTYS_API phintys_status phintys_state_set(phintys_function* function, size_t 
  * and phintys_state_set. */
 PHINTYS_API phintys_status phintys_share_state(phintys_function* function,
                                                const phintys_function* source, size_t* n_shared);
+
+/* --- devices ------------------------------------------------------------------------------- */
+
+/* A function that was loaded for a device (phintys_load_options.device) runs there; its state moves
+ * there. All calls above work as for the host: they take and give arrays of the host. Limits of
+ * such a call are looked at before it begins. What a device has no kernel for is computed on the
+ * host.
+ *
+ * Devices are called "cuda" (the first), "cuda:1" and so on. The plug-in libphintys_cuda.so is
+ * opened when a device of its kind is asked for, if it lies beside the library; or give its path.
+ */
+PHINTYS_API phintys_status phintys_add_plugin(const char* path);
+/* What the plug-ins that were opened say, a line each ("cuda: no GPU: ..."), cut to `size - 1`
+ * bytes and terminated. Returns the text's whole length without the terminator. */
+PHINTYS_API size_t phintys_plugin_status(char* buffer, size_t size);
+/* Fails, with the reason, if there is no such device. */
+PHINTYS_API phintys_status phintys_device_open(const char* device);
+/* One line about a device, cut to `size - 1` bytes and terminated. */
+PHINTYS_API phintys_status phintys_device_describe(const char* device, char* buffer, size_t size);
+/* Bytes of its memory; either pointer may be NULL. */
+PHINTYS_API phintys_status phintys_device_memory(const char* device, uint64_t* free_bytes,
+                                                 uint64_t* total_bytes);
+/* Waits until all that was queued is done. */
+PHINTYS_API phintys_status phintys_device_synchronize(const char* device);
+/* The stream (a cudaStream_t) on which all work of the device is queued. */
+PHINTYS_API phintys_status phintys_device_stream(const char* device, void** stream);
+/* Work of later calls waits for what `stream` has queued so far. */
+PHINTYS_API phintys_status phintys_device_wait_for(const char* device, void* stream);
+
+/* Where an array is: "cpu" or the name of a device. phintys_array_view of an array on a device
+ * gives a pointer of the device, valid for what is queued on its stream. */
+PHINTYS_API const char* phintys_array_device(const phintys_array* array);
+/* A copy of host memory on a device, or (device NULL or "cpu") on the host. */
+PHINTYS_API phintys_status phintys_array_create(const phintys_view* host, const char* device,
+                                                phintys_array** array);
+/* The array on a device, or on the host, which waits for it. It shares the memory of `array` if
+ * that is where it is already. */
+PHINTYS_API phintys_status phintys_array_to(const phintys_array* array, const char* device,
+                                            phintys_array** copy);
+/* Where the function runs: "cpu" or the name of a device. */
+PHINTYS_API const char* phintys_function_device(const phintys_function* function);
+
+/* phintys_call with results that stay on the function's device, and inputs that may be there:
+ * input_devices[i] says where the memory of inputs[i] is (NULL: on the host); with input_devices
+ * NULL all are on the function's device. Returns before the device is done. The memory of inputs on
+ * a device must stay as it is until then: until phintys_device_synchronize, or for work queued
+ * later on the device's stream. */
+PHINTYS_API phintys_status phintys_call_device(phintys_function* function,
+                                               const phintys_view* inputs,
+                                               const char* const* input_devices, size_t n_inputs,
+                                               phintys_array** outputs, size_t n_outputs);
 
 /* --- process-wide settings ------------------------------------------------------------------- */
 

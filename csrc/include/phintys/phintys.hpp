@@ -422,8 +422,105 @@ struct VariableInfo {
   bool is_updated;   // state
 };
 
+// Where functions run and arrays lie: the host, or a device of a plug-in. A name; devices are
+// opened when they are used, with Kind::value or Kind::runtime and the reason if that fails.
+class Device {
+ public:
+  explicit Device(std::string name) : name_(std::move(name)) {}
+  static Device cpu() { return Device("cpu"); }
+  static Device cuda(int index = 0) { return Device("cuda:" + std::to_string(index)); }
+
+  const std::string& name() const { return name_; }
+  bool is_host() const { return name_.empty() || name_ == "cpu"; }
+  // Throws, with the reason, if there is no such device.
+  void open() const { detail::check(phintys_device_open(name_.c_str())); }
+  std::string description() const {
+    char text[512];
+    detail::check(phintys_device_describe(name_.c_str(), text, sizeof text));
+    return text;
+  }
+  struct Memory {
+    uint64_t free = 0, total = 0;  // bytes
+  };
+  Memory memory() const {
+    Memory m;
+    detail::check(phintys_device_memory(name_.c_str(), &m.free, &m.total));
+    return m;
+  }
+  // Waits until all that was queued is done.
+  void synchronize() const { detail::check(phintys_device_synchronize(name_.c_str())); }
+  // The stream (a cudaStream_t) on which all its work is queued.
+  void* stream() const {
+    void* s = nullptr;
+    detail::check(phintys_device_stream(name_.c_str(), &s));
+    return s;
+  }
+  // Work of later calls waits for what `stream` has queued so far.
+  void wait_for(void* stream) const {
+    detail::check(phintys_device_wait_for(name_.c_str(), stream));
+  }
+  // Opens a plug-in that does not lie beside the library.
+  static void add_plugin(const std::string& path) {
+    detail::check(phintys_add_plugin(path.c_str()));
+  }
+  // What the plug-ins that were opened say, a line each.
+  static std::string plugin_status() {
+    std::string text(phintys_plugin_status(nullptr, 0), '\0');
+    phintys_plugin_status(text.data(), text.size() + 1);
+    return text;
+  }
+
+ private:
+  std::string name_;
+};
+
+// An array on a device (or on the host), in C order. Copies share its elements.
+class DeviceTensor {
+ public:
+  DeviceTensor(const Tensor& host, const Device& device) {
+    const phintys_view view = host.c_view();
+    phintys_array* array = nullptr;
+    detail::check(phintys_array_create(&view, device.name().c_str(), &array));
+    take(array);
+  }
+  // Takes over an array of the C interface.
+  static DeviceTensor adopt(phintys_array* array) {
+    DeviceTensor t;
+    t.take(array);
+    return t;
+  }
+
+  Device device() const { return Device(phintys_array_device(handle_.get())); }
+  Dtype dtype() const { return static_cast<Dtype>(view_.dtype); }
+  Shape shape() const { return Shape(view_.shape, view_.shape + view_.ndim); }
+  // A pointer of the device, for what is queued on its stream.
+  void* data() const { return view_.data; }
+  DeviceTensor to(const Device& device) const {
+    phintys_array* copy = nullptr;
+    detail::check(phintys_array_to(handle_.get(), device.name().c_str(), &copy));
+    return adopt(copy);
+  }
+  // Waits until the elements are computed.
+  Tensor to_host() const {
+    phintys_array* copy = nullptr;
+    detail::check(phintys_array_to(handle_.get(), "cpu", &copy));
+    return Tensor::adopt(copy);
+  }
+  phintys_view c_view() const { return view_; }
+
+ private:
+  DeviceTensor() = default;
+  void take(phintys_array* array) {
+    handle_ = std::shared_ptr<phintys_array>(array, phintys_array_free);
+    detail::check(phintys_array_view(array, &view_));
+  }
+  std::shared_ptr<phintys_array> handle_;
+  phintys_view view_{};
+};
+
 struct LoadOptions {
   uint64_t memory_limit = 0;  // bytes; 0: bounded by the file's size alone
+  Device device = Device::cpu();
 };
 
 // Stops the calls that were given it; cancel() from any thread or from a signal handler. Copies are
@@ -468,6 +565,10 @@ class Function {
     detail::check(phintys_load_memory(bytes, size, &c, &f));
     return Function(f);
   }
+  // For a device: Function::load("model.phy", phintys::Device::cuda(0)).
+  static Function load(const std::string& path, const Device& device) {
+    return load(path, LoadOptions{0, device});
+  }
   // Takes over a handle of the C interface.
   explicit Function(phintys_function* handle) : handle_(handle, phintys_function_free) {}
 
@@ -483,6 +584,7 @@ class Function {
   }
 
   std::string name() const { return phintys_function_name(handle_.get()); }
+  Device device() const { return Device(phintys_function_device(handle_.get())); }
   std::vector<VariableInfo> inputs() const {
     return infos(phintys_input_count(handle_.get()), phintys_input_info);
   }
@@ -533,6 +635,27 @@ class Function {
     return run(views, options);
   }
 
+  // Calls a function on a device with arrays that may be on devices; the results stay on its own.
+  // Returns before the device is done; the inputs are kept until then only if the caller keeps them
+  // (see phintys_call_device).
+  std::vector<DeviceTensor> call_device(const std::vector<DeviceTensor>& inputs) const {
+    std::vector<phintys_view> views;
+    std::vector<std::string> names;
+    std::vector<const char*> devices;
+    for (const DeviceTensor& t : inputs) {
+      views.push_back(t.c_view());
+      names.push_back(t.device().name());
+    }
+    for (const std::string& name : names) devices.push_back(name.c_str());
+    std::vector<phintys_array*> arrays(phintys_output_count(handle_.get()), nullptr);
+    detail::check(phintys_call_device(handle_.get(), views.data(), devices.data(), views.size(),
+                                      arrays.data(), arrays.size()));
+    std::vector<DeviceTensor> results;
+    results.reserve(arrays.size());
+    for (phintys_array* a : arrays) results.push_back(DeviceTensor::adopt(a));
+    return results;
+  }
+
   // State by name: a copy of the value, and its replacement.
   Tensor get(const std::string& name) const {
     phintys_array* array = nullptr;
@@ -567,6 +690,7 @@ class Function {
     phintys_load_options c{};
     c.struct_size = sizeof c;
     c.memory_limit = options.memory_limit;
+    c.device = options.device.name().c_str();
     return c;
   }
   static phintys_call_options to_c(const CallOptions& options) {

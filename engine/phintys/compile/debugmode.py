@@ -43,7 +43,8 @@ class DebugMode(Mode):
         self.check_isfinite = flag if check_isfinite is None else check_isfinite
 
     def make_function(self, build: Build) -> Any:
-        """A function with all its variants."""
+        """A function with all its variants, on the host."""
+        build = build.changed(device="cpu")
         changed: list[str] = []
         options = self.compile_options()
         options.update(
@@ -55,6 +56,7 @@ class DebugMode(Mode):
             output_mode="list",
             keys=[],
             updates={},
+            targets=None,
             inputs=[_without_update(i) for i in build.inputs],
             profile=False,
         )

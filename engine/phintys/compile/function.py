@@ -37,6 +37,7 @@ def function(
     profile: Any = None,
     on_unused_input: str | None = None,
     trust_input: bool = False,
+    device: Any = None,
 ) -> Any:
     """Compiles a callable that computes `outputs` from `inputs`.
 
@@ -71,6 +72,10 @@ def function(
         ``'raise'``, ``'warn'`` or ``'ignore'``; by default ``config.on_unused_input``.
     trust_input
         Skip the conversion of arguments, which must then be ndarrays of the right types.
+    device
+        Where the function runs: ``'cpu'``, ``'cuda'``, ``'cuda:1'``; by default ``config.device``.
+        It takes arrays of the host and of devices alike, and returns ndarrays, but for outputs with
+        ``.transfer(device)``. What a device has no kernel for is computed on the host.
 
     Raises
     ------
@@ -78,6 +83,8 @@ def function(
         Something is of the wrong kind, or an update does not have its variable's type.
     UnusedInputError
         An input is not needed, or is given twice.
+    ValueError, RuntimeError
+        There is no such device.
     MissingInputError
         The graph needs a variable that is not an input.
 
@@ -110,6 +117,7 @@ def function(
             allow_input_downcast=allow_input_downcast,
             profile=profile,
             trust_input=trust_input,
+            device=device,
         )
     return pfunc(
         params=inputs,
@@ -125,4 +133,5 @@ def function(
         profile=profile,
         on_unused_input=on_unused_input,
         trust_input=trust_input,
+        device=device,
     )

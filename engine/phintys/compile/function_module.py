@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import json
 import os
+import warnings
 from typing import Any
 
 import numpy as np
 
-from phintys import _call, _core
+from phintys import _call, _core, plugins
 from phintys.compile.io import In
 from phintys.compile.limits import limits
 from phintys.compile.profiling import LoopProfile, stats_for
@@ -19,6 +20,7 @@ from phintys.errors import (
     PhintysKeyError,
     PhintysRuntimeError,
     PhintysTypeError,
+    PhintysValueError,
 )
 from phintys.gof.fg import FunctionGraph
 
@@ -40,6 +42,7 @@ class Build:
         mode: Any,
         profile: Any = False,
         trust_input: bool = False,
+        device: str = "cpu",
     ) -> None:
         self.inputs = inputs
         self.outputs = outputs
@@ -51,6 +54,11 @@ class Build:
         self.mode = mode
         self.profile = profile
         self.trust_input = trust_input
+        self.device = device
+        # For each output where `transfer` wants it; None if none is wanted anywhere.
+        self.targets: list[str] | None = _core.transfer_targets(outputs)
+        if self.targets is not None:
+            self.targets = [plugins.device_of(t) if t else "" for t in self.targets]
 
     def changed(self, **changes: Any) -> Build:
         """A copy with some fields changed."""
@@ -71,6 +79,9 @@ class Build:
                 variable = fresh
             inputs.append(variable)
         outputs = self.outputs + [i.update for i in self.inputs if i.update is not None]
+        device = self.device
+        if device != "cpu" and (_looks_inside(options) or _has_objects(inputs + outputs)):
+            device = "cpu"
         return _core.compile(
             inputs=inputs,
             outputs=outputs,
@@ -79,6 +90,8 @@ class Build:
             name=self.name,
             profile=bool(self.profile),
             trace_events=config.profiling.trace_events if self.profile else 0,
+            device=device,
+            forbid_host=config.assert_no_cpu_op == "raise",
             **options,
         )
 
@@ -88,6 +101,15 @@ class Build:
         stateful = any(i.update is not None for i in self.inputs)
         cls = StatefulFunction if stateful else Function
         return cls._make(core, self)
+
+
+def _looks_inside(options: dict[str, Any]) -> bool:
+    """Whether code of the user's sees every value: such functions run on the host."""
+    return options.get("monitor") is not None or options.get("watch") is not None
+
+
+def _has_objects(variables: list[Any]) -> bool:
+    return any(isinstance(v.type, _core.GenericType) for v in variables)
 
 
 class InputSpec:
@@ -193,7 +215,7 @@ class Function(_call.FunctionBase):
 
     @classmethod
     def _make(cls, core: Any, build: Build) -> Any:
-        function = cls(core, _specs(build.inputs), build.output_mode, build.keys)
+        function = cls(core, _specs(build.inputs), build.output_mode, build.keys, build.targets)
         function._setup(build, build.name)
         function.trust_input = build.trust_input
         return function
@@ -263,6 +285,16 @@ class Function(_call.FunctionBase):
         return [
             (i.value is None, i.value is not None and i.update is None, i.value) for i in inputs
         ]
+
+    @property
+    def device(self) -> str:
+        """Where the function runs: ``"cpu"``, ``"cuda:0"``."""
+        return str(self.fn.device)
+
+    @property
+    def host_instructions(self) -> list[str]:
+        """Of a function for a device, what its calls so far had to compute on the host."""
+        return list(self.fn.host_instructions)
 
     def get_shared(self) -> list[Any]:
         """The shared variables that the function reads or updates."""
@@ -343,7 +375,7 @@ class Function(_call.FunctionBase):
                     "copy(swap=, delete_updates=) needs the graph as it was built, which a loaded "
                     "function does not have"
                 )
-            return _from_bytes(self._to_bytes())
+            return _from_bytes(self._to_bytes(), self.device)
         build = self._build
         updates = {} if delete_updates else dict(build.updates)
         givens = list(build.givens)
@@ -388,6 +420,7 @@ class Function(_call.FunctionBase):
                 "state": json.dumps(
                     [k for k, i in enumerate(build.inputs) if i.update is not None]
                 ),
+                **({} if build.targets is None else {"targets": json.dumps(build.targets)}),
             },
             "inputs": [(i.value, i.strict, i.allow_downcast) for i in self.specs],
             "output_mode": build.output_mode,
@@ -398,7 +431,7 @@ class Function(_call.FunctionBase):
 
     def __reduce__(self) -> Any:
         try:
-            return _from_bytes, (self._to_bytes(),)
+            return _from_bytes, (self._to_bytes(), self.device)
         except PhintysTypeError:
             # No file holds ops written in Python. The graph as it was built can be compiled anew.
             if self._build is None:
@@ -425,7 +458,9 @@ class Function(_call.FunctionBase):
         return float(self.fn.compile_seconds)
 
     def sync_shared(self) -> None:
-        """Theano's, for GPUs: nothing is pending here."""
+        """Waits until the function's device has done all that was queued."""
+        if self.device != "cpu":
+            _core.synchronize_device(self.device)
 
 
 class StatefulFunction(Function):
@@ -433,10 +468,11 @@ class StatefulFunction(Function):
 
     @classmethod
     def _make(cls, core: Any, build: Build) -> Any:
-        function = cls(core, _specs(build.inputs), "list", [])
+        state = [k for k, i in enumerate(build.inputs) if i.update is not None]
+        targets = None if build.targets is None else build.targets + [""] * len(state)
+        function = cls(core, _specs(build.inputs), "list", [], targets)
         function._setup(build, build.name)
         function.trust_input = build.trust_input
-        state = [k for k, i in enumerate(build.inputs) if i.update is not None]
         function._start(state, build.output_mode, build.keys)
         return function
 
@@ -498,8 +534,41 @@ class StatefulFunction(Function):
         return meta
 
 
-def _from_bytes(data: bytes) -> Any:
-    return load(data)
+def _from_bytes(data: bytes, device: str = "cpu") -> Any:
+    try:
+        return load(data, device=device)
+    except (PhintysValueError, ValueError, RuntimeError) as error:
+        if device == "cpu" or _is_here(device):
+            raise
+        if config.experimental.unpickle_gpu_on_cpu:
+            return load(data, device="cpu")
+        raise PhintysRuntimeError(
+            f"the pickled function ran on {device}: {error}. With "
+            "config.experimental.unpickle_gpu_on_cpu = True it runs on the CPU"
+        ) from error
+
+
+def _is_here(device: str) -> bool:
+    try:
+        plugins.device_of(device)
+    except (ValueError, RuntimeError):
+        return False
+    return True
+
+
+def _targets(extra: dict[str, str]) -> list[str] | None:
+    """Where outputs of a saved function are wanted, as far as these devices are here."""
+    if "targets" not in extra:
+        return None
+    targets = [str(t) for t in json.loads(extra["targets"])]
+    missing = sorted({t for t in targets if not _is_here(t)})
+    if missing:
+        warnings.warn(
+            f"outputs of the function were to be on {', '.join(missing)}, which is not here: they "
+            "will be on the host",
+            stacklevel=3,
+        )
+    return ["" if t in missing else t for t in targets]
 
 
 def _from_build(build: Build, values: Any) -> Any:
@@ -509,7 +578,7 @@ def _from_build(build: Build, values: Any) -> Any:
     return function
 
 
-def load(source: Any, limit: int = 0) -> Any:
+def load(source: Any, limit: int = 0, device: str | None = None) -> Any:
     """The function that :meth:`Function.save` wrote to a file, or its bytes.
 
     Parameters
@@ -518,6 +587,9 @@ def load(source: Any, limit: int = 0) -> Any:
         A path, or the bytes of a file.
     limit
         Bytes of memory that reading may take; 0: no limit beyond what the file's size implies.
+    device
+        Where the function is to run: ``'cpu'``, ``'cuda'``, ``'cuda:1'``; by default
+        ``config.device``. It does not matter where it ran when it was saved.
 
     Raises
     ------
@@ -528,8 +600,10 @@ def load(source: Any, limit: int = 0) -> Any:
     """
     from phintys.tensor.type import TensorType
 
-    core, meta = _core.load_function(source, limit)
+    where = plugins.device_of(config.device if device is None else device)
+    core, meta = _core.load_function(source, limit, device=where)
     extra = meta["extra"]
+    targets = _targets(extra)
     keys = [str(k) for k in json.loads(extra.get("keys", "[]"))]
     state = [int(k) for k in json.loads(extra.get("state", "[]"))]
     described = meta["inputs"] or [(None, False, None)] * len(core.inputs)
@@ -542,11 +616,13 @@ def load(source: Any, limit: int = 0) -> Any:
     name = extra.get("name") or core.name
     mode = meta["output_mode"]
     if state:
-        function: Any = StatefulFunction(core, specs, "list", [])
+        if targets is not None:
+            targets += [""] * len(state)
+        function: Any = StatefulFunction(core, specs, "list", [], targets)
         function._setup(None, name)
         function._start(state, mode, keys)
     else:
-        function = Function(core, specs, mode, keys)
+        function = Function(core, specs, mode, keys, targets)
         function._setup(None, name)
     function._loaded_meta = {
         "extra": dict(extra),

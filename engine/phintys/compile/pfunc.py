@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from phintys import _core
+from phintys import _core, plugins
 from phintys.compile.function_module import Build
 from phintys.compile.io import In, SymbolicInput, SymbolicOutput
 from phintys.compile.mode import get_mode
@@ -218,6 +218,7 @@ def pfunc(
     profile: Any = None,
     on_unused_input: str | None = None,
     trust_input: bool = False,
+    device: Any = None,
 ) -> Any:
     """The work of :func:`phintys.function`, which documents the parameters."""
     inputs = [_as_input(p, allow_input_downcast) for p in params]
@@ -253,5 +254,6 @@ def pfunc(
         mode=get_mode(mode),
         profile=config.profile if profile is None else profile,
         trust_input=trust_input,
+        device=plugins.device_of(config.device if device is None else device),
     )
     return make_function(build)

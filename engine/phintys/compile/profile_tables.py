@@ -52,6 +52,9 @@ def function(stats: ProfileStats, file: Any) -> None:
     calls, seconds = stats.fct_callcount, stats.fct_call_time
     _title(file, "Function profile")
     _print(file, f"  Message: {stats.message or names or 'a function without name'}")
+    devices = sorted({core.device for core, _ in stats._cores} - {"cpu"})
+    if devices:
+        _print(file, f"  Device: {', '.join(devices)} (times are those of queueing)")
     each = f" ({seconds / calls:.3e}s per call)" if calls else ""
     _print(file, f"  Time in {calls} calls: {seconds:.6e}s{each}")
     inside = stats.vm_call_time

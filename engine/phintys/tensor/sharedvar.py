@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from phintys import _core
+from phintys import _core, plugins
 from phintys.errors import PhintysError, PhintysTypeError
 from phintys.scalar.dtypes import DTYPES, exchanged
 from phintys.tensor.conversion import as_tensor_variable
@@ -22,6 +22,10 @@ __all__ = [
     "shared_constructor",
     "tensor_constructor",
 ]
+
+
+# What surely is no array on a device.
+_HOST_VALUES = (np.ndarray, np.generic, bool, int, float, complex, list, tuple)
 
 
 class _ContainerView:
@@ -68,14 +72,30 @@ class TensorSharedVariable(_tensor_py_operators, _core.Variable):
         pass
 
     def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> Any:
-        """The value: a copy, or (`borrow`) the live array, which functions change in place."""
-        return _core.shared_get(self, borrow)
+        """The value: a copy, or (`borrow`) the live array, which functions change in place.
+
+        A value on a device (see :attr:`device`) is copied to the host; with `return_internal_type`
+        it is a :class:`phintys.cuda.Array`, without a copy if `borrow`.
+        """
+        return _core.shared_get(self, borrow, return_internal_type)
+
+    @property
+    def device(self) -> str:
+        """Where the value is: ``"cpu"``, or the device of the function that used it last."""
+        return str(_core.shared_device(self))
 
     def set_value(self, new_value: Any, borrow: bool = False) -> None:
         """Replaces the value; with `borrow` the array itself may be used instead of a copy.
 
-        The shape may change, unless the type knows it. TypeError if rank or dtype do not fit.
+        The shape may change, unless the type knows it. TypeError if rank or dtype do not fit. An
+        array on a device (phintys.cuda.Array, or another library's) stays there; one of the host is
+        copied to the device if the value was on one.
         """
+        if not isinstance(new_value, _HOST_VALUES):
+            there, new_value = self._device_value(new_value)
+            if there is not None:
+                _core.shared_set(self, there, borrow)
+                return
         strict, downcast = self.__dict__.get("_filter", (False, None))
         try:
             value = self.type.filter(new_value, strict=strict, allow_downcast=downcast)
@@ -85,6 +105,24 @@ class TensorSharedVariable(_tensor_py_operators, _core.Variable):
         if borrow and not (isinstance(value, np.ndarray) and value.flags.writeable):
             borrow = False
         _core.shared_set(self, value, borrow)
+
+    def _device_value(self, value: Any) -> tuple[Any, Any]:
+        """(`value` as an array on a device if it is one that fits, what to convert otherwise)."""
+        from phintys.device_array import on_device
+
+        found = on_device(value, "")
+        if found is None:
+            return None, value
+        fits = (
+            isinstance(self.type, TensorType)
+            and found.dtype.name == self.dtype
+            and found.ndim == self.ndim
+            and all(
+                known is None or n == known
+                for n, known in zip(found.shape, self.type.shape, strict=True)
+            )
+        )
+        return (found, None) if fits else (None, found.numpy())
 
     def zero(self, borrow: bool = False) -> None:
         """Sets all elements to 0."""
@@ -153,6 +191,14 @@ _core.set_classes(
 )
 
 
+def _as_device_value(value: Any) -> tuple[Any, Any]:
+    """(`value` if it is an array on a device, of any library; else None, what stands for it)."""
+    from phintys.device_array import on_device
+
+    found = on_device(value, "")
+    return found, value if found is None else found
+
+
 def tensor_constructor(
     value: Any,
     name: str | None = None,
@@ -163,14 +209,19 @@ def tensor_constructor(
     shape: Sequence[int | None] | None = None,
     target: str = "cpu",
 ) -> Any:
-    """A shared variable for an ndarray, a NumPy scalar or a Python number."""
-    if isinstance(value, (bool, int, float, complex)):
+    """A shared variable for an ndarray, a number, or an array on a device."""
+    there = None
+    if not isinstance(value, _HOST_VALUES):
+        there, value = _as_device_value(value)
+    if there is not None:
+        pass
+    elif isinstance(value, (bool, int, float, complex)):
         value = np.asarray(value)
     elif isinstance(value, np.generic):
         value = np.asarray(value)
     else:
         value = exchanged(value)
-    if not isinstance(value, np.ndarray) or value.dtype.name not in DTYPES:
+    if there is None and (not isinstance(value, np.ndarray) or value.dtype.name not in DTYPES):
         raise TypeError()
     if isinstance(value, np.matrix):
         value = np.asarray(value)
@@ -179,9 +230,14 @@ def tensor_constructor(
         variable_type = TensorType(value.dtype, flags)
     else:
         variable_type = TensorType(value.dtype, shape=shape)
-    if borrow and not value.flags.writeable:
-        borrow = False
-    variable = _core.shared(variable_type.filter(value), variable_type, name, borrow)
+    if there is not None:
+        variable = _core.shared(there, variable_type, name, borrow)
+    else:
+        if borrow and not value.flags.writeable:
+            borrow = False
+        variable = _core.shared(variable_type.filter(value), variable_type, name, borrow)
+    if not plugins.is_host(target):
+        _core.shared_move(variable, plugins.device_of(target))
     if strict or allow_downcast is not None:
         variable.__dict__["_filter"] = (strict, allow_downcast)
     return variable
@@ -198,7 +254,7 @@ def scalar_constructor(
     """A shared variable for a Python or NumPy number; TypeError for anything else."""
     if not isinstance(value, (np.number, float, int, complex)):
         raise TypeError()
-    return tensor_constructor(value, name, strict, allow_downcast, borrow)
+    return tensor_constructor(value, name, strict, allow_downcast, borrow, target=target)
 
 
 def load_shared_variable(val: Any) -> Any:
@@ -246,6 +302,9 @@ def shared(
         Flags of dimensions that have length 1 for good; by default none.
     shape
         Known lengths, None for unknown ones, instead of `broadcastable`.
+    target
+        The device on which the value is kept at first: ``'cuda'``, ``'cuda:1'``. Functions move it
+        to where they run, in any case.
 
     Raises
     ------
