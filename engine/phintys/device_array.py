@@ -48,7 +48,8 @@ class Array:
 
     Made by functions for outputs with ``.transfer(device)``, by :func:`asarray`, and by
     ``get_value(return_internal_type=True)`` of shared variables. Other libraries take it without a
-    copy through DLPack and ``__cuda_array_interface__``; ``numpy.asarray(a)`` copies it to the host.
+    copy through DLPack and ``__cuda_array_interface__``; ``numpy.asarray(a)`` copies it to the
+    host.
     """
 
     __slots__ = ("__weakref__", "_core")

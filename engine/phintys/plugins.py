@@ -19,7 +19,7 @@ _FOLDERS = ("", "lib", "lib64")
 
 
 def is_host(name: Any) -> bool:
-    """Whether `name` names the host: None, ``""``, ``"cpu"``, or Theano's ``"cpu0"`` and the like."""
+    """Whether `name` names the host: None, ``""``, ``"cpu"``, or Theano's ``"cpu0"``."""
     return not name or str(name).startswith("cpu")
 
 
@@ -69,7 +69,7 @@ def kinds() -> list[str]:
 
 
 def statuses() -> list[dict[str, Any]]:
-    """Of every plug-in: ``kind``, ``path``, ``devices`` (how many), ``text`` (what, or why none)."""
+    """Of every plug-in: ``kind``, ``path``, ``devices`` (their number), ``text`` (or why none)."""
     broken = []
     for kind, path in _found().items():
         try:

@@ -60,7 +60,7 @@ def test_asking_for_a_gpu_that_is_not_there_is_an_error_with_the_reason():
 
 def test_unknown_devices_are_named():
     for name in ("nonsense", "no such", "cuda:x", ":1"):
-        with pytest.raises(ValueError, match="nonsense|no such|cuda:x|:1"):
+        with pytest.raises(ValueError, match=name):
             plugins.device_of(name)
     assert plugins.device_of(None) == plugins.device_of("") == plugins.device_of("cpu0") == "cpu"
 
@@ -277,7 +277,7 @@ def test_an_error_leaves_state_as_it_was(device):
         with pytest.raises(IndexError, match="5"):
             f([1.0, 2.0, 3.0], 5)
     np.testing.assert_array_equal(w.get_value(), [1.0, 2.0, 3.0])
-    with pytest.raises(ValueError, match="shape|dimension"):
+    with pytest.raises(ValueError, match=r"shape|dimension"):
         f([1.0, 2.0], 0)
     assert float(f([1.0, 2.0, 3.0], -1)) == 3.0
     np.testing.assert_array_equal(w.get_value(), [2.0, 4.0, 6.0])
@@ -571,7 +571,7 @@ def test_an_op_without_kernel_runs_on_the_host_or_is_refused(device):
     assert f.host_instructions
     with phintys.change_flags(assert_no_cpu_op="raise"):
         g = phintys.function([x], Twice()(x), device=device)
-    with pytest.raises(Exception, match="host|kernel|device"):
+    with pytest.raises(Exception, match=r"host|kernel|device"):
         g(X)
 
 
