@@ -14,7 +14,8 @@ target_include_directories(phintys_testing SYSTEM INTERFACE
 target_include_directories(phintys_testing INTERFACE "${PROJECT_SOURCE_DIR}/tests/cpp")
 target_compile_options(phintys_testing INTERFACE ${phintys_opt})
 target_compile_definitions(phintys_testing INTERFACE
-  PHINTYS_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data" ${PHINTYS_BLAS_DEFINITIONS})
+  PHINTYS_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data"
+  PHINTYS_EMULATED_PLUGIN="$<TARGET_FILE:phintys_emulated>" ${PHINTYS_BLAS_DEFINITIONS})
 target_link_libraries(phintys_testing INTERFACE phintys_flags ${PHINTYS_BLAS_LIBRARIES}
                       Threads::Threads ${CMAKE_DL_LIBS})
 
@@ -64,6 +65,12 @@ list(REMOVE_DUPLICATES phintys_groups)
 foreach(group IN LISTS phintys_groups)
   phintys_add_test(${group} "${PROJECT_BINARY_DIR}/tests/main.cpp" ${phintys_sources_of_${group}})
 endforeach()
+
+# The devices' tests open the emulated plug-in; kernels that test the emulation are a library.
+phintys_add_emulated(emulation_probe "${PROJECT_SOURCE_DIR}/tests/cpp/device/emulation_probe.cpp"
+                     ${phintys_emulation} "${PROJECT_BINARY_DIR}/emulated/core.cu.cpp")
+add_dependencies(test_device phintys_emulated)
+target_link_libraries(test_device PRIVATE emulation_probe)
 
 # Damaged saved functions; tools/sanitize.sh runs it longer.
 phintys_add_test_program(fuzz_load "${PROJECT_SOURCE_DIR}/tests/cpp/fuzz/fuzz_load.cpp"

@@ -55,8 +55,8 @@ struct Block {
 // Of the one launch that runs.
 Block block;
 Context scheduler;
-// Fibres are used again; threads that never wait share one.
-std::vector<Context*> free_fibers;
+// Fibres are used again; threads that never wait share one. Never destroyed.
+std::vector<Context*>& free_fibers = *new std::vector<Context*>;
 
 [[noreturn]] void fiber_main();
 
@@ -314,7 +314,6 @@ void let_others_run() { leave(); }
 void misuse(const char* format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  fflush(stdout);
   fprintf(stderr, "\nEmulated GPU: ");
   vfprintf(stderr, format, arguments);
   va_end(arguments);

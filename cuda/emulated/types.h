@@ -6,15 +6,12 @@
 #include <stdint.h>
 #include <string.h>
 
-// Also headers that use an attribute of the name __noinline__, which is a macro below.
+// <memory> uses an attribute of the name __noinline__, which is a macro below.
 #include <algorithm>
 #include <cmath>
-#include <complex>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <tuple>
 #include <type_traits>
 #include <vector>
