@@ -64,14 +64,24 @@ Status describe(int device, char* text, size_t size) {
   return kOk;
 }
 
+// After these the driver refuses all else that this process wants of the device.
+bool final(cudaError_t error) {
+  const int code = error;
+  return code == 700 || (code >= 710 && code <= 719);  // cudaErrorIllegalAddress, ...Assert to ...
+}
+
 const char* error_text(Status status) {
   if (status == kOk) return "no error";
   if (status == kOutOfMemory) return "out of memory (cudaErrorMemoryAllocation)";
   if (status == kUnsupported) return "there is no kernel for this";
+  if (status == kNoCode)
+    return "the plug-in was built without code for this GPU (cudaErrorNoKernelImageForDevice); "
+           "those of compute capability 8.0 and later have it unless the build chose others";
   // Not thread-local without an initial value: see emulated/launch.cpp.
   thread_local char text[256] = "-";
   const auto error = static_cast<cudaError_t>(status);
-  snprintf(text, sizeof text, "%s (%s)", cudaGetErrorString(error), cudaGetErrorName(error));
+  snprintf(text, sizeof text, "%s (%s)%s", cudaGetErrorString(error), cudaGetErrorName(error),
+           final(error) ? "; this process can use the device no more" : "");
   return text;
 }
 

@@ -10,10 +10,43 @@ using device::Recording;
 
 namespace {
 
+constexpr int kCopyThreads = 256;
+
+// `Word` at a time where both pointers allow it; the last bytes one by one.
+template <class Word>
+__global__ void __launch_bounds__(kCopyThreads)
+    copy_unless(char* __restrict__ to, const char* __restrict__ from, size_t bytes,
+                const int* unless) {
+  if (*unless != 0) return;
+  const size_t words = bytes / sizeof(Word);
+  const size_t first = size_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  const size_t step = size_t{gridDim.x} * blockDim.x;
+  for (size_t i = first; i < words; i += step)
+    reinterpret_cast<Word*>(to)[i] = reinterpret_cast<const Word*>(from)[i];
+  for (size_t i = words * sizeof(Word) + first; i < bytes; i += step) to[i] = from[i];
+}
+
+// Whether the plug-in has code for the current device.
+Status check_code() {
+#ifndef PHINTYS_EMULATED
+  cudaFuncAttributes attributes;
+  const cudaError_t error = cudaFuncGetAttributes(&attributes, copy_unless<char>);
+  if (error == cudaErrorNoKernelImageForDevice || error == cudaErrorInvalidDeviceFunction) {
+    cudaGetLastError();
+    return kNoCode;
+  }
+  return gpu::status(error);
+#else
+  return kOk;
+#endif
+}
+
 Status open_stream(int device, Stream** stream) {
   *stream = nullptr;
   const gpu::Current current(device);
   if (current.status() != kOk) return current.status();
+  const Status code = check_code();
+  if (code != kOk) return code;
   cudaStream_t handle;
   const cudaError_t error = cudaStreamCreateWithFlags(&handle, cudaStreamNonBlocking);
   if (error != cudaSuccess) return gpu::status(error);
@@ -60,22 +93,6 @@ Status download(Stream* stream, void* to, const void* from, size_t bytes) {
   const gpu::Current current(stream->device);
   if (current.status() != kOk) return current.status();
   return gpu::status(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream->handle));
-}
-
-constexpr int kCopyThreads = 256;
-
-// `Word` at a time where both pointers allow it; the last bytes one by one.
-template <class Word>
-__global__ void __launch_bounds__(kCopyThreads)
-    copy_unless(char* __restrict__ to, const char* __restrict__ from, size_t bytes,
-                const int* unless) {
-  if (*unless != 0) return;
-  const size_t words = bytes / sizeof(Word);
-  const size_t first = size_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  const size_t step = size_t{gridDim.x} * blockDim.x;
-  for (size_t i = first; i < words; i += step)
-    reinterpret_cast<Word*>(to)[i] = reinterpret_cast<const Word*>(from)[i];
-  for (size_t i = words * sizeof(Word) + first; i < bytes; i += step) to[i] = from[i];
 }
 
 Status copy(Stream* stream, void* to, const void* from, size_t bytes, const int* unless) {

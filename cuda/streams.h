@@ -5,6 +5,9 @@
 
 namespace phintys::cuda {
 
+// Of open_stream: cudaErrorNoKernelImageForDevice.
+inline constexpr device::Status kNoCode = 209;
+
 // Fills in the table's functions for streams.
 void add_streams(device::Table* table);
 

@@ -36,7 +36,7 @@ int queue_launch(device::Stream* stream, Launch launch);
 template <class... P, class... A>
 int launch(LaunchSite site, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes,
            const A&... values) {
-  static_assert((sizeof(P) + ... + 0) <= 4096, "more than 4 KiB of arguments");
+  static_assert((sizeof(P) + ... + 0) <= 32764, "more arguments than CUDA 12.1 and later take");
   return queue_launch(site.stream, {grid, block, shared_bytes, site.file, site.line,
                                     [kernel, arguments = std::tuple<P...>(values...)] {
                                       std::apply(kernel, arguments);
