@@ -7,6 +7,7 @@
 #include "kernels/parallel.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/device_product.h"
 #include "ops/linalg/plain_product.h"
 #include "ops/op_util.h"
 #include "ops/tiny_product.h"
@@ -163,6 +164,23 @@ void start_from(const TensorView& c, const TensorView& out, double beta) {
   if (beta != 0 && out.data != c.data) copy_parallel(out, c);
 }
 
+bool enqueue_matrices(device::Queue& queue, double alpha, const Matrix& a, const Matrix& b,
+                      double beta, const Matrix& c, const TensorView& out) {
+  const int64_t item = static_cast<int64_t>(item_size(out.dtype));
+  device::Product p{};
+  p.dtype = out.dtype;
+  p.m = a.rows;
+  p.n = b.cols;
+  p.k = a.cols;
+  p.a = product_matrix(a.data, a.row_stride, a.col_stride);
+  p.b = product_matrix(b.data, b.row_stride, b.col_stride);
+  p.c0 = product_matrix(c.data, c.row_stride, c.col_stride);
+  p.c = product_matrix(out.data, p.n * item, item);
+  p.alpha = alpha;
+  p.beta = beta;
+  return enqueue_product(queue, p);
+}
+
 void check_blas_operands(const Op& op, std::span<const Var> inputs, int rank0, int rank1,
                          int rank2) {
   check_inputs(op, inputs, 3);
@@ -262,6 +280,14 @@ void Dot::perform(PerformContext& context, std::span<const TensorView> inputs,
   linalg::plain_product(dtype, work, scratch);
 }
 
+bool Dot::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                  std::span<const TensorView> outputs) const {
+  const TensorView& a = inputs[0];
+  const TensorView& b = inputs[1];
+  return enqueue_matrices(queue, 1, a.ndim == 2 ? Matrix::of(a) : Matrix::row(a),
+                          b.ndim == 2 ? Matrix::of(b) : Matrix::column(b), 0, Matrix{}, outputs[0]);
+}
+
 size_t Dot::scratch_bytes(std::span<const TensorView> inputs) const {
   const TensorView& a = inputs[0];
   const TensorView& b = inputs[1];
@@ -316,6 +342,12 @@ void Gemm::perform(PerformContext& context, std::span<const TensorView> inputs,
           oriented(inputs[2], trans_b), beta, outputs[0].data);
 }
 
+bool Gemm::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                   std::span<const TensorView> outputs) const {
+  return enqueue_matrices(queue, alpha, oriented(inputs[1], trans_a), oriented(inputs[2], trans_b),
+                          beta, Matrix::of(inputs[0]), outputs[0]);
+}
+
 size_t Gemm::scratch_bytes(std::span<const TensorView> inputs) const {
   return product_scratch(inputs[1].dtype, oriented(inputs[1], trans_a),
                          oriented(inputs[2], trans_b));
@@ -361,6 +393,12 @@ void Gemv::perform(PerformContext& context, std::span<const TensorView> inputs,
   start_from(inputs[0], outputs[0], beta);
   product(context, outputs[0].dtype, alpha, oriented(inputs[1], trans_a), Matrix::column(inputs[2]),
           beta, outputs[0].data);
+}
+
+bool Gemv::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                   std::span<const TensorView> outputs) const {
+  return enqueue_matrices(queue, alpha, oriented(inputs[1], trans_a), Matrix::column(inputs[2]),
+                          beta, Matrix::column(inputs[0]), outputs[0]);
 }
 
 size_t Gemv::scratch_bytes(std::span<const TensorView> inputs) const {

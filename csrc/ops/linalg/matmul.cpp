@@ -1,6 +1,7 @@
 #include "ops/linalg/matmul.h"
 
 #include "kernels/blas.h"
+#include "ops/device_product.h"
 #include "ops/linalg/expressions.h"
 #include "ops/linalg/plain_product.h"
 #include "ops/linalg/signature.h"
@@ -244,6 +245,34 @@ void Matmul::perform(PerformContext& context, std::span<const TensorView> inputs
                     ws);
     }
   });
+}
+
+bool Matmul::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                     std::span<const TensorView> outputs) const {
+  const Job job(inputs[0], inputs[1]);
+  const TensorView &a = inputs[0], &b = inputs[1], &out = outputs[0];
+  const int stack = out.ndim - 2;
+  device::Product p{};
+  p.dtype = job.dtype;
+  p.m = job.m;
+  p.n = job.n;
+  p.k = job.k;
+  p.a = product_matrix(a.data, a.strides[stack], a.strides[stack + 1]);
+  p.b = product_matrix(b.data, b.strides[stack], b.strides[stack + 1]);
+  p.c = product_matrix(out.data, out.strides[stack], out.strides[stack + 1]);
+  p.alpha = 1;
+  // A length of 1 repeats.
+  const auto step = [](const TensorView& v, int d) { return v.shape[d] == 1 ? 0 : v.strides[d]; };
+  for (int d = 0; d < stack; ++d) {
+    if (!add_batch(p, out.shape[d], step(a, d), step(b, d), 0, out.strides[d])) return false;
+  }
+  // One matrix on the right for a tall stack on the left: one product.
+  if (p.batch_ndim == 1 && p.b.batch[0] == 0 && p.a.batch[0] == p.m * p.a.row &&
+      p.c.batch[0] == p.m * p.c.row) {
+    p.m *= p.batch_shape[0];
+    p.batch_ndim = 0;
+  }
+  return enqueue_product(queue, p);
 }
 
 }  // namespace phintys
