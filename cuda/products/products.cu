@@ -240,6 +240,7 @@ bool make_plan(Stream* stream, const Product& product, Plan* plan) {
   if (p.batch_ndim > device::kMaxBatchRank || !whole_strides(p)) return false;
   w.batches = 1;
   for (int d = 0; d < p.batch_ndim; ++d) w.batches *= p.batch_shape[d];
+  if (w.batches > gpu::kMaxGridX) return false;
   if (w.batches == 0 || p.m == 0 || p.n == 0) return true;
   if (!p.beta_at && p.beta == 0) p.c0 = p.c;
   merge_batch(p);

@@ -23,12 +23,13 @@ __global__ void __launch_bounds__(kThreads) thin_kernel(const Work w) {
   const Finish<Kind> finish(w, batch, 0);
   Acc at_col{};
   if (p.k > 0) at_col = Kind::load(b, p);
-#pragma unroll 4
+#pragma unroll 2
   for (int i = 0; i < kRows; i += kThreads / kCols) {
     const int64_t row = first + i;
     if (row >= p.m) break;
     Acc sum{};
     if (p.k > 0) sum = fused(Kind::load(a + row * p.a.row, p), at_col, sum);
+#pragma unroll 1
     for (int64_t k = 1; k < p.k; ++k)
       sum = fused(Kind::load(a + row * p.a.row + k * p.a.col, p), Kind::load(b + k * p.b.row, p),
                   sum);

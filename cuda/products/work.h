@@ -15,7 +15,7 @@ using device::ProductMatrix;
 struct Work {
   Product p;
   int64_t first_batch;  // blockIdx.y == 0 is this matrix of the stacks
-  int64_t batches;
+  int64_t batches;  // fewer than 2^31
   // The sums are cut into `splits` pieces of `chunk` terms. With more than one piece (or `partial`
   // set), kernels store bare sums in partial[split][batch][row][col]; combine() does the rest.
   int32_t splits;
@@ -164,12 +164,14 @@ __device__ __forceinline__ void settle<Int>(uint32_t& sum, const Product& w) {
 __device__ __forceinline__ char* matrix_at(const Product& p, const ProductMatrix& x,
                                            int64_t index) {
   char* at = x.data;
+  uint32_t left = static_cast<uint32_t>(index);
+#pragma unroll 1
   for (int d = p.batch_ndim - 1; d > 0; --d) {
-    const int64_t rest = index / p.batch_shape[d];
-    at += (index - rest * p.batch_shape[d]) * x.batch[d];
-    index = rest;
+    const uint32_t length = static_cast<uint32_t>(p.batch_shape[d]), rest = left / length;
+    at += int64_t{left - rest * length} * x.batch[d];
+    left = rest;
   }
-  return p.batch_ndim ? at + index * x.batch[0] : at;
+  return p.batch_ndim ? at + int64_t{left} * x.batch[0] : at;
 }
 
 __device__ __forceinline__ float activate(float v, Activation activation) {
