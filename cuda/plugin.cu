@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "gpu.h"
+#include "libraries.h"
 #include "memory.h"
 #include "streams.h"
 
@@ -92,6 +93,7 @@ device::Table make_table() {
   table.count = count;
   table.describe = describe;
   table.error_text = error_text;
+  table.set_library_folders = set_library_folders;
   add_memory(&table);
   add_streams(&table);
   table.fused = fused_kernels();

@@ -58,6 +58,9 @@ struct Table {
   Status (*memory_info)(int device, size_t* free, size_t* total);
   // What a code means, with what the driver says; valid until the next call on this thread.
   const char* (*error_text)(Status status);
+  // Where to look first for libraries that kernels use if they are installed: folders separated by
+  // ':'. To be called before anything else.
+  void (*set_library_folders)(const char* folders);
 
   // At least 256-byte aligned.
   Status (*allocate)(int device, size_t bytes, void** block);
