@@ -5,6 +5,7 @@
 #include "gpu.h"
 
 #define PHINTYS_ONE_LANE
+#define PHINTYS_ONE_LANE_FMA
 #define PHINTYS_ISA device_lane
 #ifndef PHINTYS_EMULATED
 #define PHINTYS_INLINE __device__ __forceinline__

@@ -41,7 +41,7 @@
 #define PHINTYS_SIMD_SSE2 1
 #endif
 
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(PHINTYS_ONE_LANE)
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(PHINTYS_ONE_LANE_FMA)
 #define PHINTYS_SIMD_FMA 1
 #else
 #define PHINTYS_SIMD_FMA 0

@@ -127,6 +127,19 @@ void MrgUniform::perform(PerformContext&, std::span<const TensorView> inputs,
   });
 }
 
+bool MrgUniform::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                         std::span<const TensorView> outputs) const {
+  const device::RandomKernels* kernels = queue.table.random;
+  const TensorView &from = inputs[0], &to = outputs[0], &out = outputs[1];
+  if (!kernels || !from.contiguous()) return false;
+  if (to.data != from.data && to.size() != 0) {
+    queue.check(queue.table.copy(queue.stream, to.data, from.data,
+                                 static_cast<size_t>(to.size()) * sizeof(int32_t), nullptr));
+  }
+  return queue.check(
+      kernels->mrg(queue.stream, {to.as<int32_t>(), from.shape[0], out.size(), dtype, out.data}));
+}
+
 // --- ChooseFromUniform
 // ----------------------------------------------------------------------------
 
@@ -266,6 +279,25 @@ void ChooseFromUniform::perform(PerformContext& context, std::span<const TensorV
                             : work.choose(r, reinterpret_cast<double*>(left));
     }
   });
+}
+
+bool ChooseFromUniform::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                                std::span<const TensorView> outputs) const {
+  const device::RandomKernels* kernels = queue.table.random;
+  if (!kernels) return false;
+  const TensorView &p = inputs[0], &u = inputs[1], &out = outputs[0];
+  if (out.size() == 0) return true;
+  device::RandomChoice work{};
+  work.rows = p.shape[0];
+  work.columns = p.shape[1];
+  work.n = replace ? u.shape[0] / work.rows : out.shape[1];
+  work.replace = replace;
+  work.out = out.as<int64_t>();
+  if (!device::to_tensor_plain(p, &work.p) || !device::to_tensor_plain(u, &work.u)) return false;
+  if (!replace) {
+    work.scratch = queue.scratch(static_cast<size_t>(p.size()) * item_size(p.dtype));
+  }
+  return queue.check(kernels->choose(queue.stream, work));
 }
 
 }  // namespace phintys

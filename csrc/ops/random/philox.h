@@ -12,6 +12,13 @@
 
 #include <stdint.h>
 
+// Compiled for devices too. Always inlined: units for several instruction sets share it.
+#ifdef __CUDACC__
+#define PHINTYS_EVERYWHERE __host__ __device__ __forceinline__
+#else
+#define PHINTYS_EVERYWHERE inline __attribute__((always_inline))
+#endif
+
 namespace phintys {
 
 struct PhiloxState {
@@ -31,7 +38,7 @@ inline constexpr int kPhiloxRounds = 10;
 inline constexpr int64_t kMaxDraw = int64_t{1} << 47;
 
 // The bijection itself.
-inline PhiloxBlock philox(PhiloxBlock counter, uint32_t k0, uint32_t k1) {
+PHINTYS_EVERYWHERE PhiloxBlock philox(PhiloxBlock counter, uint32_t k0, uint32_t k1) {
   uint32_t a = counter.word[0], b = counter.word[1], c = counter.word[2], d = counter.word[3];
   for (int round = 0; round < kPhiloxRounds; ++round) {
     const uint64_t p = static_cast<uint64_t>(a) * kPhiloxM0;
@@ -49,7 +56,7 @@ inline PhiloxBlock philox(PhiloxBlock counter, uint32_t k0, uint32_t k1) {
 }
 
 // 64 bits for the element `index`, other ones for each `attempt` >= 0.
-inline uint64_t philox_retry(const PhiloxState& s, uint64_t index, uint32_t attempt) {
+PHINTYS_EVERYWHERE uint64_t philox_retry(const PhiloxState& s, uint64_t index, uint32_t attempt) {
   const PhiloxBlock block =
       philox({{static_cast<uint32_t>(index),
                static_cast<uint32_t>((index >> 32) & 0xffff) | ((attempt + 1) << 16),
@@ -57,5 +64,25 @@ inline uint64_t philox_retry(const PhiloxState& s, uint64_t index, uint32_t atte
              static_cast<uint32_t>(s.key), static_cast<uint32_t>(s.key >> 32));
   return block.word[0] | static_cast<uint64_t>(block.word[1]) << 32;
 }
+
+// A uniform integer in [0, range), range 0 standing for 2^64: Lemire, "Fast random integer
+// generation in an interval", ACM TOMACS 29 (2019). `bits` are those of the first attempt; further
+// attempts are those of element `index`.
+struct BoundedInteger {
+  uint64_t range;
+  uint64_t threshold;
+  PHINTYS_EVERYWHERE explicit BoundedInteger(uint64_t r)
+      : range(r), threshold(r ? (0 - r) % r : 0) {}
+  PHINTYS_EVERYWHERE uint64_t operator()(uint64_t bits, const PhiloxState& state,
+                                         uint64_t index) const {
+    if (range == 0) return bits;
+    __extension__ using u128 = unsigned __int128;
+    u128 m = static_cast<u128>(bits) * range;
+    for (uint32_t attempt = 0; static_cast<uint64_t>(m) < threshold && attempt < 60000; ++attempt) {
+      m = static_cast<u128>(philox_retry(state, index, attempt)) * range;
+    }
+    return static_cast<uint64_t>(m >> 64);
+  }
+};
 
 }  // namespace phintys

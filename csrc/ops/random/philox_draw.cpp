@@ -4,27 +4,18 @@
 #include <cstring>
 #include <limits>
 
+#include "device/queue.h"
 #include "kernels/parallel.h"
 #include "ops/build.h"
 #include "ops/random/philox_kernels.h"
+#include "ops/random/philox_parameters.h"
 #include "ops/random/random_util.h"
 
 namespace phintys {
 
 namespace {
 
-enum class Law {
-  bits,
-  uniform,
-  normal,
-  exponential,
-  gamma,
-  log_gamma,
-  truncated_normal,
-  poisson,
-  binomial,
-  integers,
-};
+using device::Law;
 
 struct Kind {
   const char* name;
@@ -128,23 +119,6 @@ constexpr int64_t kGrain = 2048;
   }
   fail(ErrorKind::value, "random ", kind.name, ": ", rule, ", got ", kind.parameter_names[0], " = ",
        a, " and ", kind.parameter_names[1], " = ", b);
-}
-
-// What is wrong with these parameters, or null.
-const char* problem(Law law, double a, double b) {
-  switch (law) {
-    case Law::gamma:
-    case Law::log_gamma:
-      return a < 0 ? "must not be negative" : nullptr;
-    case Law::poisson:
-      if (!(a >= 0)) return "must not be negative or NaN";
-      return a > 9.2e18 ? "is too large" : nullptr;
-    case Law::binomial:
-      if (!(a >= 0) || a > 9.2e18) return "n must not be negative or too large";
-      return b >= 0 && b <= 1 ? nullptr : "p must be between 0 and 1";
-    default:
-      return a <= b ? nullptr : "the lower bound must not exceed the upper one";
-  }
 }
 
 void check_parameters(const Kind& kind, const double* a, const double* b, int64_t n) {
@@ -327,6 +301,21 @@ void PhiloxDraw::perform(PerformContext&, std::span<const TensorView> inputs,
     }
   }
   store_next_philox(state, outputs[0]);
+}
+
+bool PhiloxDraw::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                         std::span<const TensorView> outputs) const {
+  const device::RandomKernels* kernels = queue.table.random;
+  if (!kernels) return false;
+  const Kind& k = kind_of(*this);
+  const TensorView& out = outputs[1];
+  device::RandomDraw draw{
+      stream_of(queue, inputs[0], outputs[0]), k.law, dtype, out.data, out.size(), {}};
+  for (int i = 0; i < k.parameters; ++i) {
+    const TensorView& given = inputs[static_cast<size_t>(i) + 1];
+    if (!to_stretched(given, out.shape, out.ndim, &draw.parameters[i])) return false;
+  }
+  return queue.check(kernels->draw(queue.stream, draw));
 }
 
 }  // namespace phintys

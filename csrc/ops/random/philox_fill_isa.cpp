@@ -1,5 +1,6 @@
 // Distributions without parameters: each word of the stream makes one number, or two words of a
 // block make two.
+#include "ops/random/philox_kernels.h"
 #include "ops/random/philox_simd.h"
 
 namespace phintys::PHINTYS_ISA {
@@ -24,18 +25,11 @@ PHINTYS_INLINE void for_groups(const PhiloxState& s, uint64_t group, int64_t n, 
   }
 }
 
-template <class V>
-PHINTYS_INLINE V minus_log(V u) {
-  return V::broadcast(0) - log_of_normal(u);
-}
-
-// Box and Muller: the low word gives the radius, the high word the angle.
-template <class V, class I>
-PHINTYS_INLINE void box_muller(I low, I high, elem_of<V>* first, elem_of<V>* second) {
-  const V radius = sqrt(minus_log(unit_positive(low)) * math::splat<V>(2.0));
-  const auto point = unit_circle(high);
-  (radius * point.c).store(first);
-  (radius * point.s).store(second);
+template <class I, class E>
+PHINTYS_INLINE void normal_pair(I low, I high, E* first, E* second) {
+  const auto pair = box_muller(low, high);
+  pair.c.store(first);
+  pair.s.store(second);
 }
 
 }  // namespace
@@ -63,13 +57,13 @@ void philox_fill_uniform_f64(PhiloxState s, uint64_t group, int64_t n, double* o
 
 void philox_fill_normal_f32(PhiloxState s, uint64_t group, int64_t n, float* out) {
   for_groups(s, group, n, [&](VI64 low, VI64 high, int64_t i) __attribute__((always_inline)) {
-    box_muller<VF32>(halves(low), halves(high), out + 2 * i, out + 2 * i + 16);
+    normal_pair(halves(low), halves(high), out + 2 * i, out + 2 * i + 16);
   });
 }
 
 void philox_fill_normal_f64(PhiloxState s, uint64_t group, int64_t n, double* out) {
   for_groups(s, group, n, [&](VI64 low, VI64 high, int64_t i) __attribute__((always_inline)) {
-    box_muller<VF64>(low, high, out + i, out + i + 8);
+    normal_pair(low, high, out + i, out + i + 8);
   });
 }
 

@@ -408,4 +408,65 @@ void PhiloxRows::perform(PerformContext& context, std::span<const TensorView> in
   store_next_philox(state, outputs[0]);
 }
 
+namespace {
+
+bool enqueue_permutation(device::Queue& queue, std::span<const TensorView> inputs,
+                         std::span<const TensorView> outputs) {
+  const device::RandomKernels& kernels = *queue.table.random;
+  const TensorView& out = outputs[1];
+  const int64_t m = out.shape[out.ndim - 1];
+  device::RandomPermutation work{stream_of(queue, inputs[0], outputs[0]),
+                                 inputs[1].as<int64_t>(),
+                                 m == 0 ? 0 : out.size() / m,
+                                 m,
+                                 out.as<int64_t>(),
+                                 nullptr};
+  if (const size_t bytes = kernels.permutation_scratch(work)) work.scratch = queue.scratch(bytes);
+  return queue.check(kernels.permutation(queue.stream, work));
+}
+
+}  // namespace
+
+bool PhiloxRows::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                         std::span<const TensorView> outputs) const {
+  const device::RandomKernels* kernels = queue.table.random;
+  if (!kernels) return false;
+  const Rows rows = kind_of(*this).rows;
+  if (rows == Rows::permutation) return enqueue_permutation(queue, inputs, outputs);
+  const TensorView& p = inputs[probabilities_at(rows)];
+  const TensorView& out = outputs[1];
+  device::RandomRows work{};
+  work.stream = stream_of(queue, inputs[0], outputs[0]);
+  work.k = p.shape[p.ndim - 1];
+  work.stride = p.strides[p.ndim - 1];
+  work.out = out.as<int64_t>();
+  // Dimensions of the result that count rows.
+  const int ndim = rows == Rows::categorical ? out.ndim : out.ndim - 1;
+  work.n = 1;
+  for (int d = 0; d < ndim; ++d) work.n *= out.shape[d];
+  work.m = ndim < out.ndim ? out.shape[ndim] : 1;
+  const TensorView row = leading(p);
+  if (rows == Rows::sample) {
+    if (!device::to_tensor(row, &work.rows)) return false;
+  } else if (!to_stretched(row, out.shape, ndim, &work.rows)) {
+    return false;
+  }
+  switch (rows) {
+    case Rows::categorical: {
+      work.uniform = Parameter(row, out.shape, ndim).uniform();
+      const size_t bytes = kernels->categorical_scratch(work);
+      if (bytes && work.n > 0) work.scratch = queue.scratch(bytes);
+      return queue.check(kernels->categorical(queue.stream, work));
+    }
+    case Rows::multinomial:
+      if (!to_stretched(inputs[1], out.shape, ndim, &work.trials)) return false;
+      return queue.check(kernels->multinomial(queue.stream, work));
+    default: {
+      const size_t bytes = kernels->sample_scratch(work);
+      if (bytes) work.scratch = queue.scratch(bytes);
+      return queue.check(kernels->sample(queue.stream, work));
+    }
+  }
+}
+
 }  // namespace phintys

@@ -116,4 +116,13 @@ void store_next_philox(const PhiloxState& state, const TensorView& out) {
   *reinterpret_cast<uint64_t*>(out.data + out.strides[0]) = state.draw + 1;
 }
 
+device::RandomStream stream_of(const device::Queue& queue, const TensorView& state,
+                               const TensorView& next) {
+  return {state.as<uint64_t>(), state.strides[0], next.as<uint64_t>(), queue.failed};
+}
+
+bool to_stretched(const TensorView& v, const int64_t* shape, int ndim, device::Tensor* tensor) {
+  return device::to_tensor(broadcast_view(v, shape, ndim).view(), tensor);
+}
+
 }  // namespace phintys

@@ -3,6 +3,8 @@
 
 #include <vector>
 
+#include "device/queue.h"
+#include "device/random.h"
 #include "ops/op_util.h"
 #include "ops/random/philox.h"
 
@@ -42,23 +44,11 @@ class Parameter {
 // The number of a draw from `state` goes up by one.
 PhiloxState read_philox(const TensorView& state);
 void store_next_philox(const PhiloxState& state, const TensorView& out);
+// The same on a device.
+device::RandomStream stream_of(const device::Queue& queue, const TensorView& state,
+                               const TensorView& next);
 
-// A uniform integer in [0, range), range 0 standing for 2^64: Lemire, "Fast random integer
-// generation in an interval", ACM TOMACS 29 (2019). `bits` are those of the first attempt; further
-// attempts are those of element `index`.
-struct BoundedInteger {
-  uint64_t range;
-  uint64_t threshold;
-  explicit BoundedInteger(uint64_t r) : range(r), threshold(r ? (0 - r) % r : 0) {}
-  uint64_t operator()(uint64_t bits, const PhiloxState& state, uint64_t index) const {
-    if (range == 0) return bits;
-    __extension__ using u128 = unsigned __int128;
-    u128 m = static_cast<u128>(bits) * range;
-    for (uint32_t attempt = 0; static_cast<uint64_t>(m) < threshold && attempt < 60000; ++attempt) {
-      m = static_cast<u128>(philox_retry(state, index, attempt)) * range;
-    }
-    return static_cast<uint64_t>(m >> 64);
-  }
-};
+// A parameter stretched to a result's shape, for kernels. False if it has too many dimensions.
+bool to_stretched(const TensorView& v, const int64_t* shape, int ndim, device::Tensor* tensor);
 
 }  // namespace phintys
