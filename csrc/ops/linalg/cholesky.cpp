@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/linalg/device_util.h"
 #include "ops/linalg/expressions.h"
 #include "ops/linalg/factor.h"
 #include "ops/linalg/signature.h"
@@ -122,6 +123,21 @@ void Cholesky::perform(PerformContext&, std::span<const TensorView> inputs,
     if (chunks.count == 1) return run(0, count);
     parallel_ranges(chunks.total, chunks.grain, run);
   });
+}
+
+bool Cholesky::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                       std::span<const TensorView> outputs) const {
+  const DeviceWork work(queue);
+  const TensorView& out = outputs[0];
+  if (!work.possible({&inputs[0]})) return false;
+  if (out.size() == 0) return true;
+  const int64_t n = out.shape[out.ndim - 1], count = out.size() / (n * n);
+  work.copy(out.data, inputs[0]);
+  // The upper triangle of a matrix is the lower one of its transpose.
+  const device::Matrices a = row_major(out.data, n, n);
+  auto* state = static_cast<int32_t*>(queue.scratch(static_cast<size_t>(count) * 4));
+  return work.check(work.solvers->cholesky(work.stream(), {out.dtype, lower ? a : transposed(a), n,
+                                                           count, true, nan, queue.failed, state}));
 }
 
 }  // namespace phintys

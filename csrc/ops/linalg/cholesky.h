@@ -21,6 +21,7 @@ class Cholesky final : public OpBase<Cholesky> {
   const char* summary() const override { return "Cholesky factors of positive definite matrices."; }
   std::string str() const override;
   PHINTYS_LINALG_OP
+  PHINTYS_LINALG_DEVICE
 };
 
 }  // namespace phintys

@@ -7,6 +7,7 @@
 #include "kernels/lapack.h"
 #include "ops/grad_ops.h"
 #include "ops/linalg/decompose_util.h"
+#include "ops/linalg/device_util.h"
 #include "ops/linalg/expressions.h"
 #include "ops/linalg/signature.h"
 #include "ops/linalg/solve.h"
@@ -303,6 +304,80 @@ void Lstsq::perform(PerformContext& context, std::span<const TensorView> inputs,
       }
     });
   });
+}
+
+// --- on devices ---------------------------------------------------------------------------------
+
+bool QR::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                 std::span<const TensorView> outputs) const {
+  const DeviceWork work(queue);
+  const TensorView& given = inputs[0];
+  if (!work.possible({&given})) return false;
+  const Stack stack(given, 2);
+  const int64_t m = stack.rows(), n = stack.cols(), k = std::min(m, n), count = stack.count();
+  if (count == 0) return true;
+  const DType dtype = given.dtype;
+  const auto item = static_cast<int64_t>(item_size(dtype));
+  const bool raw = mode == "raw", only_r = mode == "r", complete = mode == "complete";
+  const int64_t columns = complete ? m : k;
+  device::QrWork factors{dtype, {}, m, n, count, nullptr, nullptr};
+  device::OrthogonalWork q{dtype, {}, nullptr, {}, m, k, columns, count, nullptr};
+  DeviceScratch scratch;
+  const size_t a_at = scratch.add(raw ? 0 : count * m * n * item);
+  const size_t tau_at = scratch.add(raw ? 0 : count * k * item);
+  const size_t room = std::max(work.solvers->qr_scratch(factors),
+                               only_r || raw ? 0 : work.solvers->orthogonal_scratch(q));
+  const size_t room_at = scratch.add(static_cast<int64_t>(room));
+  scratch.take(queue);
+  char* a = raw ? outputs[0].data : scratch.at<char>(a_at);
+  factors.a = column_major(a, m, n);
+  factors.tau = raw ? outputs[1].data : scratch.at(tau_at);
+  factors.scratch = scratch.at(room_at);
+  work.copy_columns(a, given);
+  work.check(work.solvers->qr(queue.stream, factors));
+  if (raw) return true;
+  work.check(work.solvers->upper(queue.stream, dtype, factors.a, outputs[only_r ? 0 : 1].data,
+                                 complete ? m : k, n, count));
+  if (only_r) return true;
+  q.a = factors.a;
+  q.tau = factors.tau;
+  q.q = row_major(outputs[0].data, m, columns);
+  q.scratch = factors.scratch;
+  return work.check(work.solvers->orthogonal(queue.stream, q));
+}
+
+bool MatrixPinv::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                         std::span<const TensorView> outputs) const {
+  const DeviceWork work(queue);
+  const TensorView& given = inputs[0];
+  if (!work.possible({&given})) return false;
+  if (outputs[0].size() == 0) return true;
+  const Stack stack(given, 2);
+  const int64_t m = stack.rows(), n = stack.cols(), k = std::min(m, n), count = stack.count();
+  const auto item = static_cast<int64_t>(item_size(given.dtype));
+  int none = 0;  // only whether there are vectors is asked below
+  device::SingularWork svd{given.dtype, nullptr, m,     n,       count,
+                           nullptr,     &none,   &none, nullptr, nullptr};
+  const size_t room = work.solvers->singular_scratch(svd);
+  if (room == 0) return false;
+  DeviceScratch scratch;
+  const size_t a_at = scratch.add(given.contiguous() ? 0 : count * m * n * item);
+  const size_t s_at = scratch.add(count * k * item), u_at = scratch.add(count * m * k * item);
+  const size_t vh_at = scratch.add(count * k * n * item);
+  const size_t room_at = scratch.add(static_cast<int64_t>(room));
+  scratch.take(queue);
+  svd.a = given.contiguous() ? given.data : scratch.at(a_at);
+  svd.s = scratch.at(s_at);
+  svd.u = scratch.at(u_at);
+  svd.vh = scratch.at(vh_at);
+  svd.failed = queue.failed;
+  svd.scratch = scratch.at(room_at);
+  if (!given.contiguous()) work.copy(scratch.at(a_at), given);
+  work.check(work.solvers->singular(queue.stream, svd));
+  const double precision = precision_of(given.dtype) * static_cast<double>(std::max(m, n));
+  return work.check(work.solvers->pseudo_inverse(
+      queue.stream, {given.dtype, m, n, count, svd.s, svd.u, svd.vh, inputs[1].as<double>(),
+                     precision, outputs[0].data}));
 }
 
 }  // namespace phintys

@@ -21,6 +21,7 @@ class QR final : public OpBase<QR> {
   std::string signature() const;
   const char* summary() const override { return "QR factors of matrices."; }
   PHINTYS_LINALG_OP
+  PHINTYS_LINALG_DEVICE
 };
 
 // (A[m, n]): U, s, V^H with A = U @ diag(s) @ V^H, s descending; with `full` U and V are square.
@@ -39,6 +40,7 @@ class SVD final : public OpBase<SVD> {
   std::string signature() const;
   const char* summary() const override { return "Singular value decompositions."; }
   PHINTYS_LINALG_OP
+  PHINTYS_LINALG_DEVICE
 };
 
 // (A): eigenvalues, ascending, and eigenvectors of Hermitian matrices, of which only the lower (or
@@ -57,6 +59,7 @@ class Eigh final : public OpBase<Eigh> {
   std::string signature() const { return vectors ? "nn->n,nn" : "nn->n"; }
   const char* summary() const override { return "Eigenvalues and -vectors of Hermitian matrices."; }
   PHINTYS_LINALG_OP
+  PHINTYS_LINALG_DEVICE
 };
 
 // (A): eigenvalues and right eigenvectors of any square matrices, always complex. Without
@@ -89,6 +92,7 @@ class MatrixPinv final : public OpBase<MatrixPinv> {
   std::string str() const override { return "MatrixPinv"; }
   bool connected(int in, int) const override { return in == 0; }
   PHINTYS_LINALG_OP
+  PHINTYS_LINALG_DEVICE
 };
 
 // (A[m, n], b[m, k], rcond scalar): x of least |A x - b|, the sums of squares of A x - b, the rank

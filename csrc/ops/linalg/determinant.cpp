@@ -1,6 +1,7 @@
 // What LU factors give: inverses, determinants, and the factors themselves.
 #include <cmath>
 
+#include "ops/linalg/device_util.h"
 #include "ops/linalg/expressions.h"
 #include "ops/linalg/factor.h"
 #include "ops/linalg/signature.h"
@@ -371,6 +372,99 @@ void PermuteRows::perform(PerformContext&, std::span<const TensorView> inputs,
       if (to != from) std::swap_ranges(x + from * row, x + (from + 1) * row, x + to * row);
     }
   }
+}
+
+// --- on devices ---------------------------------------------------------------------------------
+
+namespace {
+
+// LU factors of the transposes of matrices, in scratch: their columns lie in one piece.
+struct DeviceFactors {
+  device::Matrices lu;
+  int32_t* pivots;
+  int64_t n, count;
+};
+
+DeviceFactors factor_transposes(const DeviceWork& work, const TensorView& a, int* failed) {
+  const int64_t n = order_of(a), count = count_of(a);
+  const auto item = static_cast<int64_t>(item_size(a.dtype));
+  DeviceScratch scratch;
+  const size_t a_at = scratch.add(count * n * n * item), p_at = scratch.add(count * n * 4);
+  scratch.take(work.queue);
+  work.copy(scratch.at(a_at), a);
+  const DeviceFactors f{transposed(row_major(scratch.at(a_at), n, n)), scratch.at<int32_t>(p_at), n,
+                        count};
+  work.check(work.solvers->lu(work.stream(), {a.dtype, f.lu, n, n, count, f.pivots, failed}));
+  return f;
+}
+
+bool enqueue_determinant(device::Queue& queue, const TensorView& a, void* value, void* log) {
+  const DeviceWork work(queue);
+  if (!work.possible({&a})) return false;
+  if (count_of(a) == 0) return true;
+  const DeviceFactors f = factor_transposes(work, a, nullptr);
+  return work.check(
+      work.solvers->determinant(queue.stream, {a.dtype, f.lu, f.n, f.count, f.pivots, value, log}));
+}
+
+}  // namespace
+
+bool Det::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                  std::span<const TensorView> outputs) const {
+  return enqueue_determinant(queue, inputs[0], outputs[0].data, nullptr);
+}
+
+bool SLogDet::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                      std::span<const TensorView> outputs) const {
+  return enqueue_determinant(queue, inputs[0], outputs[0].data, outputs[1].data);
+}
+
+// With P the exchanges and P A^T = L U: inverse(A) = P^T inverse(L^T) inverse(U^T).
+bool MatrixInverse::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                            std::span<const TensorView> outputs) const {
+  const DeviceWork work(queue);
+  const TensorView &a = inputs[0], &out = outputs[0];
+  if (!work.possible({&a})) return false;
+  if (out.size() == 0) return true;
+  const DeviceFactors f = factor_transposes(work, a, queue.failed);
+  work.check(work.solvers->identity(queue.stream, a.dtype, out.data, f.n, f.count));
+  const device::Matrices x = row_major(out.data, f.n, f.n), lu = transposed(f.lu);
+  for (const bool lower : {true, false}) {
+    work.check(work.solvers->triangular(
+        queue.stream, {a.dtype, lu, x, f.n, f.n, f.count, lower, !lower, false, nullptr}));
+  }
+  return work.check(work.solvers->exchange(
+      queue.stream, {out.data, static_cast<int64_t>(item_size(a.dtype)), f.n, f.n, f.count,
+                     f.pivots, f.n, 1, f.n, true, queue.failed}));
+}
+
+bool LuFactor::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                       std::span<const TensorView> outputs) const {
+  const DeviceWork work(queue);
+  const TensorView &lu = outputs[0], &pivots = outputs[1];
+  if (!work.possible({&inputs[0]})) return false;
+  if (pivots.size() == 0) return true;
+  const int64_t m = lu.shape[lu.ndim - 2], n = order_of(lu), count = lu.size() / (m * n);
+  work.copy(lu.data, inputs[0]);
+  return work.check(work.solvers->lu(queue.stream, {lu.dtype, row_major(lu.data, m, n), m, n, count,
+                                                    pivots.as<int32_t>(), nullptr}));
+}
+
+bool PermuteRows::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                          std::span<const TensorView> outputs) const {
+  const DeviceWork work(queue);
+  const TensorView &out = outputs[0], &pivots = inputs[1];
+  if (!work.possible({&inputs[0]})) return false;
+  if (out.size() == 0) return true;
+  const Stack stack(pivots, 1);
+  int64_t step = 0;
+  if (!stack.uniform(&step)) return false;
+  work.copy(out.data, inputs[0]);
+  const int64_t k = pivots.shape[pivots.ndim - 1], stride = pivots.strides[pivots.ndim - 1];
+  return work.check(work.solvers->exchange(
+      queue.stream,
+      {out.data, static_cast<int64_t>(item_size(out.dtype)), out.shape[out.ndim - 2], order_of(out),
+       stack.count(), pivots.as<int32_t>(), k, stride / 4, step / 4, inverse, queue.failed}));
 }
 
 }  // namespace phintys

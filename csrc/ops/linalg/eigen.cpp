@@ -2,6 +2,7 @@
 #include "ops/grad_ops.h"
 #include "ops/linalg/decompose.h"
 #include "ops/linalg/decompose_util.h"
+#include "ops/linalg/device_util.h"
 #include "ops/linalg/expressions.h"
 #include "ops/linalg/solve.h"
 
@@ -317,6 +318,66 @@ void Eig::perform(PerformContext& context, std::span<const TensorView> inputs,
                  }
                });
   });
+}
+
+// --- on devices ---------------------------------------------------------------------------------
+
+bool SVD::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                  std::span<const TensorView> outputs) const {
+  const DeviceWork work(queue);
+  const TensorView& given = inputs[0];
+  if (!work.possible({&given})) return false;
+  const Stack stack(given, 2);
+  const int64_t m = stack.rows(), n = stack.cols(), k = std::min(m, n), count = stack.count();
+  // Full matrices of vectors are a matter of the host unless they are square.
+  if (vectors && full && m != n) return false;
+  if (count == 0 || k == 0) return true;
+  device::SingularWork svd{given.dtype,
+                           nullptr,
+                           m,
+                           n,
+                           count,
+                           outputs[vectors ? 1 : 0].data,
+                           vectors ? outputs[0].data : nullptr,
+                           vectors ? outputs[2].data : nullptr,
+                           queue.failed,
+                           nullptr};
+  const size_t room = work.solvers->singular_scratch(svd);
+  if (room == 0) return false;
+  const auto item = static_cast<int64_t>(item_size(given.dtype));
+  DeviceScratch scratch;
+  const size_t a_at = scratch.add(given.contiguous() ? 0 : count * m * n * item);
+  const size_t room_at = scratch.add(static_cast<int64_t>(room));
+  scratch.take(queue);
+  svd.a = given.contiguous() ? given.data : scratch.at(a_at);
+  svd.scratch = scratch.at(room_at);
+  if (!given.contiguous()) work.copy(scratch.at(a_at), given);
+  return work.check(work.solvers->singular(queue.stream, svd));
+}
+
+bool Eigh::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                   std::span<const TensorView> outputs) const {
+  const DeviceWork work(queue);
+  const TensorView& given = inputs[0];
+  if (!work.possible({&given})) return false;
+  const Stack stack(given, 2);
+  const int64_t n = stack.cols(), count = stack.count();
+  if (outputs[0].size() == 0) return true;
+  device::HermitianWork eigh{given.dtype,  nullptr,         n,
+                             count,        outputs[0].data, vectors ? outputs[1].data : nullptr,
+                             queue.failed, nullptr};
+  const size_t room = work.solvers->hermitian_scratch(eigh);
+  if (room == 0) return false;
+  const auto item = static_cast<int64_t>(item_size(given.dtype));
+  DeviceScratch scratch;
+  const size_t a_at = scratch.add(count * n * n * item);
+  const size_t room_at = scratch.add(static_cast<int64_t>(room));
+  scratch.take(queue);
+  eigh.a = scratch.at(a_at);
+  eigh.scratch = scratch.at(room_at);
+  work.copy(eigh.a, given);
+  if (!lower) work.check(work.solvers->mirror(queue.stream, given.dtype, eigh.a, n, count));
+  return work.check(work.solvers->hermitian(queue.stream, eigh));
 }
 
 }  // namespace phintys

@@ -16,9 +16,12 @@ inline constexpr int64_t kPanel = 128;
 
 // Whether a stack of real matrices goes through the kernels of small.h. What the factors look like
 // depends on it, so every op on them asks here.
+inline bool use_small(bool complex, int64_t n, int64_t count) {
+  return !complex && (n <= 16 || (n <= 32 && count >= 4));
+}
 template <class T>
 bool use_small(int64_t n, int64_t count) {
-  return !lapack::kComplex<T> && (n <= 16 || (n <= 32 && count >= 4));
+  return use_small(lapack::kComplex<T>, n, count);
 }
 
 // a[n, n], row-major: its lower triangle becomes the Cholesky factor. Returns 0, or the order of

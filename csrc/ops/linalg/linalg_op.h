@@ -11,3 +11,8 @@
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override; \
   void perform(PerformContext& context, std::span<const TensorView> inputs,                  \
                std::span<const TensorView> outputs) const override;
+
+// The members of those that a device may compute.
+#define PHINTYS_LINALG_DEVICE                                            \
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs, \
+               std::span<const TensorView> outputs) const override;

@@ -1,5 +1,6 @@
 #include "ops/linalg/solve.h"
 
+#include "ops/linalg/device_util.h"
 #include "ops/linalg/expressions.h"
 #include "ops/linalg/factor.h"
 #include "ops/linalg/signature.h"
@@ -458,6 +459,133 @@ void SolveTriangular::perform(PerformContext& context, std::span<const TensorVie
       }
     });
   });
+}
+
+// --- on devices ---------------------------------------------------------------------------------
+
+namespace {
+
+// The matrix whose LU factors Solve keeps: A, or its transpose where LAPACK factors it.
+device::Matrices factored(void* factors, int64_t n, bool small) {
+  const device::Matrices a = row_major(factors, n, n);
+  return small ? a : transposed(a);
+}
+
+struct DeviceSystem {
+  DType dtype;
+  void* factors;
+  int32_t* pivots;
+  int64_t n, m, count;
+  void* x;  // right-hand sides, replaced by solutions
+};
+
+void triangular(const DeviceWork& work, const DeviceSystem& s, const device::Matrices& a,
+                bool lower, bool unit, bool conjugate) {
+  work.check(work.solvers->triangular(
+      work.stream(),
+      {s.dtype, a, row_major(s.x, s.n, s.m), s.n, s.m, s.count, lower, unit, conjugate, nullptr}));
+}
+
+void device_cholesky_solve(const DeviceWork& work, const DeviceSystem& s) {
+  const device::Matrices l = row_major(s.factors, s.n, s.n);
+  triangular(work, s, l, true, false, false);
+  triangular(work, s, transposed(l), false, false, true);
+}
+
+void device_lu_solve(const DeviceWork& work, const DeviceSystem& s, bool small, bool adjoint) {
+  const device::Matrices lu = factored(s.factors, s.n, small);
+  const auto exchange = [&](bool back) {
+    work.check(work.solvers->exchange(
+        work.stream(), {s.x, static_cast<int64_t>(item_size(s.dtype)), s.n, s.m, s.count, s.pivots,
+                        s.n, 1, s.n, back, work.queue.failed}));
+  };
+  if (small != adjoint) {
+    exchange(false);
+    triangular(work, s, lu, true, true, adjoint);
+    triangular(work, s, lu, false, false, adjoint);
+  } else {
+    triangular(work, s, transposed(lu), true, false, adjoint);
+    triangular(work, s, transposed(lu), false, true, adjoint);
+    exchange(true);
+  }
+}
+
+}  // namespace
+
+bool Solve::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                    std::span<const TensorView> outputs) const {
+  const DeviceWork work(queue);
+  const TensorView &x = outputs[0], &factors = outputs[1], &pivots = outputs[2];
+  if (!work.possible({&inputs[0], &inputs[1]})) return false;
+  if (factors.size() == 0) return true;
+  const int64_t n = order_of(factors), m = order_of(x), count = count_of(x, 2);
+  work.copy(factors.data, inputs[0]);
+  work.copy(x.data, inputs[1]);
+  const DeviceSystem system{x.dtype, factors.data, pivots.as<int32_t>(), n, m, count, x.data};
+  if (positive) {
+    auto* state = static_cast<int32_t*>(queue.scratch(static_cast<size_t>(count) * 4));
+    const auto bytes = static_cast<size_t>(n * count) * sizeof(int32_t);
+    work.check(queue.table.clear(queue.stream, pivots.data, bytes));
+    if (!lower) {
+      work.check(work.solvers->mirror(queue.stream, x.dtype, factors.data, n, count));
+    }
+    work.check(work.solvers->cholesky(queue.stream, {x.dtype, row_major(factors.data, n, n), n,
+                                                     count, false, false, queue.failed, state}));
+    device_cholesky_solve(work, system);
+    return true;
+  }
+  const bool small = use_small(is_complex(x.dtype), n, count);
+  work.check(work.solvers->lu(queue.stream, {x.dtype, factored(factors.data, n, small), n, n, count,
+                                             pivots.as<int32_t>(), queue.failed}));
+  device_lu_solve(work, system, small, false);
+  return true;
+}
+
+bool SolveFactored::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                            std::span<const TensorView> outputs) const {
+  const DeviceWork work(queue);
+  const TensorView &factors = inputs[1], &pivots = inputs[2], &x = outputs[0];
+  if (!work.possible({&factors, &pivots, &inputs[3]})) return false;
+  if (x.size() == 0) return true;
+  const int64_t n = order_of(factors), m = order_of(x), count = count_of(x, 2);
+  const auto item = static_cast<int64_t>(item_size(x.dtype));
+  DeviceScratch scratch;
+  const bool dense = factors.contiguous() && pivots.contiguous();
+  const size_t a_at = scratch.add(dense ? 0 : count * n * n * item);
+  const size_t p_at = scratch.add(dense ? 0 : count * n * 4);
+  scratch.take(queue);
+  DeviceSystem system{x.dtype, factors.data, pivots.as<int32_t>(), n, m, count, x.data};
+  if (!dense) {
+    system.factors = scratch.at(a_at);
+    system.pivots = scratch.at<int32_t>(p_at);
+    work.copy(system.factors, factors);
+    work.copy(system.pivots, pivots);
+  }
+  work.copy(x.data, inputs[3]);
+  if (positive) {
+    device_cholesky_solve(work, system);
+  } else {
+    device_lu_solve(work, system, use_small(is_complex(x.dtype), n, count), trans);
+  }
+  return true;
+}
+
+bool SolveTriangular::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                              std::span<const TensorView> outputs) const {
+  const DeviceWork work(queue);
+  const TensorView &a = inputs[0], &x = outputs[0];
+  if (!work.possible({&a, &inputs[1]})) return false;
+  if (x.size() == 0) return true;
+  const int64_t n = order_of(a), m = order_of(x), count = count_of(x, 2);
+  DeviceScratch scratch;
+  const auto item = static_cast<int64_t>(item_size(a.dtype));
+  const size_t at = scratch.add(DeviceWork::needs_room(a) ? a.size() * item : 0);
+  scratch.take(queue);
+  work.copy(x.data, inputs[1]);
+  const device::Matrices stack = work.stack(a, scratch.at(at));
+  return work.check(work.solvers->triangular(
+      queue.stream, {x.dtype, trans ? transposed(stack) : stack, row_major(x.data, n, m), n, m,
+                     count, lower != trans, unit_diagonal, trans, queue.failed}));
 }
 
 }  // namespace phintys

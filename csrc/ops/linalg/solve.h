@@ -36,6 +36,7 @@ class Solve final : public OpBase<Solve> {
   std::string str() const override;
   bool connected(int, int out) const override { return out == 0; }
   PHINTYS_LINALG_OP
+  PHINTYS_LINALG_DEVICE
 };
 
 // (A, factors, pivots, b): x with A @ x = b, or A^H @ x = b if `trans`, from the factors that Solve
@@ -56,6 +57,7 @@ class SolveFactored final : public OpBase<SolveFactored> {
   const char* summary() const override { return "Solutions of systems that are factored already."; }
   bool connected(int in, int) const override { return in == 0 || in == 3; }
   PHINTYS_LINALG_OP
+  PHINTYS_LINALG_DEVICE
 };
 
 // (A, b): x with A @ x = b, or A^H @ x = b if `trans`, for triangular A.
@@ -74,6 +76,7 @@ class SolveTriangular final : public OpBase<SolveTriangular> {
   }
   const char* summary() const override { return "Solutions of triangular systems."; }
   PHINTYS_LINALG_OP
+  PHINTYS_LINALG_DEVICE
 };
 
 // (A): its inverse.
@@ -87,6 +90,7 @@ class MatrixInverse final : public OpBase<MatrixInverse> {
   const char* summary() const override { return "Inverses of matrices."; }
   std::string str() const override { return "MatrixInverse"; }
   PHINTYS_LINALG_OP
+  PHINTYS_LINALG_DEVICE
 };
 
 // (A): its determinant.
@@ -102,6 +106,7 @@ class Det final : public OpBase<Det> {
   bool infallible() const override { return true; }
   size_t scratch_bytes(std::span<const TensorView> inputs) const override;
   PHINTYS_LINALG_OP
+  PHINTYS_LINALG_DEVICE
 };
 
 // (A): the sign of its determinant, and the logarithm of the absolute value.
@@ -117,6 +122,7 @@ class SLogDet final : public OpBase<SLogDet> {
   bool infallible() const override { return true; }
   size_t scratch_bytes(std::span<const TensorView> inputs) const override;
   PHINTYS_LINALG_OP
+  PHINTYS_LINALG_DEVICE
 };
 
 // (A): its LU factors in one matrix, and int32 pivots: row i was exchanged with row pivots[i].
@@ -129,6 +135,7 @@ class LuFactor final : public OpBase<LuFactor> {
   static void attributes(Self&, V&&) {}
   const char* summary() const override { return "LU factors with row exchanges."; }
   PHINTYS_LINALG_OP
+  PHINTYS_LINALG_DEVICE
 };
 
 // (x, int32 pivots): the rows of x exchanged as LuFactor did, or back if `inverse`.
@@ -145,6 +152,7 @@ class PermuteRows final : public OpBase<PermuteRows> {
   const char* summary() const override { return "Rows exchanged as in an LU factorisation."; }
   bool connected(int in, int) const override { return in == 0; }
   PHINTYS_LINALG_OP
+  PHINTYS_LINALG_DEVICE
 };
 
 }  // namespace phintys
