@@ -1,5 +1,7 @@
 #include "ops/argreduce.h"
 
+#include "device/queue.h"
+#include "device/rows.h"
 #include "kernels/parallel.h"
 #include "ops/argreduce_isa.h"
 #include "ops/build.h"
@@ -229,6 +231,28 @@ void ArgReduce::perform(PerformContext& context, std::span<const TensorView> inp
     return;
   }
   arg_reduce_rows(work, x, split, out);
+}
+
+bool ArgReduce::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                        std::span<const TensorView> outputs) const {
+  const TensorView& x = inputs[0];
+  if (!queue.table.rows || x.ndim > device::kMaxRank) return false;
+  // The kept axes first, then the others.
+  device::ArgExtremum work{};
+  work.x = {x.data, x.dtype, 0, {}, {}};
+  for (const bool searched : {false, true}) {
+    for (int d = 0; d < x.ndim; ++d) {
+      if ((std::find(axes.begin(), axes.end(), d) != axes.end()) != searched) continue;
+      work.x.shape[work.x.ndim] = x.shape[d];
+      work.x.strides[work.x.ndim++] = x.strides[d];
+    }
+    if (!searched) work.kept = work.x.ndim;
+  }
+  work.is_max = is_max;
+  work.out = outputs[0].as<int64_t>();
+  const size_t bytes = queue.table.rows->arg_extremum_scratch(work);
+  if (bytes > 0) work.scratch = queue.scratch(bytes);
+  return queue.check(queue.table.rows->arg_extremum(queue.stream, work));
 }
 
 }  // namespace phintys

@@ -1,4 +1,6 @@
+#include "device/rows.h"
 #include "kernels/parallel.h"
+#include "ops/device_operands.h"
 #include "ops/nnet/norm.h"
 #include "ops/nnet/norm_kernels.h"
 #include "ops/nnet/norm_util.h"
@@ -299,6 +301,54 @@ void ScaleChannels::perform(PerformContext& context, std::span<const TensorView>
   auto* const kernel = PHINTYS_ISA_CALL(scale_channel_rows);
   parallel_ranges(work.outer, std::max<int64_t>(1, 32768 / row),
                   [&](int64_t begin, int64_t end) { kernel(work, begin, end); });
+}
+
+// --- On a device --------------------------------------------------------------------------------
+
+namespace {
+
+size_t device_scratch(device::Queue& queue, const BatchNormWork& w) {
+  return queue.table.rows->channel_norm_scratch(w.dtype, w.outer, w.channels, w.inner);
+}
+
+}  // namespace
+
+bool BatchNorm::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                        std::span<const TensorView> outputs) const {
+  if (!queue.table.rows) return false;
+  const BatchNormWork shape = work_for({lead, kept}, outputs[0]);
+  const DeviceOperands operands(queue, inputs, device_scratch(queue, shape));
+  if (!operands.there()) return false;
+  const device::ChannelNorm work{
+      shape.dtype,     shape.outer,     shape.channels, shape.inner,     eps,
+      operands[0],     operands[1],     operands[2],    outputs[0].data, outputs[1].data,
+      outputs[2].data, outputs[3].data, operands.rest()};
+  return queue.check(queue.table.rows->channel_norm(queue.stream, work));
+}
+
+bool BatchNormGrad::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                            std::span<const TensorView> outputs) const {
+  if (!queue.table.rows) return false;
+  const BatchNormWork shape = work_for({lead, kept}, outputs[0]);
+  const DeviceOperands operands(queue, inputs, device_scratch(queue, shape));
+  if (!operands.there()) return false;
+  const device::ChannelNormGrad work{
+      shape.dtype,     shape.outer,     shape.channels, shape.inner, operands[0],
+      operands[1],     operands[2],     operands[3],    operands[4], outputs[0].data,
+      outputs[1].data, outputs[2].data, operands.rest()};
+  return queue.check(queue.table.rows->channel_norm_grad(queue.stream, work));
+}
+
+bool ScaleChannels::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                            std::span<const TensorView> outputs) const {
+  if (!queue.table.rows) return false;
+  const BatchNormWork shape = work_for({lead, kept}, outputs[0]);
+  const DeviceOperands operands(queue, inputs);
+  if (!operands.there()) return false;
+  const device::ScaleChannelRows work{shape.dtype, shape.outer, shape.channels,
+                                      shape.inner, operands[0], operands[1],
+                                      operands[2], operands[3], outputs[0].data};
+  return queue.check(queue.table.rows->scale_channels(queue.stream, work));
 }
 
 }  // namespace phintys

@@ -1,6 +1,8 @@
 #include <cstring>
 
+#include "device/rows.h"
 #include "kernels/parallel.h"
+#include "ops/device_operands.h"
 #include "ops/nnet/norm.h"
 #include "ops/nnet/norm_kernels.h"
 #include "ops/nnet/norm_util.h"
@@ -263,6 +265,46 @@ void LayerNormGrad::perform(PerformContext& context, std::span<const TensorView>
     join_partials(reinterpret_cast<const double*>(parts), chunks, work.cols,
                   outputs[1].as<double>(), outputs[2].as<double>());
   }
+}
+
+// --- On a device --------------------------------------------------------------------------------
+
+bool LayerNorm::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                        std::span<const TensorView> outputs) const {
+  const TensorView& y = outputs[0];
+  if (!queue.table.rows) return false;
+  const DeviceOperands operands(queue, inputs);
+  if (!operands.there()) return false;
+  const device::LayerNormRows work{y.dtype,         rows_of(y),     y.shape[y.ndim - 1], eps,
+                                   operands[0],     operands[1],    operands[2],         y.data,
+                                   outputs[1].data, outputs[2].data};
+  return queue.check(queue.table.rows->layer_norm(queue.stream, work));
+}
+
+bool LayerNormGrad::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                            std::span<const TensorView> outputs) const {
+  const TensorView& gx = outputs[0];
+  if (!queue.table.rows) return false;
+  const bool scaled = inputs.size() == 5;
+  device::LayerNormGradRows work{};
+  work.dtype = gx.dtype;
+  work.rows = rows_of(gx);
+  work.cols = gx.shape[gx.ndim - 1];
+  work.gamma = scaled ? inputs[4].data : nullptr;
+  const DeviceOperands operands(queue, inputs, queue.table.rows->layer_norm_grad_scratch(work));
+  if (!operands.there()) return false;
+  work.x = operands[0];
+  work.gy = operands[1];
+  work.mean = operands[2];
+  work.inv_std = operands[3];
+  work.gx = gx.data;
+  if (scaled) {
+    work.gamma = operands[4];
+    work.ggamma = outputs[1].data;
+    work.gbeta = outputs[2].data;
+  }
+  work.scratch = operands.rest();
+  return queue.check(queue.table.rows->layer_norm_grad(queue.stream, work));
 }
 
 }  // namespace phintys

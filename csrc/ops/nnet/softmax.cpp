@@ -2,9 +2,11 @@
 
 #include <cmath>
 
+#include "device/rows.h"
 #include "kernels/parallel.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/device_operands.h"
 #include "ops/op_util.h"
 #include "ops/row_kernels.h"
 
@@ -150,6 +152,33 @@ size_t Softmax::scratch_bytes(std::span<const TensorView> inputs) const {
 
 size_t LogSoftmax::scratch_bytes(std::span<const TensorView> inputs) const {
   return rows_scratch(inputs[0]);
+}
+
+// --- On a device --------------------------------------------------------------------------------
+
+namespace {
+
+bool enqueue_rows(device::Queue& queue, const TensorView& x, const TensorView& out, bool log) {
+  if (!queue.table.rows) return false;
+  if (out.size() == 0) return true;
+  const DeviceOperands operands(queue, {&x, 1});
+  if (!operands.there()) return false;
+  const int64_t cols = out.shape[out.ndim - 1];
+  const device::SoftmaxRows work{out.dtype, log,         out.size() / cols, cols,
+                                 nullptr,   operands[0], out.data};
+  return queue.check(queue.table.rows->softmax(queue.stream, work));
+}
+
+}  // namespace
+
+bool Softmax::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                      std::span<const TensorView> outputs) const {
+  return enqueue_rows(queue, inputs[0], outputs[0], false);
+}
+
+bool LogSoftmax::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                         std::span<const TensorView> outputs) const {
+  return enqueue_rows(queue, inputs[0], outputs[0], true);
 }
 
 }  // namespace phintys

@@ -21,6 +21,8 @@ class Softmax final : public OpBase<Softmax> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
   int inplace_input() const override { return 0; }
   bool infallible() const override { return true; }
   size_t scratch_bytes(std::span<const TensorView> inputs) const override;
@@ -41,6 +43,8 @@ class LogSoftmax final : public OpBase<LogSoftmax> {
   std::vector<std::vector<Var>> infer_shape(const Apply& node) const override;
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
   int inplace_input() const override { return 0; }
   bool infallible() const override { return true; }

@@ -1,7 +1,9 @@
 #include "ops/nnet/softmax_grad.h"
 
+#include "device/rows.h"
 #include "kernels/parallel.h"
 #include "ops/advanced_subtensor.h"
+#include "ops/device_operands.h"
 #include "ops/nnet/norm_util.h"
 #include "ops/nnet/softmax_kernels.h"
 #include "ops/shape_ops.h"
@@ -141,6 +143,42 @@ void CrossentropySoftmaxGrad::perform(PerformContext& context, std::span<const T
       kernel(work, r, at, element_as_double({v.data + from, v.dtype, 0, nullptr, nullptr}));
     }
   });
+}
+
+// --- On a device --------------------------------------------------------------------------------
+
+bool SoftmaxGrad::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                          std::span<const TensorView> outputs) const {
+  const TensorView& out = outputs[0];
+  if (!queue.table.rows) return false;
+  if (out.size() == 0) return true;
+  const DeviceOperands operands(queue, inputs);
+  if (!operands.there()) return false;
+  const int64_t cols = out.shape[out.ndim - 1];
+  const device::SoftmaxRows work{out.dtype,   log,         out.size() / cols, cols,
+                                 operands[0], operands[1], out.data};
+  return queue.check(queue.table.rows->softmax_grad(queue.stream, work));
+}
+
+bool CrossentropySoftmaxGrad::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                                      std::span<const TensorView> outputs) const {
+  const TensorView &v = inputs[0], &y = inputs[2], &out = outputs[0];
+  if (!queue.table.rows) return false;
+  const DeviceOperands operands(queue, inputs.subspan(1, 1));
+  if (!operands.there()) return false;
+  device::CrossentropyRows work{};
+  work.dtype = out.dtype;
+  work.log = log;
+  work.rows = out.shape[0];
+  work.cols = out.shape[1];
+  work.known = y.shape[0];
+  work.z = operands[0];
+  work.out = out.data;
+  device::to_tensor_plain(v, &work.v);
+  device::to_tensor_plain(y, &work.y);
+  if (v.shape[0] == 1) work.v.strides[0] = 0;
+  work.failed = queue.failed;
+  return queue.check(queue.table.rows->crossentropy_softmax_grad(queue.stream, work));
 }
 
 }  // namespace phintys

@@ -26,6 +26,8 @@ class SoftmaxGrad final : public OpBase<SoftmaxGrad> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
   int inplace_input() const override { return 0; }
   bool infallible() const override { return true; }
   size_t scratch_bytes(std::span<const TensorView> inputs) const override;
@@ -51,6 +53,8 @@ class CrossentropySoftmaxGrad final : public OpBase<CrossentropySoftmaxGrad> {
   std::vector<std::vector<Var>> infer_shape(const Apply& node) const override;
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
   int inplace_input() const override { return 1; }
 };
