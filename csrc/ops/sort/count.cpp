@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "device/order.h"
+#include "device/queue.h"
 #include "kernels/parallel.h"
 #include "ops/advanced_subtensor.h"
 #include "ops/build.h"
@@ -386,6 +388,55 @@ void UniqueFirsts::perform(PerformContext&, std::span<const TensorView> inputs,
     if (group >= next) firsts[next++] = i;
   }
   if (next != count) fail(ErrorKind::value, kName, ": ", count, " groups, but ", next, " begin");
+}
+
+// --- On a device --------------------------------------------------------------------------------
+
+bool BinCountSize::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                           std::span<const TensorView> outputs) const {
+  device::CountSizeWork work{};
+  if (!queue.table.order || !device::to_tensor_plain(inputs[0], &work.x)) return false;
+  work.minlength = inputs[1].data;
+  work.minlength_dtype = inputs[1].dtype;
+  work.size = outputs[0].as<int64_t>();
+  work.failed = queue.failed;
+  return queue.check(queue.table.order->count_size(queue.stream, work));
+}
+
+bool BinCount::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                       std::span<const TensorView> outputs) const {
+  device::CountWork work{};
+  if (!queue.table.order || !device::to_tensor_plain(inputs[0], &work.x)) return false;
+  if (inputs.size() == 3 && !device::to_tensor_plain(inputs[2], &work.weights)) return false;
+  work.size = outputs[0].shape[0];
+  work.out = outputs[0].data;
+  work.failed = queue.failed;
+  const size_t bytes = queue.table.order->count_scratch(queue.stream, work);
+  if (bytes > 0) work.scratch = queue.scratch(bytes);
+  return queue.check(queue.table.order->count(queue.stream, work));
+}
+
+bool UniqueGroups::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                           std::span<const TensorView> outputs) const {
+  device::GroupWork work{};
+  if (!queue.table.order || !device::to_tensor_plain(inputs[0], &work.x)) return false;
+  if (inputs.size() == 2 && !device::to_tensor_plain(inputs[1], &work.order)) return false;
+  work.groups = outputs[0].as<int64_t>();
+  work.count = outputs[1].as<int64_t>();
+  work.failed = queue.failed;
+  const size_t bytes = queue.table.order->group_scratch(work);
+  if (bytes > 0) work.scratch = queue.scratch(bytes);
+  return queue.check(queue.table.order->group(queue.stream, work));
+}
+
+bool UniqueFirsts::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                           std::span<const TensorView> outputs) const {
+  device::FirstsWork work{};
+  if (!queue.table.order || !device::to_tensor_plain(inputs[0], &work.groups)) return false;
+  work.count = outputs[0].shape[0];
+  work.firsts = outputs[0].as<int64_t>();
+  work.failed = queue.failed;
+  return queue.check(queue.table.order->firsts(queue.stream, work));
 }
 
 }  // namespace phintys

@@ -23,6 +23,8 @@ class BinCountSize final : public OpBase<BinCountSize> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
 };
 
 // (x: int vector, size: int scalar[, weights: vector]): how often each of the numbers 0 to size - 1
@@ -43,6 +45,8 @@ class BinCount final : public OpBase<BinCount> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
 };
 
 // (x: matrix, order: int64 vector): for the rows of x in an order that puts equal ones together,
@@ -61,6 +65,8 @@ class UniqueGroups final : public OpBase<UniqueGroups> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
 };
 
 // (groups: int64 vector, count: int scalar): where each of the `count` groups begins.
@@ -78,6 +84,8 @@ class UniqueFirsts final : public OpBase<UniqueFirsts> {
   uint64_t shape_inputs() const override { return 2; }
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
 };
 

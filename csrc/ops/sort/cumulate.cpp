@@ -1,8 +1,10 @@
 #include "ops/sort/cumulate.h"
 
+#include "device/order.h"
 #include "kernels/parallel.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/device_operands.h"
 #include "ops/indexing/along_axis.h"
 #include "ops/op_util.h"
 #include "ops/sort/sort.h"
@@ -204,6 +206,31 @@ void Cumulate::perform(PerformContext& context, std::span<const TensorView> inpu
       PHINTYS_ISA_CALL(scan_columns)(work);
     }
   });
+}
+
+static_assert(static_cast<int>(ScanKind::prod) == static_cast<int>(device::CumulateKind::prod) &&
+              static_cast<int>(ScanKind::min) == static_cast<int>(device::CumulateKind::min));
+
+bool Cumulate::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                       std::span<const TensorView> outputs) const {
+  const TensorView& out = outputs[0];
+  if (!queue.table.order) return false;
+  if (out.size() == 0) return true;
+  device::CumulateWork work{};
+  work.dtype = out.dtype;
+  work.kind = static_cast<device::CumulateKind>(scan_kind());
+  work.reverse = reverse;
+  work.outer = work.inner = 1;
+  for (int i = 0; i < out.ndim; ++i) {
+    if (i != axis) (i < axis ? work.outer : work.inner) *= out.shape[i];
+  }
+  work.n = out.shape[axis];
+  const DeviceOperands operands(queue, inputs, queue.table.order->cumulate_scratch(work));
+  if (!operands.there()) return false;
+  work.x = operands[0];
+  work.y = out.data;
+  work.scratch = operands.rest();
+  return queue.check(queue.table.order->cumulate(queue.stream, work));
 }
 
 }  // namespace phintys

@@ -33,6 +33,8 @@ class Cumulate final : public OpBase<Cumulate> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
   bool infallible() const override { return true; }
   size_t scratch_bytes(std::span<const TensorView> inputs) const override;
 };

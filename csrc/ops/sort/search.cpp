@@ -1,7 +1,9 @@
 #include "ops/sort/search.h"
 
+#include "device/order.h"
 #include "kernels/parallel.h"
 #include "ops/build.h"
+#include "ops/device_operands.h"
 #include "ops/op_util.h"
 #include "ops/sort/search_isa.h"
 
@@ -68,6 +70,17 @@ void SearchSorted::perform(PerformContext& context, std::span<const TensorView> 
     (a.dtype, right, a.data, n, v.data + static_cast<size_t>(begin) * item, 1, end - begin,
      places + begin);
   });
+}
+
+bool SearchSorted::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                           std::span<const TensorView> outputs) const {
+  if (!queue.table.order) return false;
+  const TensorView& v = inputs[1];
+  const DeviceOperands operands(queue, inputs);
+  if (!operands.there()) return false;
+  const device::SearchWork work{v.dtype,     right,       inputs[0].shape[0],      v.size(),
+                                operands[0], operands[1], outputs[0].as<int64_t>()};
+  return queue.check(queue.table.order->search(queue.stream, work));
 }
 
 }  // namespace phintys

@@ -25,6 +25,8 @@ class SearchSorted final : public OpBase<SearchSorted> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
   bool infallible() const override { return true; }
   size_t scratch_bytes(std::span<const TensorView> inputs) const override;
 };

@@ -5,6 +5,7 @@
 #include "ops/build.h"
 #include "ops/indexing/along_axis.h"
 #include "ops/op_util.h"
+#include "ops/sort/device_sort.h"
 #include "ops/sort/row_sort.h"
 #include "ops/sort/rows.h"
 
@@ -179,6 +180,47 @@ void LexSortRows::perform(PerformContext& context, std::span<const TensorView> i
     for (int64_t i = 0; i < rows; ++i) next[i] = order[next[i]];
     std::memcpy(order, next, static_cast<size_t>(rows) * sizeof(int64_t));
   }
+}
+
+// --- On a device --------------------------------------------------------------------------------
+
+bool enqueue_sort(device::Queue& queue, const TensorView& x, device::SortWork work) {
+  if (!queue.table.order || !device::to_tensor_plain(x, &work.x)) return false;
+  if (x.size() == 0) return true;
+  const size_t bytes = queue.table.order->sort_scratch(queue.stream, work);
+  if (bytes > 0) work.scratch = queue.scratch(bytes);
+  return queue.check(queue.table.order->sort(queue.stream, work));
+}
+
+bool Sort::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                   std::span<const TensorView> outputs) const {
+  device::SortWork work{};
+  work.axis = static_cast<int32_t>(axis);
+  work.count = inputs[0].shape[axis];
+  work.values = outputs[0].data;
+  work.by_value = work.sorted = true;
+  return enqueue_sort(queue, inputs[0], work);
+}
+
+bool ArgSort::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                      std::span<const TensorView> outputs) const {
+  device::SortWork work{};
+  work.axis = static_cast<int32_t>(axis);
+  work.count = inputs[0].shape[axis];
+  work.indices = outputs[0].data;
+  work.index_dtype = DType::i64;
+  work.sorted = true;
+  return enqueue_sort(queue, inputs[0], work);
+}
+
+bool LexSortRows::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                          std::span<const TensorView> outputs) const {
+  device::LexSortWork work{};
+  if (!queue.table.order || !device::to_tensor_plain(inputs[0], &work.x)) return false;
+  work.order = outputs[0].as<int64_t>();
+  const size_t bytes = queue.table.order->lex_sort_scratch(queue.stream, work);
+  if (bytes > 0) work.scratch = queue.scratch(bytes);
+  return queue.check(queue.table.order->lex_sort(queue.stream, work));
 }
 
 }  // namespace phintys

@@ -24,6 +24,8 @@ class Sort final : public OpBase<Sort> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
   bool infallible() const override { return true; }
   size_t scratch_bytes(std::span<const TensorView> inputs) const override;
 };
@@ -45,6 +47,8 @@ class ArgSort final : public OpBase<ArgSort> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
   bool infallible() const override { return true; }
   size_t scratch_bytes(std::span<const TensorView> inputs) const override;
 };
@@ -62,6 +66,8 @@ class LexSortRows final : public OpBase<LexSortRows> {
   std::vector<std::vector<Var>> infer_shape(const Apply& node) const override;
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
   bool infallible() const override { return true; }
   size_t scratch_bytes(std::span<const TensorView> inputs) const override;

@@ -6,6 +6,7 @@
 #include "ops/build_elementwise.h"
 #include "ops/indexing/along_axis.h"
 #include "ops/op_util.h"
+#include "ops/sort/device_sort.h"
 #include "ops/sort/keys_isa.h"
 #include "ops/sort/row_sort.h"
 #include "ops/sort/rows.h"
@@ -190,6 +191,20 @@ void TopK::perform(PerformContext& context, std::span<const TensorView> inputs,
     if (values) copy_values(x.dtype, row, slot.found, k, out[0]);
     if (indices) store_indices(idx_dtype, slot.found, k, out[values ? 1 : 0]);
   });
+}
+
+bool TopK::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                   std::span<const TensorView> outputs) const {
+  device::SortWork work{};
+  work.axis = static_cast<int32_t>(axis);
+  work.count = outputs[0].shape[axis];
+  work.values = values ? outputs[0].data : nullptr;
+  work.indices = indices ? outputs[values ? 1 : 0].data : nullptr;
+  work.index_dtype = idx_dtype;
+  work.sign = inputs[1].data;
+  work.sign_dtype = inputs[1].dtype;
+  work.sorted = sorted;
+  return enqueue_sort(queue, inputs[0], work);
 }
 
 }  // namespace phintys

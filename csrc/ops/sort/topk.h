@@ -37,6 +37,8 @@ class TopK final : public OpBase<TopK> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
 };
 
 }  // namespace phintys
