@@ -24,6 +24,10 @@ Status sort_numbers(Stream* stream, const device::Tensor& x, int64_t size, void*
 inline constexpr int64_t kShortRow = 2048;
 Status sort_short_rows(Stream* stream, const device::SortWork& work);
 
+// select.cu: the first of long rows, at most this many. Rows of less than 2^31 elements.
+inline constexpr int64_t kMostSelected = 2048;
+Status select(Stream* stream, const device::SortWork& work);
+
 // cumulate.cu
 Status cumulate(Stream* stream, const device::CumulateWork& work);
 size_t cumulate_scratch(const device::CumulateWork& work);

@@ -1,4 +1,5 @@
 // Sorting of many short rows: a block sorts some of them in its shared memory.
+#include "order/network.h"
 #include "order/order.h"
 #include "order/results.h"
 
@@ -6,31 +7,6 @@ namespace phintys::cuda::order {
 namespace {
 
 constexpr int kFewestSlots = 512;
-
-// Batcher's bitonic network on stretches of `length` slots (a power of two) side by side; each
-// thread looks after slots / 2 pairs. Keys come with indices, no two of which are equal in a
-// stretch: the order is stable.
-template <class Key>
-__device__ __forceinline__ void sort_stretches(Key* keys, uint32_t* index, int length) {
-  const int t = static_cast<int>(threadIdx.x);
-  for (int size = 2; size <= length; size *= 2) {
-    for (int by = size / 2; by > 0; by /= 2) {
-      __syncthreads();
-      const int a = 2 * t - (t & (by - 1)), b = a + by;
-      const bool up = (a & (length - 1) & size) == 0;
-      const bool after = keys[a] > keys[b] || (keys[a] == keys[b] && index[a] > index[b]);
-      if (after == up) {
-        const Key key = keys[a];
-        const uint32_t place = index[a];
-        keys[a] = keys[b];
-        index[a] = index[b];
-        keys[b] = key;
-        index[b] = place;
-      }
-    }
-  }
-  __syncthreads();
-}
 
 template <class Key>
 __global__ void __launch_bounds__(static_cast<int>(kShortRow) / 2)
@@ -54,12 +30,12 @@ __global__ void __launch_bounds__(static_cast<int>(kShortRow) / 2)
     keys[s] = key;
     index[s] = place;
   }
-  sort_stretches(keys, index, length);
+  sort_stretches(keys, index, length, slots);
   if (!w.sorted) {
     for (int s = static_cast<int>(threadIdx.x); s < slots; s += static_cast<int>(blockDim.x)) {
       keys[s] = (s & (length - 1)) < w.count ? Key{0} : Key{1};
     }
-    sort_stretches(keys, index, length);
+    sort_stretches(keys, index, length, slots);
   }
   for (int s = static_cast<int>(threadIdx.x); s < slots; s += static_cast<int>(blockDim.x)) {
     const int64_t row = first + s / length;

@@ -151,6 +151,13 @@ __global__ void __launch_bounds__(kThreads)
 bool is_short(const device::SortWork& w) {
   return w.x.shape[w.axis] <= kShortRow && w.x.dtype != DType::c128;
 }
+// A block for each row is quicker than a sort of everything, unless rows are few and very long.
+bool is_selection(const device::SortWork& w) {
+  constexpr int64_t kLong = int64_t{1} << 18, kMany = 64;
+  const RowsAlong x(w.x, w.axis);
+  return w.count <= kMostSelected && w.count < x.length && x.length <= INT32_MAX &&
+         w.x.dtype != DType::c128 && (x.length <= kLong || x.rows >= kMany);
+}
 int64_t size_of(const device::Tensor& x) {
   int64_t n = 1;
   for (int d = 0; d < x.ndim; ++d) n *= x.shape[d];
@@ -229,7 +236,7 @@ constexpr int64_t kMostColumns = 64;  // of a matrix whose rows are sorted
 
 size_t sort_scratch(Stream* stream, const device::SortWork& work) {
   const int64_t n = size_of(work.x);
-  if (is_short(work) || n > INT32_MAX || !kHasSort) return 0;
+  if (is_short(work) || is_selection(work) || n > INT32_MAX || !kHasSort) return 0;
   return SortMemory(stream, n).bytes();
 }
 
@@ -237,6 +244,7 @@ Status sort(Stream* stream, const device::SortWork& work) {
   const int64_t n = size_of(work.x);
   if (n == 0 || work.count == 0) return kOk;
   if (is_short(work)) return sort_short_rows(stream, work);
+  if (is_selection(work)) return select(stream, work);
   if (n > INT32_MAX || !kHasSort) return kUnsupported;
   const RowsAlong x(work.x, work.axis);
   Sorter sorter(stream, n, work.scratch);

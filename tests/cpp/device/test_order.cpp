@@ -84,7 +84,7 @@ void check_topk(const Array& x, int64_t axis, int64_t k, DType index = DType::i6
   for (const bool sorted : {true, false}) {
     op.sorted = sorted;
     check(op, {x, Array::scalar_int(DType::i64, k)});
-    check(op, {x, Array::scalar_int(DType::i8, -k)});
+    check(op, {x, Array::scalar_int(DType::i16, -k)});
   }
 }
 
@@ -114,6 +114,7 @@ TEST_CASE("sorting long rows on a device") {
     CAPTURE(dtype);
     check_sorts(any_array(dtype, {2500}, 1), 0);
     check_topk(any_array(dtype, {2500}, 2), 0, 60);
+    check_topk(any_array(dtype, {2500}, 2), 0, 2400);
   }
   for (const DType dtype : {DType::i8, DType::f32, DType::f64, DType::c64, DType::c128}) {
     check_sorts(any_array(dtype, {3, 2050}, 3, Lay::reversed), 1);
@@ -123,6 +124,10 @@ TEST_CASE("sorting long rows on a device") {
   check_sorts(any_array(DType::c128, {30}, 6, Lay::reversed), 0);
   check_topk(any_array(DType::f32, {3, 2100}, 7, Lay::spread), 1, 9, DType::u8);
   check_topk(any_array(DType::f64, {2100, 2}, 8), 0, 2100);
+  for (const int64_t k : {1, 2, 1000, 2048, 2099}) {
+    check_topk(array_of(DType::f32, {2, 2100}, noise(9)), 1, k);
+    check_topk(array_of(DType::i64, {2100, 2}, noise(9, 4e18)), 0, k);
+  }
 }
 
 TEST_CASE("orders of rows, and their groups, on a device") {
