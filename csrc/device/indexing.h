@@ -16,6 +16,7 @@ enum class IndexKind : int32_t {
   numbers,  // an integer array: negative ones count from the end
   offsets,  // an int64 array of byte offsets that are known to be good
   slice,    // three int64: start, step and length of a resolved slice, indexed by its own position
+  where,    // a mask: there is an element only where it is true; it moves nothing
 };
 
 // What decides the place along one axis of an array. At position p of a region, the element at
@@ -58,24 +59,24 @@ struct TrueList {
   int64_t weights[kMaxRank][kMaxRank];
 };
 
-// A slice with bounds on the device, each null or an integer scalar.
+// A slice with bounds on the device, each an integer scalar; or null: then a constant, or absent.
 struct Slice {
   const void* bounds[3];  // start, stop, step
   DType dtypes[3];
+  bool has_constant[3];
+  int64_t constants[3];
   int64_t length;    // of the axis
   int64_t expected;  // length of the result, or -1: any
 };
 
+enum class PatchMode : int32_t { valid, ignore_borders, wrap_centered, half, full };
+
 // Patches of images as rows of a matrix (images2neibs), or the sum of patches at their places.
-struct PatchAxis {
-  int64_t length, patch, step, count;
-  int64_t before;  // elements of the first patch in front of the image
-  int32_t wraps;
-};
 struct Patches {
-  Tensor images;  // batch, channels, height, width
-  Tensor rows;    // patches, elements of one
-  PatchAxis axes[2];
+  Tensor images;       // batch, channels, height, width
+  Tensor rows;         // patches, elements of one
+  Tensor shape, step;  // vectors of two integers, which fit the others
+  PatchMode mode;
 };
 
 // A compressed sparse matrix [major, minor] and dense ones, rows in one piece. Integer vectors are
@@ -84,7 +85,8 @@ struct Sparse {
   DType dtype, index;
   const char *values, *indices, *indptr;
   int64_t major, minor, count;
-  int64_t columns;  // of the dense matrices
+  Tensor minor_value;  // if its data is not null: an integer scalar that must be `minor`
+  int64_t columns;     // of the dense matrices
   const char *left, *right;
   char* out;
 };
@@ -146,6 +148,10 @@ struct IndexKernels {
   size_t (*sparse_scratch)(const Sparse& sparse);
   // out [count]: for each entry (i, j) the product of row i of left and row j of right.
   Status (*sparse_sample)(Stream* stream, const Sparse& sparse, int* failed);
+  // out [major, minor] = the sparse matrix.
+  Status (*sparse_to_dense)(Stream* stream, const Sparse& sparse, int* failed);
+  // out [count] = the elements of `dense` [major, minor], of any strides, where there are entries.
+  Status (*sparse_gather)(Stream* stream, const Sparse& sparse, const Tensor& dense, int* failed);
 };
 
 }  // namespace phintys::device

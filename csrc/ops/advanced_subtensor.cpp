@@ -2,6 +2,7 @@
 
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/device_moves.h"
 #include "ops/indexing/eye.h"
 #include "ops/indexing/gather.h"
 #include "ops/op_util.h"
@@ -129,6 +130,33 @@ void scatter(PerformContext& context, std::span<const TensorView> inputs, int64_
   scatter_positions(AxisGroups(out, axis, count), positions, y.view(), set);
 }
 
+bool gather_on_device(device::Queue& queue, std::span<const TensorView> inputs, int64_t axis,
+                      const TensorView& out) {
+  const TensorView& x = inputs[0];
+  const auto indices = inputs.subspan(1);
+  if (out.size() == 0) return queue_checks(queue, x, indices, axis);
+  device::Region region;
+  if (!index_kernels(queue) ||
+      !indexed_region(x, indices, axis, broadcast_indices(indices), out, &region)) {
+    return false;
+  }
+  return queue.check(index_kernels(queue)->gather(queue.stream, region, queue.failed));
+}
+
+bool scatter_on_device(device::Queue& queue, std::span<const TensorView> inputs, int64_t axis,
+                       bool set, const TensorView& out) {
+  const auto indices = inputs.subspan(2);
+  const Dims shape = region_dims(inputs[0], indices, axis);
+  device::Region region;
+  if (!broadcasts_to(inputs[1], shape.data(), static_cast<int>(shape.size())) ||
+      !indexed_region(out, indices, axis, broadcast_indices(indices), inputs[1], &region)) {
+    return false;
+  }
+  if (product(shape) > 0) return queue_change(queue, inputs[0], out, region, set);
+  if (!queue_checks(queue, out, indices, axis)) return false;
+  return out.data == inputs[0].data || queue_copy(queue, out, inputs[0]);
+}
+
 std::vector<Var> gather_grad(const GradArgs& args, int64_t axis) {
   std::vector<Var> result(args.inputs.size());
   const Var& x = args.inputs[0];
@@ -189,6 +217,10 @@ void AdvancedSubtensor1::perform(PerformContext&, std::span<const TensorView> in
                                  std::span<const TensorView> outputs) const {
   gather(inputs, 0, outputs[0]);
 }
+bool AdvancedSubtensor1::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                                 std::span<const TensorView> outputs) const {
+  return gather_on_device(queue, inputs, 0, outputs[0]);
+}
 
 // --- AdvancedIncSubtensor1 ----------------------------------------------------------------------
 
@@ -215,6 +247,10 @@ void AdvancedIncSubtensor1::layout(std::span<const TensorView> inputs,
 void AdvancedIncSubtensor1::perform(PerformContext& context, std::span<const TensorView> inputs,
                                     std::span<const TensorView> outputs) const {
   scatter(context, inputs, 0, set, outputs[0]);
+}
+bool AdvancedIncSubtensor1::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                                    std::span<const TensorView> outputs) const {
+  return scatter_on_device(queue, inputs, 0, set, outputs[0]);
 }
 
 // --- AdvancedSubtensor --------------------------------------------------------------------------
@@ -243,6 +279,10 @@ void AdvancedSubtensor::perform(PerformContext&, std::span<const TensorView> inp
                                 std::span<const TensorView> outputs) const {
   gather(inputs, axis, outputs[0]);
 }
+bool AdvancedSubtensor::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                                std::span<const TensorView> outputs) const {
+  return gather_on_device(queue, inputs, axis, outputs[0]);
+}
 
 // --- AdvancedIncSubtensor -----------------------------------------------------------------------
 
@@ -269,6 +309,10 @@ void AdvancedIncSubtensor::layout(std::span<const TensorView> inputs,
 void AdvancedIncSubtensor::perform(PerformContext& context, std::span<const TensorView> inputs,
                                    std::span<const TensorView> outputs) const {
   scatter(context, inputs, axis, set, outputs[0]);
+}
+bool AdvancedIncSubtensor::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                                   std::span<const TensorView> outputs) const {
+  return scatter_on_device(queue, inputs, axis, set, outputs[0]);
 }
 
 // --- building -----------------------------------------------------------------------------------

@@ -24,6 +24,8 @@ class AdvancedSubtensor1 final : public OpBase<AdvancedSubtensor1> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
 };
 
 // (x, y, int vector): x with y added to, or stored in, the chosen rows. Rows that are chosen more
@@ -47,6 +49,8 @@ class AdvancedIncSubtensor1 final : public OpBase<AdvancedIncSubtensor1> {
   std::vector<std::vector<Var>> infer_shape(const Apply& node) const override;
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
   int inplace_input() const override { return 0; }
 };
@@ -73,6 +77,8 @@ class AdvancedSubtensor final : public OpBase<AdvancedSubtensor> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
 };
 
 // (x, y, int arrays...): x with y added to, or stored in, the chosen elements.
@@ -97,6 +103,8 @@ class AdvancedIncSubtensor final : public OpBase<AdvancedIncSubtensor> {
   std::vector<std::vector<Var>> infer_shape(const Apply& node) const override;
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
   int inplace_input() const override { return 0; }
 };

@@ -2,6 +2,7 @@
 
 #include "graph/print.h"
 #include "ops/build.h"
+#include "ops/device_moves.h"
 #include "ops/op_util.h"
 
 namespace phintys {
@@ -73,6 +74,10 @@ void DeepCopy::perform(PerformContext&, std::span<const TensorView> inputs,
                        std::span<const TensorView> outputs) const {
   copy_parallel(outputs[0], inputs[0]);
 }
+bool DeepCopy::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                       std::span<const TensorView> outputs) const {
+  return queue_copy(queue, outputs[0], inputs[0]);
+}
 
 // --- Assert -------------------------------------------------------------------------------------
 
@@ -118,6 +123,10 @@ void Assert::perform(PerformContext&, std::span<const TensorView> inputs,
     fail(value_error ? ErrorKind::value : ErrorKind::assertion, message);
   }
   if (outputs[0].data != inputs[0].data) copy_parallel(outputs[0], inputs[0]);
+}
+bool Assert::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                     std::span<const TensorView> outputs) const {
+  return queue_checked_copy(queue, inputs.subspan(1), inputs[0], outputs[0]);
 }
 
 }  // namespace phintys

@@ -122,6 +122,8 @@ class DeepCopy final : public OpBase<DeepCopy> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
   bool infallible() const override { return true; }
 };
 
@@ -152,6 +154,8 @@ class Assert final : public OpBase<Assert> {
   std::vector<std::vector<Var>> infer_shape(const Apply& node) const override;
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
   int inplace_input() const override { return 0; }
 };

@@ -1,6 +1,7 @@
 #include "ops/join.h"
 
 #include "ops/build.h"
+#include "ops/device_moves.h"
 #include "ops/op_util.h"
 #include "ops/subtensor.h"
 
@@ -113,6 +114,17 @@ void Join::perform(PerformContext&, std::span<const TensorView> inputs,
     }
     at += part.shape[axis] * out.strides[axis];
   }
+}
+bool Join::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                   std::span<const TensorView> outputs) const {
+  const TensorView& out = outputs[0];
+  if (!index_kernels(queue) || out.ndim > device::kMaxRank) return false;
+  char* at = out.data;
+  for (const TensorView& part : inputs) {
+    queue_copy(queue, {at, out.dtype, out.ndim, part.shape, out.strides}, part);
+    at += part.shape[axis] * out.strides[axis];
+  }
+  return true;
 }
 
 }  // namespace phintys

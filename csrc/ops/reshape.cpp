@@ -1,5 +1,6 @@
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/device_moves.h"
 #include "ops/op_util.h"
 #include "ops/shape_ops.h"
 #include "ops/subtensor.h"
@@ -227,6 +228,13 @@ void Reshape::perform(PerformContext&, std::span<const TensorView> inputs,
   Dims shape(x.shape, x.shape + x.ndim);
   const Dims strides = contiguous_strides(shape, item_size(x.dtype));
   copy_parallel({outputs[0].data, x.dtype, x.ndim, shape.data(), strides.data()}, x);
+}
+bool Reshape::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                      std::span<const TensorView> outputs) const {
+  const TensorView& x = inputs[0];
+  const Dims shape(x.shape, x.shape + x.ndim);
+  const Dims strides = contiguous_strides(shape, item_size(x.dtype));
+  return queue_copy(queue, {outputs[0].data, x.dtype, x.ndim, x.shape, strides.data()}, x);
 }
 
 }  // namespace phintys

@@ -6,6 +6,7 @@
 #include "kernels/parallel.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/device_moves.h"
 #include "ops/indexing/eye.h"
 #include "ops/op_util.h"
 #include "ops/subtensor.h"
@@ -29,6 +30,14 @@ void ShapeI::layout(std::span<const TensorView>, std::span<Layout> outputs) cons
 void ShapeI::perform(PerformContext&, std::span<const TensorView> inputs,
                      std::span<const TensorView> outputs) const {
   *outputs[0].as<int64_t>() = inputs[0].shape[axis];
+}
+bool ShapeI::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                     std::span<const TensorView> outputs) const {
+  const int64_t length = inputs[0].shape[axis];
+  if (!index_kernels(queue)) return false;
+  void* constant = queue.upload_constant(&length, sizeof length);
+  return queue_copy(queue, outputs[0],
+                    {static_cast<char*>(constant), DType::i64, 0, nullptr, nullptr});
 }
 
 // --- MakeVector ---------------------------------------------------------------------------------
@@ -73,6 +82,15 @@ void MakeVector::perform(PerformContext&, std::span<const TensorView> inputs,
   for (size_t i = 0; i < inputs.size(); ++i) {
     std::memcpy(outputs[0].data + i * item, inputs[i].data, item);
   }
+}
+bool MakeVector::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                         std::span<const TensorView> outputs) const {
+  device::Tensor to;
+  if (!index_kernels(queue)) return false;
+  device::to_tensor_plain(outputs[0], &to);
+  std::vector<const void*> items;
+  for (const TensorView& v : inputs) items.push_back(v.data);
+  return queue.check(index_kernels(queue)->collect(queue.stream, to, items.data()));
 }
 
 // --- SpecifyShape -------------------------------------------------------------------------------
@@ -208,6 +226,11 @@ void Alloc::perform(PerformContext&, std::span<const TensorView> inputs,
   const TensorView& out = outputs[0];
   copy_parallel(out, broadcast_view(inputs[0], out.shape, out.ndim).view());
 }
+bool Alloc::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                    std::span<const TensorView> outputs) const {
+  const TensorView& out = outputs[0];
+  return queue_copy(queue, out, broadcast_view(inputs[0], out.shape, out.ndim).view());
+}
 
 // --- ARange -------------------------------------------------------------------------------------
 
@@ -334,6 +357,15 @@ void ARange::perform(PerformContext&, std::span<const TensorView> inputs,
   for (int64_t i = 0; i < n; ++i) {
     store_double(out.data + i * item, dtype, start + static_cast<double>(i) * step);
   }
+}
+bool ARange::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                     std::span<const TensorView> outputs) const {
+  device::Tensor to, start, step;
+  if (!index_kernels(queue)) return false;
+  device::to_tensor_plain(outputs[0], &to);
+  device::to_tensor_plain(inputs[0], &start);
+  device::to_tensor_plain(inputs[2], &step);
+  return queue.check(index_kernels(queue)->arange(queue.stream, to, start, step));
 }
 
 }  // namespace phintys

@@ -2,6 +2,7 @@
 
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/device_moves.h"
 #include "ops/indexing/eye.h"
 #include "ops/op_util.h"
 #include "ops/shape_ops.h"
@@ -369,6 +370,118 @@ std::vector<std::vector<Var>> IncSubtensor::infer_shape(const Apply& node) const
   return {shape_list(node.inputs()[0])};
 }
 
+namespace {
+
+// out[index] as a region, where numbers of the index may be known to the device only.
+struct DevicePart {
+  const TensorView& out;
+  const TensorView& y;
+  std::span<const TensorView> scalars;
+  device::Region region{};
+  std::vector<device::Slice> slices;  // of which the device finds the range
+  std::vector<int> slice_indices;     // their places in the region
+
+  DevicePart(const TensorView& out, const TensorView& y, std::span<const TensorView> scalars)
+      : out(out), y(y), scalars(scalars) {}
+
+  // False if the index or the shape of y is wrong, too, for as much as is known.
+  bool place(const std::vector<IndexEntry>& entries) {
+    int ndim = out.ndim;
+    for (const IndexEntry& e : entries) ndim -= !e.is_slice;
+    if (ndim > device::kMaxRank || y.ndim > ndim) return false;
+    region.dtype = out.dtype;
+    region.base = out.data;
+    region.values = y.data;
+    size_t next = 0;
+    int axis = 0;
+    for (const IndexEntry& e : entries) {
+      if (!(e.is_slice ? add_slice(e, axis, ndim, &next) : add_number(e, axis, &next))) {
+        return false;
+      }
+      ++axis;
+    }
+    for (; axis < out.ndim; ++axis) {
+      if (!add_dimension(out.shape[axis], out.strides[axis], ndim)) return false;
+    }
+    return true;
+  }
+  // Queues the search for ranges.
+  bool resolve(device::Queue& queue) {
+    if (slices.empty()) return true;
+    char* ranges = static_cast<char*>(queue.scratch(slices.size() * 3 * sizeof(int64_t)));
+    for (size_t i = 0; i < slices.size(); ++i, ranges += 3 * sizeof(int64_t)) {
+      region.indices[slice_indices[i]].data = ranges;
+      queue.check(index_kernels(queue)->resolve(queue.stream, slices[i],
+                                                reinterpret_cast<int64_t*>(ranges), queue.failed));
+    }
+    return true;
+  }
+
+ private:
+  // The length of y along the region's next dimension, of `ndim`; 1 where it is broadcast.
+  int64_t given_length(int ndim) const {
+    const int at = region.ndim - (ndim - y.ndim);
+    return at < 0 ? 1 : y.shape[at];
+  }
+  bool add_dimension(int64_t length, int64_t stride, int ndim) {
+    const int d = region.ndim, at = d - (ndim - y.ndim);
+    const int64_t given = given_length(ndim);
+    if (given != 1 && given != length) return false;
+    region.shape[d] = length;
+    region.base_strides[d] = stride;
+    region.value_strides[d] = given == 1 ? 0 : y.strides[at];
+    ++region.ndim;
+    return true;
+  }
+  bool add_number(const IndexEntry& e, int axis, size_t* next) {
+    const int64_t length = out.shape[axis], stride = out.strides[axis], at = e.start.value;
+    if (e.start.kind == SlotKind::input) {
+      return add_index(&region, scalars[(*next)++], 0, 0, length, stride);
+    }
+    if (at < -length || at >= length) return false;
+    region.base += (at < 0 ? at + length : at) * stride;
+    return true;
+  }
+  bool add_slice(const IndexEntry& e, int axis, int ndim, size_t* next) {
+    const int64_t length = out.shape[axis], stride = out.strides[axis];
+    const IndexSlot* slots[] = {&e.start, &e.stop, &e.step};
+    const bool known =
+        std::none_of(slots, slots + 3, [](auto* s) { return s->kind == SlotKind::input; });
+    if (known) {
+      auto value = [](const IndexSlot& s) {
+        return s.kind == SlotKind::constant ? &s.value : nullptr;
+      };
+      const SliceRange r = resolve_slice(value(e.start), value(e.stop), value(e.step), length);
+      if (r.length > 0) region.base += r.start * stride;
+      return add_dimension(r.length, r.step * stride, ndim);
+    }
+    if (region.count == device::kMaxIndices) return false;
+    const int64_t given = given_length(ndim);
+    device::Slice slice{};
+    slice.length = length;
+    slice.expected = given == 1 ? -1 : given;
+    for (int i = 0; i < 3; ++i) {
+      if (slots[i]->kind == SlotKind::input) {
+        const TensorView& v = scalars[(*next)++];
+        slice.bounds[i] = v.data;
+        slice.dtypes[i] = v.dtype;
+      } else if (slots[i]->kind == SlotKind::constant) {
+        slice.has_constant[i] = true;
+        slice.constants[i] = slots[i]->value;
+      }
+    }
+    slices.push_back(slice);
+    slice_indices.push_back(region.count);
+    device::Index& index = region.indices[region.count++];
+    index.kind = device::IndexKind::slice;
+    index.strides[region.ndim] = 1;
+    index.step = stride;
+    return add_dimension(given == 1 ? length : given, 0, ndim);
+  }
+};
+
+}  // namespace
+
 void IncSubtensor::layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const {
   own_layout(outputs[0], inputs[0].shape, inputs[0].ndim);
 }
@@ -394,6 +507,13 @@ void IncSubtensor::perform(PerformContext&, std::span<const TensorView> inputs,
   } else {
     for_slices(region.view(), y.view(), add_elements);
   }
+}
+bool IncSubtensor::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                           std::span<const TensorView> outputs) const {
+  const TensorView& x = inputs[0];
+  DevicePart part(outputs[0], inputs[1], inputs.subspan(2));
+  return index_kernels(queue) && part.place(decode_index(index)) && part.resolve(queue) &&
+         queue_change(queue, x, outputs[0], part.region, set);
 }
 
 bool IncSubtensor::constant_region(const TensorView& out, Dims* shape, Dims* strides,

@@ -90,6 +90,8 @@ class IncSubtensor final : public OpBase<IncSubtensor> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
   int inplace_input() const override { return 0; }
   // Shape, strides and offset of out[index], where y goes, if the index is constant.
   bool constant_region(const TensorView& out, Dims* shape, Dims* strides, int64_t* offset) const;

@@ -100,12 +100,13 @@ __global__ void __launch_bounds__(kThreads)
 
 __global__ void resolve_kernel(const device::Slice slice, int64_t* range, int* failed) {
   int64_t bounds[3];
+  bool given[3];
   for (int b = 0; b < 3; ++b) {
-    bounds[b] = slice.bounds[b]
-                    ? load_integer(static_cast<const char*>(slice.bounds[b]), slice.dtypes[b])
-                    : 0;
+    const char* p = static_cast<const char*>(slice.bounds[b]);
+    bounds[b] = p ? load_integer(p, slice.dtypes[b]) : slice.constants[b];
+    given[b] = p || slice.has_constant[b];
   }
-  int64_t by = slice.bounds[2] ? bounds[2] : 1;
+  int64_t by = given[2] ? bounds[2] : 1;
   if (by == INT64_MIN) by = -INT64_MAX;
   range[0] = range[1] = range[2] = 0;
   if (by == 0) {
@@ -117,8 +118,8 @@ __global__ void resolve_kernel(const device::Slice slice, int64_t* range, int* f
     if (v < 0) v += n;
     return v < least ? least : v > most ? most : v;
   };
-  const int64_t start = slice.bounds[0] ? clamp(bounds[0]) : by < 0 ? most : least;
-  const int64_t stop = slice.bounds[1] ? clamp(bounds[1]) : by < 0 ? least : most;
+  const int64_t start = given[0] ? clamp(bounds[0]) : by < 0 ? most : least;
+  const int64_t stop = given[1] ? clamp(bounds[1]) : by < 0 ? least : most;
   int64_t length = 0;
   if (by > 0 && start < stop) length = (stop - start - 1) / by + 1;
   if (by < 0 && stop < start) length = (start - stop - 1) / -by + 1;
@@ -174,11 +175,18 @@ Status arange(Stream* stream, const Tensor& to, const Tensor& start, const Tenso
                      step.dtype);
 }
 
-Status eye(Stream* stream, const Tensor& to, const Tensor& k) {
+Status zero(Stream* stream, const Tensor& to) {
   const int64_t bytes = size_of(to) * item_of(to.dtype);
+  // Vectors, if the address suits them.
+  const int64_t words = reinterpret_cast<uintptr_t>(to.data) % 16 ? 0 : bytes / 16;
   if (bytes == 0) return kOk;
-  PHINTYS_TRY(gpu::launch(stream, zero_kernel, stride_blocks(bytes / 16 + 16), kThreads, 0, to.data,
-                          bytes / 16, bytes));
+  return gpu::launch(stream, zero_kernel, stride_blocks(words ? words + 16 : bytes), kThreads, 0,
+                     to.data, words, bytes);
+}
+
+Status eye(Stream* stream, const Tensor& to, const Tensor& k) {
+  if (size_of(to) == 0) return kOk;
+  PHINTYS_TRY(zero(stream, to));
   return gpu::launch(stream, diagonal_kernel, stride_blocks(to.shape[0]), kThreads, 0, to.data,
                      to.dtype, static_cast<int>(item_of(to.dtype)), to.shape[0], to.shape[1],
                      k.data, k.dtype);

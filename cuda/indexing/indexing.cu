@@ -30,6 +30,8 @@ const device::IndexKernels* index_kernels() {
       .sparse_dot_transposed = indexing::sparse_dot_transposed,
       .sparse_scratch = indexing::sparse_scratch,
       .sparse_sample = indexing::sparse_sample,
+      .sparse_to_dense = indexing::sparse_to_dense,
+      .sparse_gather = indexing::sparse_gather,
   };
   return &table;
 }

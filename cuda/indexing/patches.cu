@@ -6,11 +6,19 @@ namespace phintys::cuda::indexing {
 
 namespace {
 
-using device::PatchAxis;
+using device::PatchMode;
+
+// Patches along one axis of an image.
+struct PatchAxis {
+  int64_t length, patch, step, count;
+  int64_t before;  // elements of the first patch in front of the image
+  bool wraps;
+};
 
 struct PatchWork {
-  PatchAxis height, width;
-  int64_t batch, channels;
+  int64_t height, width, channels;
+  Tensor shape, step;
+  PatchMode mode;
   const char* images;
   int64_t image_strides[4];
   char* rows;
@@ -19,6 +27,28 @@ struct PatchWork {
   DType dtype;
   int32_t item;
 };
+
+__device__ __forceinline__ PatchAxis patch_axis(const PatchWork& work, int axis) {
+  auto entry = [axis](const Tensor& v) {
+    const int64_t value = load_integer(v.data + axis * v.strides[0], v.dtype);
+    return value > 0 ? value : 1;
+  };
+  PatchAxis a{axis == 0 ? work.height : work.width, entry(work.shape), entry(work.step), 0, 0,
+              work.mode == PatchMode::wrap_centered};
+  int64_t span = a.length - a.patch;  // from the first place of a patch to the last
+  if (a.wraps) {
+    a.before = a.patch / 2;
+    span = a.length - 1;
+  } else if (work.mode == PatchMode::half) {
+    a.before = a.patch / 2;
+    span = a.length - a.patch % 2;
+  } else if (work.mode == PatchMode::full) {
+    a.before = a.patch - 1;
+    span = a.length + a.patch - 2;
+  }
+  a.count = span < 0 ? 0 : span / a.step + 1;
+  return a;
+}
 
 // The element that a patch has at offset i, or -1.
 __device__ __forceinline__ int64_t source(const PatchAxis& a, int64_t position, int64_t i) {
@@ -36,11 +66,13 @@ __device__ __forceinline__ int64_t take(int64_t* i, int64_t length) {
 __global__ void __launch_bounds__(kThreads) patch_kernel(const PatchWork work) {
   int64_t i = blockIdx.x * static_cast<int64_t>(kThreads) + threadIdx.x;
   if (i >= work.size) return;
+  const PatchAxis height = patch_axis(work, 0), width = patch_axis(work, 1);
+  if (width.count == 0 || height.count == 0) return;
   char* const to = work.rows + i * work.item;
-  const int64_t x = take(&i, work.width.patch), y = take(&i, work.height.patch);
-  const int64_t across = take(&i, work.width.count), down = take(&i, work.height.count);
+  const int64_t x = take(&i, width.patch), y = take(&i, height.patch);
+  const int64_t across = take(&i, width.count), down = take(&i, height.count);
   const int64_t channel = take(&i, work.channels);
-  const int64_t row = source(work.height, down, y), column = source(work.width, across, x);
+  const int64_t row = source(height, down, y), column = source(width, across, x);
   if (row < 0 || column < 0) {
     for (int b = 0; b < work.item; ++b) to[b] = 0;
     return;
@@ -80,15 +112,16 @@ __global__ void __launch_bounds__(kThreads)
     add_patch_kernel(const PatchWork work, int parts, char* images) {
   int64_t i = blockIdx.x * static_cast<int64_t>(kThreads) + threadIdx.x;
   if (i >= work.size) return;
+  const PatchAxis height = patch_axis(work, 0), width = patch_axis(work, 1);
   char* const to = images + i * work.item;
   const int64_t part = take(&i, parts);
-  const int64_t column = take(&i, work.width.length), row = take(&i, work.height.length);
-  const int64_t first = i * work.height.count * work.width.count;
+  const int64_t column = take(&i, work.width), row = take(&i, work.height);
+  const int64_t first = i * height.count * width.count;
   T sum = 0;
-  each_patch(work.height, row, [&](int64_t down, int64_t y) {
-    each_patch(work.width, column, [&](int64_t across, int64_t x) {
-      const char* p = work.rows + (first + down * work.width.count + across) * work.row_step +
-                      (y * work.width.patch + x) * work.element_step + part * work.item;
+  each_patch(height, row, [&](int64_t down, int64_t y) {
+    each_patch(width, column, [&](int64_t across, int64_t x) {
+      const char* p = work.rows + (first + down * width.count + across) * work.row_step +
+                      (y * width.patch + x) * work.element_step + part * work.item;
       sum = static_cast<T>(sum + load_number<T>(p, work.dtype));
     });
   });
@@ -101,10 +134,12 @@ __global__ void __launch_bounds__(kThreads)
 
 PatchWork describe(const device::Patches& patches, int64_t size) {
   PatchWork work{};
-  work.height = patches.axes[0];
-  work.width = patches.axes[1];
-  work.batch = patches.images.shape[0];
   work.channels = patches.images.shape[1];
+  work.height = patches.images.shape[2];
+  work.width = patches.images.shape[3];
+  work.shape = patches.shape;
+  work.step = patches.step;
+  work.mode = patches.mode;
   work.images = patches.images.data;
   for (int d = 0; d < 4; ++d) work.image_strides[d] = patches.images.strides[d];
   work.rows = patches.rows.data;

@@ -26,6 +26,17 @@ __device__ __forceinline__ Complex64 multiply_add(Complex64 a, Complex64 b, Comp
   return {sum.re + (a.re * b.re - a.im * b.im), sum.im + (a.re * b.im + a.im * b.re)};
 }
 
+template <class T>
+__device__ __forceinline__ T add(T a, T b) {
+  return a + b;
+}
+__device__ __forceinline__ Complex32 add(Complex32 a, Complex32 b) {
+  return {a.re + b.re, a.im + b.im};
+}
+__device__ __forceinline__ Complex64 add(Complex64 a, Complex64 b) {
+  return {a.re + b.re, a.im + b.im};
+}
+
 // What kernels are given. Positions are checked by a kernel of their own, but nothing may be read
 // outside in the meantime.
 struct Work {
@@ -66,7 +77,9 @@ __global__ void __launch_bounds__(kThreads) pattern_kernel(const Work work, int*
   const Sparse& s = work.s;
   const int64_t i = blockIdx.x * static_cast<int64_t>(kThreads) + threadIdx.x;
   bool bad = false;
-  if (i == 0) bad = work.index(s.indptr, 0) != 0 || work.index(s.indptr, s.major) != s.count;
+  const Tensor& minor = s.minor_value;
+  if (i == 0 && minor.data) bad = load_integer(minor.data, minor.dtype) != s.minor;
+  if (i == 0) bad = bad || work.index(s.indptr, 0) != 0 || work.index(s.indptr, s.major) != s.count;
   if (i < s.major) bad = bad || work.index(s.indptr, i + 1) < work.index(s.indptr, i);
   if (i < s.count) {
     const int64_t at = work.index(s.indices, i);
@@ -159,6 +172,31 @@ __global__ void __launch_bounds__(kThreads) sample_kernel(const Work work) {
   work.store<T>(p, sum);
 }
 
+// A thread for each row, which is zero before.
+template <class T>
+__global__ void __launch_bounds__(kThreads) dense_kernel(const Work work) {
+  const Sparse& s = work.s;
+  const int64_t row = blockIdx.x * static_cast<int64_t>(kThreads) + threadIdx.x;
+  if (row >= s.major) return;
+  const int64_t end = work.start(row + 1);
+  for (int64_t p = work.start(row); p < end; ++p) {
+    const int64_t at = work.index(s.indices, p);
+    if (at < 0 || at >= s.minor) continue;
+    const int64_t to = row * s.minor + at;
+    work.store<T>(to, add(work.load<T>(s.out, to), work.load<T>(s.values, p)));
+  }
+}
+
+__global__ void __launch_bounds__(kThreads) entries_kernel(const Work work, const Tensor dense) {
+  const Sparse& s = work.s;
+  const int64_t p = blockIdx.x * static_cast<int64_t>(kThreads) + threadIdx.x;
+  if (p >= s.count) return;
+  const int64_t row = row_of(work, p), at = work.index(s.indices, p);
+  if (at < 0 || at >= s.minor) return;
+  move_item(s.out + p * work.item, dense.data + row * dense.strides[0] + at * dense.strides[1],
+            work.item);
+}
+
 // f(a value of the type that is computed with)
 template <class F>
 Status with_type(DType dtype, F&& f) {
@@ -243,6 +281,26 @@ Status sparse_sample(Stream* stream, const Sparse& sparse, int* failed) {
     return gpu::launch(stream, sample_kernel<decltype(type)>, blocks_for(work.size, kThreads),
                        kThreads, 0, work);
   });
+}
+
+Status sparse_to_dense(Stream* stream, const Sparse& sparse, int* failed) {
+  const Work work = describe(sparse, sparse.major * sparse.minor);
+  PHINTYS_TRY(check_pattern(stream, work, failed));
+  if (work.size == 0) return kOk;
+  const Tensor out{sparse.out, DType::b8, 1, {work.size * work.item}, {1}};
+  PHINTYS_TRY(zero(stream, out));
+  return with_type(sparse.dtype, [&](auto type) {
+    return gpu::launch(stream, dense_kernel<decltype(type)>, blocks_for(sparse.major, kThreads),
+                       kThreads, 0, work);
+  });
+}
+
+Status sparse_gather(Stream* stream, const Sparse& sparse, const Tensor& dense, int* failed) {
+  const Work work = describe(sparse, sparse.count);
+  PHINTYS_TRY(check_pattern(stream, work, failed));
+  if (work.size == 0) return kOk;
+  return gpu::launch(stream, entries_kernel, blocks_for(work.size, kThreads), kThreads, 0, work,
+                     dense);
 }
 
 }  // namespace phintys::cuda::indexing

@@ -218,6 +218,10 @@ __device__ __forceinline__ bool resolve_index(const Index& index, int64_t at, in
     *offset = (range[0] + at * range[1]) * index.step;
     return at < range[2];
   }
+  if (index.kind == IndexKind::where) {
+    *offset = 0;
+    return index.data[at] != 0;
+  }
   const int64_t i = load_integer(index.data + at, index.dtype);
   if (index.kind == IndexKind::offsets) {
     *offset = i;
@@ -264,6 +268,8 @@ int widen(Region* region);
 Status move_region(Stream* stream, const Region& region, int item, bool store, const int* unless,
                    int* failed);
 Status copy(Stream* stream, const Tensor& to, const Tensor& from, const int* unless);
+// A contiguous tensor, to zero.
+Status zero(Stream* stream, const Tensor& to);
 
 // In place: data[i] = the sum of those before it; *total, if not null, that of all. Scratch:
 // scan_scratch(n) bytes.

@@ -35,5 +35,8 @@ Status sparse_dot_transposed(Stream* stream, const device::Sparse& sparse, void*
                              int* failed);
 size_t sparse_scratch(const device::Sparse& sparse);
 Status sparse_sample(Stream* stream, const device::Sparse& sparse, int* failed);
+Status sparse_to_dense(Stream* stream, const device::Sparse& sparse, int* failed);
+Status sparse_gather(Stream* stream, const device::Sparse& sparse, const Tensor& dense,
+                     int* failed);
 
 }  // namespace phintys::cuda::indexing

@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "ops/build.h"
+#include "ops/device_moves.h"
 #include "ops/grad_ops.h"
 #include "ops/op_util.h"
 
@@ -66,6 +67,10 @@ void CheckAndRaise::perform(PerformContext&, std::span<const TensorView> inputs,
     fail(*find_kind(kind), message);
   }
   if (outputs[0].data != inputs[0].data) copy_parallel(outputs[0], inputs[0]);
+}
+bool CheckAndRaise::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                            std::span<const TensorView> outputs) const {
+  return queue_checked_copy(queue, inputs.subspan(1), inputs[0], outputs[0]);
 }
 
 void EnoughSteps::check_attributes() const {

@@ -38,6 +38,8 @@ class CheckAndRaise final : public OpBase<CheckAndRaise> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
   int inplace_input() const override { return 0; }
 };
 

@@ -3,6 +3,7 @@
 #include "kernels/parallel.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/device_moves.h"
 #include "ops/indexing/eye.h"
 #include "ops/indexing/gather.h"
 #include "ops/indexing/move.h"
@@ -163,6 +164,21 @@ class AlongPositions {
   int64_t step_ = 0;
 };
 
+// The chosen elements of x as a region of `shape`.
+bool along_region(const TensorView& x, const TensorView& index, int64_t axis,
+                  const TensorView& values, const int64_t* shape, device::Region* region) {
+  Dims strides;
+  uint32_t repeats = 0;
+  for (int i = 0; i < x.ndim; ++i) {
+    const bool fixed = i == axis || x.shape[i] == 1;
+    strides.push_back(fixed ? 0 : x.strides[i]);
+    if (fixed && i < device::kMaxRank) repeats |= 1u << i;
+  }
+  if (!make_region({x.data, x.dtype, x.ndim, shape, strides.data()}, values, region)) return false;
+  region->repeats = repeats;
+  return add_index(region, index, 0, x.ndim, x.shape[axis], x.strides[axis]);
+}
+
 }  // namespace
 
 // --- TakeAlongAxis ------------------------------------------------------------------------------
@@ -208,6 +224,16 @@ void TakeAlongAxis::perform(PerformContext&, std::span<const TensorView> inputs,
       });
     }
   });
+}
+bool TakeAlongAxis::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                            std::span<const TensorView> outputs) const {
+  if (outputs[0].size() == 0) return true;
+  device::Region region;
+  if (!index_kernels(queue) ||
+      !along_region(inputs[0], inputs[1], axis, outputs[0], outputs[0].shape, &region)) {
+    return false;
+  }
+  return queue.check(index_kernels(queue)->gather(queue.stream, region, queue.failed));
 }
 
 // --- PutAlongAxis -------------------------------------------------------------------------------
@@ -284,6 +310,14 @@ void PutAlongAxis::perform(PerformContext&, std::span<const TensorView> inputs,
       i += n;
     }
   });
+}
+bool PutAlongAxis::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                           std::span<const TensorView> outputs) const {
+  const Dims shape = chosen_dims(*this, inputs[0], inputs[2], axis);
+  const OwnedView y = broadcast_view(inputs[1], shape.data(), static_cast<int>(shape.size()));
+  device::Region region;
+  return along_region(outputs[0], inputs[2], axis, y.view(), shape.data(), &region) &&
+         queue_change(queue, inputs[0], outputs[0], region, set);
 }
 
 // --- building -----------------------------------------------------------------------------------

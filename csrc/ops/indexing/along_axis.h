@@ -26,6 +26,8 @@ class TakeAlongAxis final : public OpBase<TakeAlongAxis> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
 };
 
 // (x, y, index): x with y added to, or stored in, the elements that take_along_axis would take.
@@ -51,6 +53,8 @@ class PutAlongAxis final : public OpBase<PutAlongAxis> {
   std::vector<std::vector<Var>> infer_shape(const Apply& node) const override;
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
   int inplace_input() const override { return 0; }
 };

@@ -5,6 +5,7 @@
 #include "kernels/parallel.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/device_moves.h"
 #include "ops/indexing/eye.h"
 #include "ops/indexing/gather.h"
 
@@ -197,6 +198,23 @@ void Choose::perform(PerformContext& context, std::span<const TensorView> inputs
     }
   });
 }
+bool Choose::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                     std::span<const TensorView> outputs) const {
+  const TensorView& out = outputs[0];
+  const int64_t n = static_cast<int64_t>(inputs.size()) - 1;
+  device::Tensor to, which;
+  if (!index_kernels(queue) || !device::to_tensor_plain(out, &to)) return false;
+  const auto stretched = [&](const TensorView& v, device::Tensor* tensor) {
+    return device::to_tensor_plain(broadcast_view(v, out.shape, out.ndim).view(), tensor);
+  };
+  std::vector<device::Tensor> choices(static_cast<size_t>(n));
+  stretched(inputs[0], &which);
+  for (size_t k = 0; k < choices.size(); ++k) stretched(inputs[k + 1], &choices[k]);
+  const auto* table = static_cast<const device::Tensor*>(
+      queue.upload_constant(choices.data(), choices.size() * sizeof(device::Tensor)));
+  return queue.check(index_kernels(queue)->choose(queue.stream, to, which, table, n,
+                                                  static_cast<int>(mode_of(mode)), queue.failed));
+}
 
 // --- RepeatIndices ------------------------------------------------------------------------------
 
@@ -234,6 +252,15 @@ void RepeatIndices::perform(PerformContext&, std::span<const TensorView> inputs,
     room -= n;
   }
   if (room) fail(ErrorKind::value, "repeat: the repeats add up to less than their total");
+}
+bool RepeatIndices::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                            std::span<const TensorView> outputs) const {
+  device::Tensor to, counts;
+  if (!index_kernels(queue)) return false;
+  device::to_tensor_plain(outputs[0], &to);
+  device::to_tensor_plain(inputs[0], &counts);
+  void* scratch = queue.scratch(index_kernels(queue)->repeat_scratch(counts.shape[0]));
+  return queue.check(index_kernels(queue)->repeat(queue.stream, to, counts, scratch, queue.failed));
 }
 
 }  // namespace phintys

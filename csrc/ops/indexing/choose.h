@@ -27,6 +27,8 @@ class Choose final : public OpBase<Choose> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
 };
 
 // (counts, total): the index of each element of the vector `counts`, as often as the element says;
@@ -46,6 +48,8 @@ class RepeatIndices final : public OpBase<RepeatIndices> {
   uint64_t shape_inputs() const override { return 2; }
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
 };
 

@@ -2,6 +2,7 @@
 
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/device_moves.h"
 #include "ops/indexing/eye.h"
 #include "ops/op_util.h"
 
@@ -174,6 +175,17 @@ void SetDiagonal::perform(PerformContext&, std::span<const TensorView> inputs,
   part.dtype = out.dtype;
   const int ndim = static_cast<int>(part.shape.size());
   copy_elements(part.view(), broadcast_view(inputs[1], part.shape.data(), ndim).view());
+}
+bool SetDiagonal::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                          std::span<const TensorView> outputs) const {
+  const TensorView& out = outputs[0];
+  OwnedView part;
+  part.data = out.data + diagonal_view(out, offset, axis1, axis2, &part.shape, &part.strides);
+  part.dtype = out.dtype;
+  if (out.ndim > device::kMaxRank) return false;
+  if (out.data != inputs[0].data && !queue_copy(queue, out, inputs[0])) return false;
+  const int ndim = static_cast<int>(part.shape.size());
+  return queue_copy(queue, part.view(), broadcast_view(inputs[1], part.shape.data(), ndim).view());
 }
 
 }  // namespace phintys

@@ -4,6 +4,7 @@
 
 #include "graph/print.h"
 #include "ops/build.h"
+#include "ops/device_moves.h"
 #include "ops/op_util.h"
 #include "ops/subtensor.h"
 
@@ -66,6 +67,14 @@ void Eye::perform(PerformContext&, std::span<const TensorView> inputs,
     store_int(out.data + i * out.strides[0] + (i + k) * out.strides[1], dtype, 1);
   }
 }
+bool Eye::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                  std::span<const TensorView> outputs) const {
+  device::Tensor to, k;
+  if (!index_kernels(queue)) return false;
+  device::to_tensor_plain(outputs[0], &to);
+  device::to_tensor_plain(inputs[2], &k);
+  return queue.check(index_kernels(queue)->eye(queue.stream, to, k));
+}
 
 // --- SumToLike ----------------------------------------------------------------------------------
 
@@ -110,6 +119,16 @@ void SumToLike::perform(PerformContext&, std::span<const TensorView> inputs,
   const TensorView& out = outputs[0];
   std::memset(out.data, 0, static_cast<size_t>(out.size()) * item_size(out.dtype));
   add_elements(broadcast_view(out, inputs[0].shape, out.ndim).view(), inputs[0]);
+}
+bool SumToLike::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                        std::span<const TensorView> outputs) const {
+  device::Tensor to, from;
+  if (!index_kernels(queue) || !device::to_tensor_plain(outputs[0], &to) ||
+      !device::to_tensor_plain(inputs[0], &from)) {
+    return false;
+  }
+  void* scratch = queue.scratch(index_kernels(queue)->sum_scratch(to, from));
+  return queue.check(index_kernels(queue)->sum(queue.stream, to, from, scratch));
 }
 
 Var sum_to_like(const Var& g, const Var& model) {

@@ -1,10 +1,12 @@
 #include "ops/indexing/mask.h"
 
 #include <cstring>
+#include <numeric>
 
 #include "kernels/parallel.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/device_moves.h"
 #include "ops/indexing/eye.h"
 #include "ops/indexing/gather.h"
 #include "ops/indexing/move.h"
@@ -150,6 +152,73 @@ Dims infer_part(const Op& op, const Type& x, const Var& mask, int64_t axis) {
   return shape;
 }
 
+// The elements of x where a mask is true, of which there are `count`, as a region.
+struct DeviceMask {
+  const TensorView &x, &mask;
+  int64_t axis, count;
+  Dims part;  // the region's shape
+
+  DeviceMask(const TensorView& x, const TensorView& mask, int64_t axis, int64_t count)
+      : x(x), mask(mask), axis(axis), count(count), part(x.shape, x.shape + axis) {
+    part.push_back(count);
+    part.append(x.shape + axis + mask.ndim, x.shape + x.ndim);
+  }
+  // `values` are of the region's shape. The list of offsets comes later.
+  bool region(const TensorView& values, device::Region* region) const {
+    Dims strides(x.strides, x.strides + axis);
+    strides.push_back(0);
+    strides.append(x.strides + axis + mask.ndim, x.strides + x.ndim);
+    const int ndim = static_cast<int>(part.size());
+    if (x.ndim > device::kMaxRank ||
+        !make_region({x.data, x.dtype, ndim, part.data(), strides.data()}, values, region)) {
+      return false;
+    }
+    device::Index& index = region->indices[region->count++];
+    index.kind = device::IndexKind::offsets;
+    index.dtype = DType::i64;
+    index.strides[axis] = sizeof(int64_t);
+    index.step = 0;
+    for (int d = 0; d < mask.ndim; ++d) index.step = std::gcd(index.step, x.strides[axis + d]);
+    return true;
+  }
+  bool queue_list(device::Queue& queue, device::Region* region) const {
+    const device::IndexKernels* kernels = index_kernels(queue);
+    const size_t bytes = (kernels->mask_scratch(mask.size()) + 63) / 64 * 64;
+    char* scratch = static_cast<char*>(queue.scratch(bytes + static_cast<size_t>(count) * 8));
+    device::TrueList list{};
+    if (!device::to_tensor_plain(mask, &list.mask)) return false;
+    list.count = count;
+    list.lists = 1;
+    list.out[0] = reinterpret_cast<int64_t*>(scratch + bytes);
+    for (int d = 0; d < mask.ndim; ++d) list.weights[0][d] = x.strides[axis + d];
+    region->indices[0].data = scratch + bytes;
+    return queue.check(kernels->list_true(queue.stream, list, scratch, queue.failed));
+  }
+};
+
+// All of x, of which elements are there where a mask is true; y has one value for all of those.
+bool repeated_region(const TensorView& x, const TensorView& y, const TensorView& mask, int64_t axis,
+                     device::Region* region) {
+  Dims part(x.shape, x.shape + axis);
+  part.push_back(1);
+  part.append(x.shape + axis + mask.ndim, x.shape + x.ndim);
+  const int rank = static_cast<int>(part.size());
+  if (!broadcasts_to(y, part.data(), rank)) return false;
+  const OwnedView values = broadcast_view(y, part.data(), rank);
+  Dims strides(values.strides.begin(), values.strides.begin() + axis);
+  for (int d = 0; d < mask.ndim; ++d) strides.push_back(0);
+  strides.append(values.strides.begin() + axis + 1, values.strides.end());
+  if (!make_region(x, {y.data, y.dtype, x.ndim, x.shape, strides.data()}, region)) return false;
+  device::Index& index = region->indices[region->count++];
+  index.kind = device::IndexKind::where;
+  index.dtype = DType::b8;
+  index.data = mask.data;
+  for (int d = 0; d < mask.ndim; ++d) {
+    index.strides[axis + d] = mask.shape[d] == 1 ? 0 : mask.strides[d];
+  }
+  return true;
+}
+
 }  // namespace
 
 // --- CountNonzero -------------------------------------------------------------------------------
@@ -171,6 +240,14 @@ void CountNonzero::perform(PerformContext& context, std::span<const TensorView> 
                            std::span<const TensorView> outputs) const {
   const Scan scan(inputs[0], context.scratch(Scan::bytes(inputs[0])));
   *outputs[0].as<int64_t>() = scan.total();
+}
+bool CountNonzero::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                           std::span<const TensorView> outputs) const {
+  device::Tensor mask;
+  if (!index_kernels(queue) || !device::to_tensor(inputs[0], &mask)) return false;
+  void* scratch = queue.scratch(index_kernels(queue)->mask_scratch(inputs[0].size()));
+  return queue.check(
+      index_kernels(queue)->count_true(queue.stream, mask, outputs[0].as<int64_t>(), scratch));
 }
 
 // --- Nonzero ------------------------------------------------------------------------------------
@@ -218,6 +295,20 @@ void Nonzero::perform(PerformContext& context, std::span<const TensorView> input
       i += count;
     }
   });
+}
+bool Nonzero::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                      std::span<const TensorView> outputs) const {
+  const int ndim = inputs[0].ndim;
+  device::TrueList list{};
+  if (!index_kernels(queue) || !device::to_tensor_plain(inputs[0], &list.mask)) return false;
+  list.count = outputs[0].shape[0];
+  list.lists = ndim;
+  for (int k = 0; k < ndim; ++k) {
+    list.out[k] = outputs[static_cast<size_t>(k)].as<int64_t>();
+    list.weights[k][k] = 1;
+  }
+  void* scratch = queue.scratch(index_kernels(queue)->mask_scratch(inputs[0].size()));
+  return queue.check(index_kernels(queue)->list_true(queue.stream, list, scratch, queue.failed));
 }
 
 // --- MaskSubtensor ------------------------------------------------------------------------------
@@ -282,6 +373,13 @@ void MaskSubtensor::perform(PerformContext& context, std::span<const TensorView>
   scan.expect(*this, n);
   true_offsets(scan, spanned, scratch.offsets);
   gather_positions(groups, ListedPositions(scratch.offsets, n), out.data);
+}
+bool MaskSubtensor::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                            std::span<const TensorView> outputs) const {
+  const DeviceMask mask(inputs[0], inputs[1], axis, outputs[0].shape[axis]);
+  device::Region region;
+  return mask.region(outputs[0], &region) && mask.queue_list(queue, &region) &&
+         queue.check(index_kernels(queue)->gather(queue.stream, region, queue.failed));
 }
 
 // --- MaskIncSubtensor ---------------------------------------------------------------------------
@@ -374,6 +472,28 @@ void MaskIncSubtensor::perform(PerformContext& context, std::span<const TensorVi
   if (out.data != x.data) copy_parallel(out, x);
   true_offsets(scan, spanned, scratch.offsets);
   scatter_positions(groups, ListedPositions(scratch.offsets, n), y, set);
+}
+bool MaskIncSubtensor::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                               std::span<const TensorView> outputs) const {
+  const TensorView &x = inputs[0], &y = inputs[1], &mask = inputs[2], &out = outputs[0];
+  const int rank = x.ndim - mask.ndim + 1, at = static_cast<int>(axis) - (rank - y.ndim);
+  if (!index_kernels(queue) || y.ndim > rank || x.ndim > device::kMaxRank) return false;
+  const bool copies = out.data != x.data;
+  // How many elements there are only the device knows. Where y has one for all of them, each is
+  // looked at; else there are as many as y has, or the call fails.
+  device::Region region;
+  if (at < 0 || y.shape[at] == 1) {
+    return repeated_region(out, y, mask, axis, &region) && queue_change(queue, x, out, region, set);
+  }
+  const DeviceMask list(out, mask, axis, y.shape[at]);
+  if (y.shape[at] > mask.size() || !broadcasts_to(y, list.part.data(), rank)) return false;
+  if (!list.region(broadcast_view(y, list.part.data(), rank).view(), &region) ||
+      index_kernels(queue)->scatter_scratch(region) > 0 || (copies && !queue_copy(queue, out, x)) ||
+      !list.queue_list(queue, &region)) {
+    return false;
+  }
+  return queue.check(
+      index_kernels(queue)->scatter(queue.stream, region, !set, nullptr, queue.failed));
 }
 
 // --- building -----------------------------------------------------------------------------------

@@ -24,6 +24,8 @@ class CountNonzero final : public OpBase<CountNonzero> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
   size_t scratch_bytes(std::span<const TensorView> inputs) const override;
   bool infallible() const override { return true; }
 };
@@ -45,6 +47,8 @@ class Nonzero final : public OpBase<Nonzero> {
   uint64_t shape_inputs() const override { return 2; }
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
 };
 
@@ -68,6 +72,8 @@ class MaskSubtensor final : public OpBase<MaskSubtensor> {
   uint64_t shape_inputs() const override { return 4; }
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
 };
 
@@ -95,6 +101,8 @@ class MaskIncSubtensor final : public OpBase<MaskIncSubtensor> {
   std::vector<std::vector<Var>> infer_shape(const Apply& node) const override;
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
   int inplace_input() const override { return 0; }
 };

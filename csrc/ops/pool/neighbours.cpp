@@ -6,6 +6,7 @@
 #include "kernels/parallel.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
+#include "ops/device_moves.h"
 #include "ops/op_util.h"
 #include "ops/subtensor.h"
 
@@ -235,6 +236,20 @@ Var count_of(const std::string& mode, const Var& length, const Var& patch, const
   return maximum(int_div(length - patch, step) + one, constant_int(0));
 }
 
+void describe(std::string_view mode, const TensorView& images, const TensorView& rows,
+              std::span<const TensorView> shape_and_step, device::Patches* patches) {
+  using Mode = device::PatchMode;
+  patches->mode = mode == "ignore_borders"  ? Mode::ignore_borders
+                  : mode == "wrap_centered" ? Mode::wrap_centered
+                  : mode == "half"          ? Mode::half
+                  : mode == "full"          ? Mode::full
+                                            : Mode::valid;
+  device::to_tensor_plain(images, &patches->images);
+  device::to_tensor_plain(rows, &patches->rows);
+  device::to_tensor_plain(shape_and_step[0], &patches->shape);
+  device::to_tensor_plain(shape_and_step[1], &patches->step);
+}
+
 }  // namespace
 
 // --- Images2Neibs -------------------------------------------------------------------------------
@@ -290,6 +305,13 @@ void Images2Neibs::perform(PerformContext&, std::span<const TensorView> inputs,
   if (outputs[0].size() == 0) return;
   const Patches p = read_patches(*this, mode, inputs[0].shape, inputs[1], inputs[2]);
   dispatch_dtype(inputs[0].dtype, [&]<class T>() { gather<T>(p, inputs[0], outputs[0]); });
+}
+bool Images2Neibs::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                           std::span<const TensorView> outputs) const {
+  device::Patches patches;
+  if (!index_kernels(queue)) return false;
+  describe(mode, inputs[0], outputs[0], inputs.subspan(1), &patches);
+  return queue.check(index_kernels(queue)->patches(queue.stream, patches));
 }
 
 // --- Neibs2Images -------------------------------------------------------------------------------
@@ -352,6 +374,13 @@ void Neibs2Images::perform(PerformContext&, std::span<const TensorView> inputs,
       scatter<T>(p, inputs[1], outputs[0]);
     }
   });
+}
+bool Neibs2Images::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                           std::span<const TensorView> outputs) const {
+  device::Patches patches;
+  if (!index_kernels(queue)) return false;
+  describe(mode, outputs[0], inputs[1], inputs.subspan(2), &patches);
+  return queue.check(index_kernels(queue)->add_patches(queue.stream, patches));
 }
 
 }  // namespace phintys

@@ -32,6 +32,8 @@ class Images2Neibs final : public OpBase<Images2Neibs> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
   bool infallible() const override { return true; }
 };
 
@@ -58,6 +60,8 @@ class Neibs2Images final : public OpBase<Neibs2Images> {
   uint64_t shape_inputs() const override { return 13; }
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
   bool infallible() const override { return true; }
 };

@@ -4,6 +4,7 @@
 
 #include "kernels/parallel.h"
 #include "ops/build.h"
+#include "ops/device_moves.h"
 #include "ops/sparse/product_isa.h"
 
 namespace phintys {
@@ -84,6 +85,50 @@ void check_counts(const Op& op, const TensorView& values, const TensorView& indi
   if (values.shape[0] == indices.shape[0]) return;
   fail(ErrorKind::value, op.str(), ": ", values.shape[0], " values for ", indices.shape[0],
        " indices");
+}
+
+// Inputs of an op on a device, in one piece each: copies where they are not.
+class DeviceInputs {
+ public:
+  DeviceInputs(device::Queue& queue, std::span<const TensorView* const> inputs, size_t extra = 0) {
+    auto aligned = [](size_t bytes) { return (bytes + 255) / 256 * 256; };
+    auto bytes = [&](const TensorView& v) {
+      return v.contiguous() ? 0 : aligned(static_cast<size_t>(v.size()) * item_size(v.dtype));
+    };
+    size_t total = aligned(extra);
+    for (const TensorView* v : inputs) total += bytes(*v);
+    char* block = total ? static_cast<char*>(queue.scratch(total)) : nullptr;
+    extra_ = block;
+    block += aligned(extra);
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const TensorView& v = *inputs[i];
+      data_[i] = v.data;
+      if (v.contiguous()) continue;
+      const Dims shape(v.shape, v.shape + v.ndim);
+      const Dims strides = contiguous_strides(shape, item_size(v.dtype));
+      queue_copy(queue, {block, v.dtype, v.ndim, v.shape, strides.data()}, v);
+      data_[i] = block;
+      block += bytes(v);
+    }
+  }
+  const char* data(size_t i) const { return data_[i]; }
+  void* extra() const { return extra_; }
+
+ private:
+  std::array<char*, 4> data_{};
+  char* extra_ = nullptr;
+};
+
+// What all kernels need to know; `minor` is the caller's.
+void describe(const TensorView& indices, const TensorView& indptr, const char* indices_data,
+              const char* indptr_data, const TensorView& out, device::Sparse* work) {
+  work->dtype = out.dtype;
+  work->index = indices.dtype;
+  work->indices = indices_data;
+  work->indptr = indptr_data;
+  work->major = indptr.shape[0] - 1;
+  work->count = indices.shape[0];
+  work->out = out.data;
 }
 
 Var conjugate(const Var& v) { return is_complex(v.dtype()) ? conj(v) : v; }
@@ -181,6 +226,27 @@ void SparseDot::perform(PerformContext& context, std::span<const TensorView> inp
     });
   });
 }
+bool SparseDot::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                        std::span<const TensorView> outputs) const {
+  const TensorView& dense = inputs[4];
+  device::Sparse work{};
+  work.minor = transposed ? outputs[0].shape[0] : dense.shape[0];
+  work.columns = columns_of(dense);
+  const std::array<const TensorView*, 4> needed{&inputs[0], &inputs[1], &inputs[2], &dense};
+  const device::IndexKernels* kernels = index_kernels(queue);
+  if (!kernels) return false;
+  work.count = inputs[1].shape[0];
+  DeviceInputs in(queue, needed, transposed ? kernels->sparse_scratch(work) : 0);
+  describe(inputs[1], inputs[2], in.data(1), in.data(2), outputs[0], &work);
+  work.values = in.data(0);
+  work.right = in.data(3);
+  if (transposed) {
+    return queue.check(
+        kernels->sparse_dot_transposed(queue.stream, work, in.extra(), queue.failed));
+  }
+  device::to_tensor_plain(inputs[3], &work.minor_value);
+  return queue.check(kernels->sparse_dot(queue.stream, work, queue.failed));
+}
 
 // --- SparseSampledDot ---------------------------------------------------------------------------
 
@@ -251,6 +317,21 @@ void SparseSampledDot::perform(PerformContext& context, std::span<const TensorVi
     });
   });
 }
+bool SparseSampledDot::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                               std::span<const TensorView> outputs) const {
+  const device::IndexKernels* kernels = index_kernels(queue);
+  if (!kernels) return false;
+  device::Sparse work{};
+  work.minor = inputs[4].shape[0];
+  work.columns = columns_of(inputs[4]);
+  const std::array<const TensorView*, 4> needed{&inputs[0], &inputs[1], &inputs[3], &inputs[4]};
+  const DeviceInputs in(queue, needed);
+  describe(inputs[0], inputs[1], in.data(0), in.data(1), outputs[0], &work);
+  device::to_tensor_plain(inputs[2], &work.minor_value);
+  work.left = in.data(2);
+  work.right = in.data(3);
+  return queue.check(kernels->sparse_sample(queue.stream, work, queue.failed));
+}
 
 // --- SparseToDense ------------------------------------------------------------------------------
 
@@ -310,6 +391,18 @@ void SparseToDense::perform(PerformContext& context, std::span<const TensorView>
     });
   });
 }
+bool SparseToDense::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                            std::span<const TensorView> outputs) const {
+  const device::IndexKernels* kernels = index_kernels(queue);
+  if (!kernels) return false;
+  device::Sparse work{};
+  work.minor = outputs[0].shape[1];
+  const std::array<const TensorView*, 3> needed{&inputs[0], &inputs[1], &inputs[2]};
+  const DeviceInputs in(queue, needed);
+  describe(inputs[1], inputs[2], in.data(1), in.data(2), outputs[0], &work);
+  work.values = in.data(0);
+  return queue.check(kernels->sparse_to_dense(queue.stream, work, queue.failed));
+}
 
 // --- SparseGather -------------------------------------------------------------------------------
 
@@ -368,6 +461,19 @@ void SparseGather::perform(PerformContext& context, std::span<const TensorView> 
       });
     });
   });
+}
+bool SparseGather::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                           std::span<const TensorView> outputs) const {
+  const device::IndexKernels* kernels = index_kernels(queue);
+  if (!kernels) return false;
+  device::Sparse work{};
+  work.minor = inputs[0].shape[1];
+  const std::array<const TensorView*, 2> needed{&inputs[1], &inputs[2]};
+  const DeviceInputs in(queue, needed);
+  describe(inputs[1], inputs[2], in.data(0), in.data(1), outputs[0], &work);
+  device::Tensor dense;
+  device::to_tensor_plain(inputs[0], &dense);
+  return queue.check(kernels->sparse_gather(queue.stream, work, dense, queue.failed));
 }
 
 // --- building -----------------------------------------------------------------------------------

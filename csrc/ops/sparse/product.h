@@ -29,6 +29,8 @@ class SparseDot final : public OpBase<SparseDot> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
 };
 
 // (indices, indptr, minor, left, right): for each stored entry (i, j) the product of row i of
@@ -52,6 +54,8 @@ class SparseSampledDot final : public OpBase<SparseSampledDot> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
 };
 
 // (values, indices, indptr, minor): the dense matrix [major, minor].
@@ -72,6 +76,8 @@ class SparseToDense final : public OpBase<SparseToDense> {
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
 };
 
 // (dense, indices, indptr): the elements of a matrix [major, minor] at the stored entries.
@@ -91,6 +97,8 @@ class SparseGather final : public OpBase<SparseGather> {
   std::vector<std::vector<Var>> infer_shape(const Apply& node) const override;
   void layout(std::span<const TensorView> inputs, std::span<Layout> outputs) const override;
   void perform(PerformContext& context, std::span<const TensorView> inputs,
+               std::span<const TensorView> outputs) const override;
+  bool enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                std::span<const TensorView> outputs) const override;
 };
 
