@@ -53,6 +53,12 @@ struct ListWork {
 __global__ void __launch_bounds__(kThreads) list_kernel(const ListWork work) {
   if (*work.total != work.count) {
     if (blockIdx.x == 0 && threadIdx.x == 0) *work.failed = 1;
+    // What reads the lists must find an element.
+    const int64_t step = static_cast<int64_t>(gridDim.x) * kThreads;
+    for (int64_t i = blockIdx.x * static_cast<int64_t>(kThreads) + threadIdx.x; i < work.count;
+         i += step) {
+      for (int k = 0; k < work.lists; ++k) work.out[k][i] = 0;
+    }
     return;
   }
   const int64_t first = blockIdx.x * kMaskTile + static_cast<int64_t>(threadIdx.x) * kMaskItems;

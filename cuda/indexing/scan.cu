@@ -77,22 +77,36 @@ constexpr int kDigits = 256;
 constexpr int kWarps = kThreads / 32;
 constexpr int kSortItems = 8;  // of a thread
 constexpr int64_t kSortTile = kThreads * kSortItems;
-constexpr int64_t kFew = 2048;  // that one block sorts by counting
+constexpr int kFew = 8192;    // that are sorted by counting
+constexpr int kRanked = 128;  // of those, by a block
 
-// The rank of a key is the number of keys that come before it.
-__global__ void __launch_bounds__(1024)
+// The rank of a key is the number of keys that come before it. Each block looks at all keys, and
+// ranks some.
+__global__ void __launch_bounds__(kRanked)
     rank_kernel(const uint32_t* from, uint32_t* keys, uint32_t* positions, int n) {
-  __shared__ uint32_t all[kFew];
-  for (int i = static_cast<int>(threadIdx.x); i < n; i += blockDim.x) all[i] = from[i];
-  __syncthreads();
-  for (int i = static_cast<int>(threadIdx.x); i < n; i += blockDim.x) {
-    const uint32_t key = all[i];
-    int rank = 0;
-    for (int j = 0; j < i; ++j) rank += all[j] <= key;
-    for (int j = i + 1; j < n; ++j) rank += all[j] < key;
-    keys[rank] = key;
-    positions[rank] = static_cast<uint32_t>(i);
+  __shared__ uint4 words[kFew / 4];
+  uint32_t* const all = reinterpret_cast<uint32_t*>(words);
+  const int padded = (n + 3) / 4 * 4;
+  for (int i = static_cast<int>(threadIdx.x); i < padded; i += kRanked) {
+    all[i] = i < n ? from[i] : 0xffffffffu;
   }
+  __syncthreads();
+  const int first = static_cast<int>(blockIdx.x) * kRanked;
+  const int i = first + static_cast<int>(threadIdx.x), last = min(n, first + kRanked);
+  if (i >= n) return;
+  const uint32_t key = all[i];
+  int rank = 0;
+  for (int w = 0; w < first / 4; ++w) {
+    const uint4 v = words[w];
+    rank += (v.x <= key) + (v.y <= key) + (v.z <= key) + (v.w <= key);
+  }
+  for (int j = first; j < last; ++j) rank += all[j] < key || (all[j] == key && j < i);
+  for (int w = (first + kRanked) / 4; w < padded / 4; ++w) {
+    const uint4 v = words[w];
+    rank += (v.x < key) + (v.y < key) + (v.z < key) + (v.w < key);
+  }
+  keys[rank] = key;
+  positions[rank] = static_cast<uint32_t>(i);
 }
 
 // Element u of a lane's share of a block's tile: a warp's elements are neighbours, in order.
@@ -199,9 +213,8 @@ Status sort_keys(Stream* stream, int64_t n, int64_t limit, void* scratch, Sorted
   sorted->n = n;
   if (n <= kFew) {
     *sorted = {other_keys, other_positions, n};
-    const unsigned threads = n <= 128 ? 128 : 1024;
-    return gpu::launch(stream, rank_kernel, 1, threads, 0, keys, other_keys, other_positions,
-                       static_cast<int>(n));
+    return gpu::launch(stream, rank_kernel, blocks_for(n, kRanked), kRanked, 0, keys, other_keys,
+                       other_positions, static_cast<int>(n));
   }
   // UINT32_MAX has the greatest digits: it stays last in as many bits as `limit` needs.
   int bits = 1;

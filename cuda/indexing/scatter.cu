@@ -1,7 +1,8 @@
 // Scattering: sums and replacements in the order of a loop over the positions.
 //
 // Where no two positions name one element, all are moved at once. Where few may, a thread walks
-// along them. Otherwise the positions are sorted by what they name, and equal ones are neighbours.
+// along them. Otherwise, for replacing, every element keeps the last position that names it; or the
+// positions are sorted by what they name, and equal ones are neighbours.
 #include "indexing/region.h"
 #include "indexing/tables.h"
 
@@ -146,18 +147,23 @@ __global__ void __launch_bounds__(kThreads)
 // --- Sorted positions
 // -------------------------------------------------------------------------------
 
-// The positions of dimensions [first, ndim) of a region; what they name, as numbers.
+// What positions name, as numbers. `owners`, if there are any: the last position, plus 1, of each.
 __global__ void __launch_bounds__(kThreads)
-    key_kernel(const RegionWork work, int64_t lowest, int64_t unit, uint32_t* keys) {
+    key_kernel(const RegionWork work, int64_t lowest, int64_t unit, uint32_t* keys,
+               uint32_t* owners) {
   const uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i >= work.size) return;
   Place place;
   const bool good = work.find(i, &place);
-  keys[i] = good ? static_cast<uint32_t>((place.base - work.base - lowest) / unit) : 0xffffffffu;
+  const uint32_t key =
+      good ? static_cast<uint32_t>((place.base - work.base - lowest) / unit) : 0xffffffffu;
+  keys[i] = key;
+  if (owners && good) atomicMax(&owners[key], i + 1);
 }
 
+// Entries are the positions sorted, or all of them as they are if there are owners.
 struct SortedWork {
-  const uint32_t *keys, *positions;
+  const uint32_t *keys, *positions, *owners;
   uint32_t entries;
   Divisor columns, entry_count;
   bool entries_first;  // neighbouring threads take neighbouring entries, not columns
@@ -186,8 +192,12 @@ __global__ void __launch_bounds__(kThreads) sorted_kernel(const SortedWork work,
       work.base_data + static_cast<int64_t>(key) * work.unit + work.base.offset(column);
   char* const from = work.value_data + work.column_values.offset(column);
   if constexpr (Change::kLast) {
-    if (entry + 1 < work.entries && work.keys[entry + 1] == key) return;
-    change.store(to, change.load(from + work.values.offset(work.positions[entry])));
+    if (work.owners ? work.owners[key] != entry + 1
+                    : entry + 1 < work.entries && work.keys[entry + 1] == key) {
+      return;
+    }
+    const uint32_t position = work.owners ? entry : work.positions[entry];
+    change.store(to, change.load(from + work.values.offset(position)));
     return;
   }
   if (entry > 0 && work.keys[entry - 1] == key) return;
@@ -213,7 +223,7 @@ __global__ void __launch_bounds__(kThreads) sorted_kernel(const SortedWork work,
 // --- How a region is scattered
 // ----------------------------------------------------------------------
 
-enum class Way { together, walk, sort, none };
+enum class Way { together, walk, own, sort, none };
 
 struct Plan {
   Way way = Way::none;
@@ -324,7 +334,10 @@ Plan plan_scatter(const Region& region, bool add) {
   } else {
     Region all = region;
     if (own) all.repeats = (1u << region.ndim) - 1;
-    if ((!own || prepare(&plan, all, add)) && number_keys(&plan)) plan.way = Way::sort;
+    if ((!own || prepare(&plan, all, add)) && number_keys(&plan)) {
+      const int64_t entries = product(plan.region, plan.first, plan.region.ndim);
+      plan.way = !add && plan.keys <= 4 * entries + (1 << 20) ? Way::own : Way::sort;
+    }
   }
   return plan;
 }
@@ -366,19 +379,50 @@ Strided strided(const Region& r, const int64_t* strides) {
   return Strided(t);
 }
 
-Status sort_and_change(Stream* stream, const Plan& plan, const Region& piece, bool add,
-                       void* scratch, int* failed) {
+size_t keys_bytes(int64_t n) {
+  return (static_cast<size_t>(n) * sizeof(uint32_t) + 255) / 256 * 256;
+}
+
+size_t scratch_of(const Plan& plan) {
+  const int64_t all = product(plan.region, plan.first, plan.region.ndim);
+  const int64_t n = all < launch_limit() ? all : launch_limit();
+  if (plan.way == Way::own) return keys_bytes(n) + keys_bytes(plan.keys);
+  return plan.way == Way::sort ? sort_scratch(n) : 0;
+}
+
+// Lists of keys and positions, or of owners, of the positions of a region.
+Status list_entries(Stream* stream, const Plan& plan, const Region& positions, void* scratch,
+                    int* failed, SortedWork* work) {
+  const int64_t entries = positions_of(positions);
+  uint32_t* owners = nullptr;
+  if (plan.way == Way::own) {
+    char* const place = static_cast<char*>(scratch) + keys_bytes(entries);
+    owners = reinterpret_cast<uint32_t*>(place);
+    const Tensor list{place, DType::u32, 1, {plan.keys}, {sizeof(uint32_t)}};
+    PHINTYS_TRY(zero(stream, list));
+  }
+  uint32_t* const keys = unsorted_keys(scratch);
+  PHINTYS_TRY(gpu::launch(stream, key_kernel, blocks_for(entries, kThreads), kThreads, 0,
+                          RegionWork(positions, nullptr, failed), plan.lowest, plan.unit, keys,
+                          owners));
+  work->keys = keys;
+  work->positions = nullptr;
+  work->owners = owners;
+  if (owners) return kOk;
+  SortedKeys sorted;
+  PHINTYS_TRY(sort_keys(stream, entries, plan.keys, scratch, &sorted));
+  work->keys = sorted.keys;
+  work->positions = sorted.positions;
+  return kOk;
+}
+
+Status change_listed(Stream* stream, const Plan& plan, const Region& piece, bool add, void* scratch,
+                     int* failed) {
   const Region columns = dimensions(piece, 0, plan.first);
   const Region positions = dimensions(piece, plan.first, piece.ndim);
   const int64_t entries = positions_of(positions), column_count = positions_of(columns);
-  PHINTYS_TRY(gpu::launch(stream, key_kernel, blocks_for(entries, kThreads), kThreads, 0,
-                          RegionWork(positions, nullptr, failed), plan.lowest, plan.unit,
-                          unsorted_keys(scratch)));
-  SortedKeys sorted;
-  PHINTYS_TRY(sort_keys(stream, entries, plan.keys, scratch, &sorted));
   SortedWork work;
-  work.keys = sorted.keys;
-  work.positions = sorted.positions;
+  PHINTYS_TRY(list_entries(stream, plan, positions, scratch, failed, &work));
   work.entries = static_cast<uint32_t>(entries);
   work.columns = Divisor(column_count);
   work.entry_count = Divisor(entries);
@@ -399,15 +443,12 @@ Status sort_and_change(Stream* stream, const Plan& plan, const Region& piece, bo
 }  // namespace
 
 size_t scatter_scratch(const Region& region) {
-  // Replacing is planned as adding is, but for the size of an element.
   size_t bytes = 0;
   for (const bool add : {false, true}) {
     const Plan plan = plan_scatter(region, add);
     if (plan.way == Way::none) return SIZE_MAX;
-    if (plan.way != Way::sort) continue;
-    const int64_t n = product(plan.region, plan.first, plan.region.ndim);
-    const size_t most = sort_scratch(n < launch_limit() ? n : launch_limit());
-    bytes = most > bytes ? most : bytes;
+    const size_t needed = scratch_of(plan);
+    bytes = needed > bytes ? needed : bytes;
   }
   return bytes;
 }
@@ -425,7 +466,7 @@ Status scatter(Stream* stream, const Region& region, bool add, void* scratch, in
           plan.region, [&](const Region& piece) { return walk(stream, plan, piece, add, failed); });
     default:
       return each_piece(plan.region, [&](const Region& piece) {
-        return sort_and_change(stream, plan, piece, add, scratch, failed);
+        return change_listed(stream, plan, piece, add, scratch, failed);
       });
   }
 }
