@@ -6,11 +6,11 @@
 namespace phintys::cuda {
 
 struct FastDivide {
-  uint32_t by = 1, factor = 0, shift = 0;
+  uint32_t by, factor, shift;
 
   FastDivide() = default;
   // 1 <= by < 2^31.
-  __host__ __device__ explicit FastDivide(uint32_t by) : by(by) {
+  __host__ __device__ explicit FastDivide(uint32_t by) : by(by), shift(0) {
     while ((uint32_t{1} << shift) < by) ++shift;
     factor = static_cast<uint32_t>(((uint64_t{1} << 32) * ((uint64_t{1} << shift) - by)) / by + 1);
   }

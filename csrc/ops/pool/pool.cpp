@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "device/pooling.h"
+#include "device/queue.h"
 #include "kernels/parallel.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
@@ -169,6 +171,37 @@ bool sees_nothing(const std::array<PoolAxis, 3>& axes) {
     windows &= a.out > 0;
   }
   return empty && windows;
+}
+
+// The leading axes of operands of one shape, with those merged that all of them allow: at most
+// three, in C order. False if more are left.
+bool merge_leads(std::span<const TensorView> operands, int lead, device::Pooling* p,
+                 std::span<device::PoolArray* const> arrays) {
+  std::vector<int> last;  // axes that close a group
+  for (int d = 0; d < lead; ++d) {
+    bool joins = !last.empty();
+    for (const TensorView& v : operands) {
+      joins = joins && v.strides[d - 1] == v.strides[d] * v.shape[d];
+    }
+    joins ? static_cast<void>(last.back() = d) : last.push_back(d);
+  }
+  if (last.size() > 3) return false;
+  std::fill_n(p->lead, 3, 1);
+  for (size_t g = 0; g < last.size(); ++g) {
+    const size_t to = 3 - last.size() + g;
+    for (int d = g == 0 ? 0 : last[g - 1] + 1; d <= last[g]; ++d) {
+      p->lead[to] *= operands[0].shape[d];
+    }
+    for (size_t i = 0; i < operands.size(); ++i) {
+      arrays[i]->lead[to] =
+          operands[i].strides[last[g]] / static_cast<int64_t>(item_size(operands[i].dtype));
+    }
+  }
+  return true;
+}
+
+device::PoolParameter device_parameter(const TensorView& v) {
+  return {v.data, v.dtype, v.strides[0]};
 }
 
 // True iff one window covers whole planes, whose elements follow each other.
@@ -401,6 +434,52 @@ void PoolOp<D>::perform(PerformContext&, std::span<const TensorView> inputs,
   }();
   parallel_ranges(by_plane ? planes : planes * rows, grain,
                   [&](int64_t begin, int64_t end) { kernel(work, begin, end); });
+}
+
+template <class D>
+bool PoolOp<D>::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
+                        std::span<const TensorView> outputs) const {
+  const TensorView& out = outputs[0];
+  if (!queue.table.pooling) return false;
+  if (out.size() == 0) return true;
+  constexpr int kFirst = std::is_same_v<D, AveragePoolGrad> ? 1 : 0;
+  device::Pooling p = {};
+  p.part = std::is_same_v<D, Pool>              ? device::PoolPart::forward
+           : std::is_same_v<D, MaxPoolGrad>     ? device::PoolPart::max_gradient
+           : std::is_same_v<D, MaxPoolGradGrad> ? device::PoolPart::max_chosen
+                                                : device::PoolPart::average_gradient;
+  p.mode = static_cast<device::PoolMode>(mode_index(mode));
+  p.dtype = out.dtype;
+  p.ndim = static_cast<int32_t>(ndim);
+  p.result = out.data;
+  const std::span<const TensorView> tensors = inputs.subspan(kFirst, kTensors<D> - kFirst);
+  device::PoolArray* arrays[] = {&p.x, &p.z, &p.g};
+  if (std::is_same_v<D, AveragePoolGrad>) arrays[0] = &p.g;
+  const int lead = out.ndim - static_cast<int>(ndim);
+  // Of the shape of x and of the pooled one: with AveragePoolGrad the result stands for x.
+  const TensorView& x = kFirst == 1 ? out : inputs[0];
+  const TensorView& pooled = std::is_same_v<D, Pool> ? out : inputs[1];
+  for (int i = 0; i < 3; ++i) p.length[i] = p.out[i] = 1;
+  for (int i = 0; i < ndim; ++i) {
+    const int64_t to = 3 - ndim + i;
+    p.length[to] = x.shape[lead + i];
+    p.out[to] = pooled.shape[lead + i];
+    for (size_t k = 0; k < tensors.size(); ++k) {
+      arrays[k]->pooled[to] =
+          tensors[k].strides[lead + i] / static_cast<int64_t>(item_size(out.dtype));
+    }
+  }
+  for (size_t k = 0; k < tensors.size(); ++k) {
+    arrays[k]->data = tensors[k].data;
+    for (int i = 0; i < out.ndim; ++i) {
+      if (tensors[k].strides[i] % static_cast<int64_t>(item_size(out.dtype)) != 0) return false;
+    }
+  }
+  if (!merge_leads(tensors, lead, &p, arrays)) return false;
+  p.window = device_parameter(inputs[kTensors<D>]);
+  p.stride = device_parameter(inputs[kTensors<D> + 1]);
+  p.pad = device_parameter(inputs[kTensors<D> + 2]);
+  return queue.check(queue.table.pooling->run(queue.stream, p));
 }
 
 template class PoolOp<Pool>;
