@@ -173,28 +173,24 @@ bool sees_nothing(const std::array<PoolAxis, 3>& axes) {
   return empty && windows;
 }
 
-// The leading axes of operands of one shape, with those merged that all of them allow: at most
-// three, in C order. False if more are left.
+// The leading axes, which all operands have alike, with those merged that all of them allow: at
+// most three, in C order. False if more are left.
 bool merge_leads(std::span<const TensorView> operands, int lead, device::Pooling* p,
                  std::span<device::PoolArray* const> arrays) {
-  std::vector<int> last;  // axes that close a group
-  for (int d = 0; d < lead; ++d) {
-    bool joins = !last.empty();
-    for (const TensorView& v : operands) {
-      joins = joins && v.strides[d - 1] == v.strides[d] * v.shape[d];
-    }
-    joins ? static_cast<void>(last.back() = d) : last.push_back(d);
-  }
-  if (last.size() > 3) return false;
+  int groups = 0, before = -1;
   std::fill_n(p->lead, 3, 1);
-  for (size_t g = 0; g < last.size(); ++g) {
-    const size_t to = 3 - last.size() + g;
-    for (int d = g == 0 ? 0 : last[g - 1] + 1; d <= last[g]; ++d) {
-      p->lead[to] *= operands[0].shape[d];
+  for (int d = lead - 1; d >= 0; --d) {
+    if (operands[0].shape[d] == 1) continue;
+    bool joins = before >= 0;
+    for (const TensorView& v : operands) {
+      joins = joins && v.strides[d] == v.strides[before] * v.shape[before];
     }
-    for (size_t i = 0; i < operands.size(); ++i) {
-      arrays[i]->lead[to] =
-          operands[i].strides[last[g]] / static_cast<int64_t>(item_size(operands[i].dtype));
+    before = d;
+    if (!joins && ++groups > 3) return false;
+    p->lead[3 - groups] *= operands[0].shape[d];
+    for (size_t i = 0; i < operands.size() && !joins; ++i) {
+      arrays[i]->lead[3 - groups] =
+          operands[i].strides[d] / static_cast<int64_t>(item_size(operands[i].dtype));
     }
   }
   return true;
