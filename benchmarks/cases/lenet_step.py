@@ -152,7 +152,8 @@ def with_numpy(variant, a):
 # ----- Phintys -----
 
 
-def with_phintys(variant, a):
+def phintys_graph(a):
+    """Inputs, loss, updates and parameters of the symbolic step."""
     import phintys
     import phintys.tensor as T
     from phintys.tensor.signal.pool import pool_2d
@@ -171,7 +172,14 @@ def with_phintys(variant, a):
     loss = T.mean(T.nnet.categorical_crossentropy(p, y))
     rate = np.asarray(RATE, "float32")
     updates = [(q, q - rate * g) for q, g in zip(params, phintys.grad(loss, params), strict=True)]
-    f = phintys.function([x, y], loss, updates=updates)
+    return [x, y], loss, updates, params
+
+
+def with_phintys(variant, a):
+    import phintys
+
+    arguments, loss, updates, params = phintys_graph(a)
+    f = phintys.function(arguments, loss, updates=updates)
     state = lambda: [q.get_value() for q in params]  # noqa: E731
     names = {"f": f, "x": a["x"], "y": a["y"]}
     return Job("f(x, y)", names, after_steps(lambda: f(a["x"], a["y"]), state))
@@ -239,12 +247,12 @@ def with_jax(variant, a, channels_last=True):
 # ----- PyTorch -----
 
 
-def torch_job(a, compiled):
+def torch_step(a, compiled, device="cpu"):
+    """A step and the parameters."""
     import torch
     from torch.nn import functional as F
 
-    params = [torch.from_numpy(a[name].copy()).requires_grad_() for name in NAMES]
-    x, y = torch.from_numpy(a["x"]), torch.from_numpy(a["y"])
+    params = [torch.from_numpy(a[name].copy()).to(device).requires_grad_() for name in NAMES]
 
     def cost(x, y, w1, b1, w2, b2, w3, b3, w4, b4):
         z = torch.tanh(F.max_pool2d(F.conv2d(x, w1, b1), 2))
@@ -262,6 +270,14 @@ def torch_job(a, compiled):
             torch._foreach_add_(params, grads, alpha=-RATE)
         return loss.detach()
 
+    return step, params
+
+
+def torch_job(a, compiled):
+    import torch
+
+    step, params = torch_step(a, compiled)
+    x, y = torch.from_numpy(a["x"]), torch.from_numpy(a["y"])
     names = {"f": step, "x": x, "y": y}
     return Job("f(x, y)", names, after_steps(lambda: step(x, y), lambda: params))
 

@@ -186,11 +186,12 @@ def with_jax(variant, a):
     return Job(statement, names, after_steps(step, lambda: state[1]))
 
 
-def torch_step(a, compiled=False):
+def torch_step(a, compiled=False, device="cpu"):
     """A step and the parameters; the update is one call for all of them."""
     import torch
 
-    params = [torch.from_numpy(a[n].copy()).requires_grad_() for n in ("w1", "b1", "w2", "b2")]
+    names = ("w1", "b1", "w2", "b2")
+    params = [torch.from_numpy(a[n].copy()).to(device).requires_grad_() for n in names]
 
     def cost(x, y, w1, b1, w2, b2):
         z = torch.addmm(b2, torch.tanh(torch.addmm(b1, x, w1)), w2)

@@ -1,0 +1,1 @@
+"""Benchmarks on a GPU; ../README.md says how to run them."""
