@@ -154,12 +154,13 @@ PHINTYS_INLINE void step_slot(Place x, Place y, Place d, int i, bool reversed) {
 #define PHINTYS_EIGHT(X, n) \
   X(8 * n)                  \
   X(8 * n + 1) X(8 * n + 2) X(8 * n + 3) X(8 * n + 4) X(8 * n + 5) X(8 * n + 6) X(8 * n + 7)
-#define PHINTYS_EACH_OP(X)                                                                   \
-  PHINTYS_EIGHT(X, 0)                                                                        \
-  PHINTYS_EIGHT(X, 1) PHINTYS_EIGHT(X, 2) PHINTYS_EIGHT(X, 3) PHINTYS_EIGHT(X, 4)            \
-      PHINTYS_EIGHT(X, 5) PHINTYS_EIGHT(X, 6) PHINTYS_EIGHT(X, 7) PHINTYS_EIGHT(X, 8)        \
-          PHINTYS_EIGHT(X, 9) PHINTYS_EIGHT(X, 10) PHINTYS_EIGHT(X, 11) PHINTYS_EIGHT(X, 12) \
-              PHINTYS_EIGHT(X, 13) PHINTYS_EIGHT(X, 14) PHINTYS_EIGHT(X, 15)
+#define PHINTYS_EACH_OP(X)                                                                    \
+  PHINTYS_EIGHT(X, 0)                                                                         \
+  PHINTYS_EIGHT(X, 1)                                                                         \
+  PHINTYS_EIGHT(X, 2) PHINTYS_EIGHT(X, 3) PHINTYS_EIGHT(X, 4) PHINTYS_EIGHT(X, 5)             \
+      PHINTYS_EIGHT(X, 6) PHINTYS_EIGHT(X, 7) PHINTYS_EIGHT(X, 8) PHINTYS_EIGHT(X, 9)         \
+          PHINTYS_EIGHT(X, 10) PHINTYS_EIGHT(X, 11) PHINTYS_EIGHT(X, 12) PHINTYS_EIGHT(X, 13) \
+              PHINTYS_EIGHT(X, 14) PHINTYS_EIGHT(X, 15)
 static_assert(ops::kNumElementwise <= 128, "more cases are needed");
 
 template <int kOp, FusedKind kKind, int kWord, int kFamily, bool kReversed>

@@ -15,7 +15,7 @@ using device::ProductMatrix;
 struct Work {
   Product p;
   int64_t first_batch;  // blockIdx.y == 0 is this matrix of the stacks
-  int64_t batches;  // fewer than 2^31
+  int64_t batches;      // fewer than 2^31
   // The sums are cut into `splits` pieces of `chunk` terms. With more than one piece (or `partial`
   // set), kernels store bare sums in partial[split][batch][row][col]; combine() does the rest.
   int32_t splits;

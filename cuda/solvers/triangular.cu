@@ -43,18 +43,18 @@ __global__ void __launch_bounds__(kColumns) solve_square(Triangular<T> w) {
     if (column < w.m) {
       T* x = w.x.at(matrix) + column * w.x.col;
       T value[kPanel];
-#pragma unroll kUnroll<T>
+#pragma unroll kUnroll < T>
       for (int r = 0; r < kPanel; ++r) {
         value[r] = make<T>(0);
         if (r < n) value[r] = x[(w.lower ? r : n - 1 - r) * w.x.row];
       }
-#pragma unroll kUnroll<T>
+#pragma unroll kUnroll < T>
       for (int r = 0; r < kPanel; ++r) {
         if (!w.unit) value[r] = times(value[r], square[r][r]);
-#pragma unroll kUnroll<T>
+#pragma unroll kUnroll < T>
         for (int i = r + 1; i < kPanel; ++i) value[i] = mul_sub(square[i][r], value[r], value[i]);
       }
-#pragma unroll kUnroll<T>
+#pragma unroll kUnroll < T>
       for (int r = 0; r < kPanel; ++r) {
         if (r < n) x[(w.lower ? r : n - 1 - r) * w.x.row] = value[r];
       }
