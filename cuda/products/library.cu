@@ -411,7 +411,7 @@ const char* library_text() {
   return l.text.c_str();
 }
 
-void set_library_folders(const char* folders) {
+void set_product_folders(const char* folders) {
   Library& l = library();
   const std::lock_guard lock(l.mutex);
   if (l.folders == folders) return;

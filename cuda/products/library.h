@@ -13,6 +13,6 @@ bool library_ready(Stream* stream);
 Status library_multiply(Stream* stream, const Product& p);
 
 const char* library_text();
-void set_library_folders(const char* folders);
+void set_product_folders(const char* folders);
 
 }  // namespace phintys::cuda

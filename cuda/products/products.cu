@@ -339,7 +339,7 @@ Status multiply(Stream* stream, const Product& product, void* scratch) {
 
 const device::ProductKernels* product_kernels() {
   static const device::ProductKernels kernels{scratch_bytes, multiply, library_text,
-                                              set_library_folders};
+                                              set_product_folders};
   return &kernels;
 }
 
