@@ -4,7 +4,7 @@
 // elements by the program's word. The result of the instruction before lies in the accumulator (in
 // registers); other operands lie in shared memory, in slots (16 bytes for each thread and group) or
 // as scalars (16 bytes for the block, the value in every word). An instruction is
-//   accumulator = op(accumulator, x, y), or op(x, y, accumulator) if kReversed,
+//   accumulator = op(accumulator, x, y), or op(x, y, accumulator) if kReversed
 // and may also keep its result in slot d.
 //
 // A word holds a value of a small integer type widened to int32, uint32 widened to int64, and the
@@ -19,9 +19,9 @@ namespace phintys::device {
 enum class FusedKind : uint8_t { b8, i32, i64, u64, f32, f64, c64, c128, cast, load, output };
 
 struct FusedInstr {
-  static constexpr uint8_t kReversed = 1;            // the accumulator is the last operand
-  static constexpr uint8_t kKeep = 2;                // the result goes to slot d too
-  static constexpr uint8_t kReduce = 4;              // d holds what was reduced so far, and is x
+  static constexpr int kReversed = 128;  // in `code`: the accumulator is the last operand
+  static constexpr uint8_t kKeep = 2;    // the result goes to slot d too
+  static constexpr uint8_t kReduce = 4;  // x holds what was reduced so far, and gets the result
   static constexpr uint8_t kSlotX = 8, kSlotY = 16;  // slots, not scalars
   static constexpr uint8_t kThroughSlot = 32;        // not in registers (fused_in_registers)
   FusedKind kind;
@@ -32,12 +32,12 @@ struct FusedInstr {
   uint16_t unused;
 };
 
-inline constexpr int kMaxFusedInputs = 32;
-inline constexpr int kMaxFusedOutputs = 16;
-inline constexpr int kMaxFusedInstrs = 160;
-inline constexpr int kFusedGroups = 2;
+inline constexpr int kMaxFusedInputs = 24;
+inline constexpr int kMaxFusedOutputs = 8;
+inline constexpr int kMaxFusedInstrs = 112;
+inline constexpr int kFusedGroups = 4;
 inline constexpr int kFusedThreads = 128;       // at most
-inline constexpr int kFusedShared = 48 * 1024;  // bytes
+inline constexpr int kFusedShared = 48 * 1024;  // bytes of a block; twice that for one warp
 
 struct FusedInput {
   const char* data;
@@ -82,12 +82,12 @@ struct FusedProgram {
   uint8_t family;  // 0: no heavy ops; 1: word 4, and none that costs more than kFusedCost; 2: any
   FusedShape shape;
   bool wide;  // positions need 64 bits
-  uint8_t n_inputs, n_scalars, n_outputs, n_instrs;
+  uint8_t n_inputs, n_scalars, n_outputs;
+  uint8_t n_instrs;
   uint8_t n_outer, n_inner;  // dimensions, together at most kMaxRank
   bool keep_first;           // input 0, which is loaded into the accumulator, goes to its slot too
   uint16_t threads;          // of a block, a power of two
   uint16_t team;             // rows: threads of a team; columns: threads side by side
-  uint16_t scratch;          // place of a slot for joining
   uint32_t shared;           // bytes
   uint32_t blocks;
   int64_t outer, inner;  // positions
@@ -100,13 +100,14 @@ struct FusedProgram {
   FusedOutput outputs[kMaxFusedOutputs];
   FusedInstr instrs[kMaxFusedInstrs];
 };
+static_assert(sizeof(FusedProgram) <= 4096, "kernels take it as an argument");
 
 inline constexpr float kFusedCost = 30.f;
 
 // True iff such an instruction computes in registers. Others go through slot d, which they need.
-constexpr bool fused_in_registers(int word, FusedKind kind, bool heavy) {
+constexpr bool fused_in_registers(int word, int family, FusedKind kind, bool heavy) {
   if (kind >= FusedKind::cast) return true;
-  if (heavy) return false;
+  if (heavy || family == 2) return false;
   return word == 4 ? kind == FusedKind::b8 || kind == FusedKind::i32 || kind == FusedKind::f32
                    : word == 8 && (kind == FusedKind::i64 || kind == FusedKind::f64);
 }

@@ -21,12 +21,16 @@ class DeviceFused {
   DeviceFused& operator=(const DeviceFused&) = delete;
 
   // Of `inputs`, shapes and strides are used. The shapes fit (BoundFused::bind and
-  // FusedOp::layout say what is wrong with others). Never null.
-  static std::unique_ptr<DeviceFused> bind(const FusedOp& op, std::span<const TensorView> inputs);
+  // FusedOp::layout say what is wrong with others). Null if the host must do it. `wide`: positions
+  // of 64 bits even where 32 would do.
+  static std::unique_ptr<DeviceFused> bind(const FusedOp& op, std::span<const TensorView> inputs,
+                                           bool wide = false);
 
   // Queues the region. Outputs are contiguous; one may be the very memory of an input where
-  // BoundFused::can_overwrite says so. False, and nothing is queued, if the host must do it.
+  // BoundFused::can_overwrite says so. False, and nothing is queued, if the device has no kernels.
   bool enqueue(device::Queue& queue, char* const* inputs, char* const* outputs) const;
+
+  int launches() const;  // of kernels, by each enqueue
 
  private:
   struct Impl;

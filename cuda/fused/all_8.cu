@@ -1,13 +1,11 @@
+#define PHINTYS_FUSED_SPECIAL
 #include "fused/kernel.h"
 #include "fused/launch.h"
 
 namespace phintys::cuda::fused {
 
-Status elementwise_all_8(Stream* stream, const FusedProgram& program) {
-  return launch_elementwise<8, 2>(stream, program);
-}
-Status reduce_all_8(Stream* stream, const FusedProgram& program) {
-  return launch_reduce<8, 2>(stream, program);
+Status run_all_8(Stream* stream, const FusedProgram& program) {
+  return launch_general<8, 2>(stream, program);
 }
 
 }  // namespace phintys::cuda::fused

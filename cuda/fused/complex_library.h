@@ -1,11 +1,25 @@
 // Functions of complex numbers for rare arguments, as ops/math/complex_library.h on the host.
 #pragma once
 
+#ifdef PHINTYS_FUSED_COMPLEX
 #include <thrust/complex.h>
+#endif
 
 namespace phintys::math {
 
+#ifdef PHINTYS_FUSED_COMPLEX
 using ComplexDouble = thrust::complex<double>;
+#define PHINTYS_BY_LANE(name, value) \
+  PHINTYS_KERNEL ComplexDouble name##_by_lane(ComplexDouble z) { return value; }
+#else
+struct ComplexDouble {
+  double x, y;
+  __device__ ComplexDouble(double re, double im) : x(re), y(im) {}
+  __device__ double real() const { return x; }
+  __device__ double imag() const { return y; }
+};
+#define PHINTYS_BY_LANE(name, value) __device__ ComplexDouble name##_by_lane(ComplexDouble z);
+#endif
 using ComplexFn = ComplexDouble (*)(ComplexDouble);
 
 __device__ __forceinline__ void call_by_lane(ComplexFn f, int, const bool*, const double* x,
@@ -15,19 +29,17 @@ __device__ __forceinline__ void call_by_lane(ComplexFn f, int, const bool*, cons
   im[0] = r.imag();
 }
 
-#define PHINTYS_BY_LANE(name) \
-  PHINTYS_KERNEL ComplexDouble name##_by_lane(ComplexDouble z) { return thrust::name(z); }
-PHINTYS_BY_LANE(exp)
-PHINTYS_BY_LANE(sinh)
-PHINTYS_BY_LANE(cosh)
-PHINTYS_BY_LANE(tanh)
-PHINTYS_BY_LANE(asin)
-PHINTYS_BY_LANE(acos)
-PHINTYS_BY_LANE(asinh)
-PHINTYS_BY_LANE(acosh)
-PHINTYS_BY_LANE(atan)
-PHINTYS_BY_LANE(atanh)
+PHINTYS_BY_LANE(exp, thrust::exp(z))
+PHINTYS_BY_LANE(sinh, thrust::sinh(z))
+PHINTYS_BY_LANE(cosh, thrust::cosh(z))
+PHINTYS_BY_LANE(tanh, thrust::tanh(z))
+PHINTYS_BY_LANE(asin, thrust::asin(z))
+PHINTYS_BY_LANE(acos, thrust::acos(z))
+PHINTYS_BY_LANE(asinh, thrust::asinh(z))
+PHINTYS_BY_LANE(acosh, thrust::acosh(z))
+PHINTYS_BY_LANE(atan, thrust::atan(z))
+PHINTYS_BY_LANE(atanh, thrust::atanh(z))
+PHINTYS_BY_LANE(log1p, thrust::log(z + 1.0))
 #undef PHINTYS_BY_LANE
-PHINTYS_KERNEL ComplexDouble log1p_by_lane(ComplexDouble z) { return thrust::log(z + 1.0); }
 
 }  // namespace phintys::math

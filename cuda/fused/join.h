@@ -28,10 +28,12 @@ PHINTYS_INLINE void join_kind(int code, uint32_t* a, const uint32_t* b) {
   }
 }
 
-// *to = op(*to, *from), in shared memory.
+// Word i = op(word i, word j of the thread `beyond` further).
 template <int kWord>
-__device__ __noinline__ void join_words(const FusedOutput& out, uint32_t* to,
-                                        const uint32_t* from) {
+__device__ __noinline__ void join_words(const FusedOutput& out, Place place, int i, int j,
+                                        int beyond) {
+  uint32_t* const to = place.template word<kWord>(i);
+  const uint32_t* const from = place.template word<kWord>(j, beyond);
   uint32_t a[kHalves<kWord>];
   uint32_t b[kHalves<kWord>];
   for (int k = 0; k < kHalves<kWord>; ++k) {
@@ -63,10 +65,10 @@ __device__ __noinline__ void join_words(const FusedOutput& out, uint32_t* to,
   for (int k = 0; k < kHalves<kWord>; ++k) to[k] = a[k];
 }
 
-// Element `at` of a reduced output.
+// Word i is element `at` of a reduced output.
 template <int kWord>
-__device__ __noinline__ void write_result(const FusedOutput& out, const uint32_t* from,
-                                          int64_t at) {
+__device__ __noinline__ void write_result(const FusedOutput& out, Place place, int i, int64_t at) {
+  const uint32_t* const from = place.template word<kWord>(i);
   uint32_t r[kHalves<kWord>];
   for (int k = 0; k < kHalves<kWord>; ++k) r[k] = from[k];
   // Small integers were reduced in wider ones.
@@ -89,26 +91,25 @@ PHINTYS_INLINE void join_team(const FusedProgram& p, const Machine<kWord>& m, in
   for (int o = 0; o < p.n_outputs; ++o) {
     const FusedOutput& out = p.outputs[o];
     const Place mine = m.slot(out.slot);
-    uint32_t* const word = mine.template word<kWord>(0);
     PHINTYS_ROLLED
     for (int i = 1; i < m.elements; ++i) {
       if (i / kCount * team * kCount + lane * kCount + i % kCount < valid)
-        join_words<kWord>(out, word, mine.template word<kWord>(i));
+        join_words<kWord>(out, mine, 0, i, 0);
     }
     __syncthreads();
     PHINTYS_ROLLED
     for (int s = team / 2; s > 0; s /= 2) {
-      if (lane < s && (lane + s) * kCount < valid) join_words<kWord>(out, word, word + s * 4);
+      if (lane < s && (lane + s) * kCount < valid) join_words<kWord>(out, mine, 0, 0, s);
       __syncthreads();
     }
-    if (lane == 0 && valid > 0) write_result<kWord>(out, word, at);
+    if (lane == 0 && valid > 0) write_result<kWord>(out, mine, 0, at);
   }
 }
 
 // Threads one above the other, `rows` of which hold elements.
 template <int kWord>
 PHINTYS_INLINE void join_columns(const FusedProgram& p, const Machine<kWord>& m, int rows,
-                                 const Span (&spans)[kFusedGroups], int64_t at) {
+                                 const Spans<kWord>& spans, int64_t at) {
   const int team = p.team;
   const int above = static_cast<int>(blockDim.x) / team;
   const int row = static_cast<int>(threadIdx.x) / team;
@@ -121,8 +122,7 @@ PHINTYS_INLINE void join_columns(const FusedProgram& p, const Machine<kWord>& m,
       if (row < s && row + s < rows) {
         PHINTYS_ROLLED
         for (int i = 0; i < m.elements; ++i) {
-          uint32_t* const word = mine.template word<kWord>(i);
-          join_words<kWord>(out, word, word + s * team * 4);
+          join_words<kWord>(out, mine, i, i, s * team);
         }
       }
       __syncthreads();
@@ -131,9 +131,8 @@ PHINTYS_INLINE void join_columns(const FusedProgram& p, const Machine<kWord>& m,
     PHINTYS_ROLLED
     for (int i = 0; i < m.elements; ++i) {
       const int lane = i % kLanes<kWord>;
-      const Span& span = spans[i / kLanes<kWord>];
-      if (lane < span.count)
-        write_result<kWord>(out, mine.template word<kWord>(i), at + span.at + lane);
+      const int g = i / kLanes<kWord>;
+      if (lane < spans.count(g)) write_result<kWord>(out, mine, i, at + spans.at(g) + lane);
     }
   }
 }

@@ -11,35 +11,39 @@
 
 namespace phintys::cuda::fused {
 
-// Where an element has been reduced into before, of those in `spans`.
+// Blocks that a multiprocessor is to have room for: they decide how many registers there are.
+template <int kFamily>
+constexpr int kBlocks = kFamily == 2 ? 4 : 5;
+
+// Keeps what elements in `spans` have been reduced to; others keep what they had.
 template <int kWord>
-PHINTYS_INLINE void keep_reduced(Machine<kWord>& m, Place d, const Span (&spans)[kFusedGroups],
+PHINTYS_INLINE void keep_reduced(Machine<kWord>& m, Place to, const Spans<kWord>& spans,
                                  bool first) {
-  constexpr int kCount = kLanes<kWord>;
+  const bool whole = first || spans.whole();
   PHINTYS_UNROLL
   for (int g = 0; g < kFusedGroups; ++g) {
-    if (!first && spans[g].count < kCount) {
-      const Chunk before = read_chunk(d.group(g));
+    if (!whole) {
+      const int count = spans.count(g);
+      const Chunk before = to.read(g);
       PHINTYS_UNROLL
       for (int i = 0; i < 4; ++i) {
-        if (i / kHalves<kWord> >= spans[g].count) m.acc[g].r[i] = before.r[i];
+        if (i / kHalves<kWord> >= count) m.acc[g].r[i] = before.r[i];
       }
     }
-    write_chunk(d.group(g), m.acc[g]);
+    to.write(g, m.acc[g]);
   }
 }
 
-template <int kWord, int kFamily>
-PHINTYS_INLINE void run_program(const FusedProgram& p, Machine<kWord>& m,
-                                const Span (&spans)[kFusedGroups], bool first) {
+template <int kWord, int kFamily, bool kReduces>
+PHINTYS_INLINE void run_program(const FusedProgram& p, Machine<kWord>& m, const Spans<kWord>& spans,
+                                bool first) {
+  PHINTYS_ROLLED
   for (int i = 0; i < p.n_instrs; ++i) {
     const FusedInstr in = p.instrs[i];
-    const bool reduce = in.flags & FusedInstr::kReduce;
     const Place x = m.place(in.x, in.flags & FusedInstr::kSlotX);
-    const Place d = m.slot(in.d);
+    const bool reduce = kReduces && (in.flags & FusedInstr::kReduce);
     if (in.kind < FusedKind::cast) {
-      const Place y = m.place(in.y, in.flags & FusedInstr::kSlotY);
-      if (!(reduce && first)) run_op<kWord, kFamily>(m, in, x, y);
+      if (!(reduce && first)) run_op<kWord, kFamily>(m, in, x);
     } else if (in.kind == FusedKind::cast) {
       PHINTYS_UNROLL
       for (int g = 0; g < kFusedGroups; ++g)
@@ -50,40 +54,15 @@ PHINTYS_INLINE void run_program(const FusedProgram& p, Machine<kWord>& m,
     } else {
       store_output<kWord>(p.outputs[in.to], m, spans);
     }
-    if (reduce) {
-      keep_reduced<kWord>(m, d, spans, first);
-    } else if (in.flags & FusedInstr::kKeep) {
-      m.keep(d);
-    }
+    if (reduce) keep_reduced<kWord>(m, x, spans, first);
+    if (in.flags & FusedInstr::kKeep) m.keep(m.slot(in.d));
   }
 }
 
-// `count` elements at most remain from `at` on.
-template <int kWord>
-PHINTYS_INLINE Span span_of(int64_t at, int64_t end) {
-  const int64_t left = end - at;
-  return {at, left <= 0 ? 0 : left < kLanes<kWord> ? static_cast<int>(left) : kLanes<kWord>};
-}
-
-template <int kWord, int kFamily>
-__global__ void __launch_bounds__(device::kFusedThreads, 10)
-    elementwise_kernel(const __grid_constant__ FusedProgram p) {
-  constexpr int kCount = kLanes<kWord>;
-  Machine<kWord> m;
-  load_scalars(p, m);
-  const int stride = static_cast<int>(blockDim.x) * kCount;
-  const int64_t at = static_cast<int64_t>(blockIdx.x) * (stride * kFusedGroups) +
-                     static_cast<int>(threadIdx.x) * kCount;
-  const Span spans[kFusedGroups] = {span_of<kWord>(at, p.inner),
-                                    span_of<kWord>(at + stride, p.inner)};
-  load_inputs(p, m, 0, spans);
-  run_program<kWord, kFamily>(p, m, spans, false);
-}
-
-// What a thread of a reduction does: `passes` times, what lies at outer position `outer` + pass *
+// What a thread does: `passes` times, what lies at outer position `outer` + pass *
 // `down` and inner positions from `at` + pass * `along` on, while those are below `end` and the
 // outer ones below `bottom`.
-struct Reduction {
+struct Plan {
   int64_t item;  // of the results, or of their rows
   int64_t outer, down, bottom;
   int64_t at, along, end;
@@ -92,12 +71,24 @@ struct Reduction {
 };
 
 template <int kWord>
-PHINTYS_INLINE Reduction plan_rows(const FusedProgram& p) {
+PHINTYS_INLINE Plan plan_elements(const FusedProgram& p) {
+  const int threads = static_cast<int>(blockDim.x);
+  Plan r{};
+  r.bottom = 1;
+  r.at = static_cast<int64_t>(blockIdx.x) * (threads * kLanes<kWord> * kFusedGroups) +
+         static_cast<int>(threadIdx.x) * kLanes<kWord>;
+  r.end = p.inner;
+  r.passes = 1;
+  return r;
+}
+
+template <int kWord>
+PHINTYS_INLINE Plan plan_rows(const FusedProgram& p) {
   const int team = p.team;
   const int lane = static_cast<int>(threadIdx.x) % team;
   const int teams = static_cast<int>(blockDim.x) / team;
   const int most = team * kLanes<kWord> * kFusedGroups;
-  Reduction r;
+  Plan r;
   r.item = static_cast<int64_t>(blockIdx.x) * teams + static_cast<int>(threadIdx.x) / team;
   const bool active = r.item < p.outer * p.parts;
   r.outer = active ? r.item / p.parts : 0;
@@ -113,13 +104,13 @@ PHINTYS_INLINE Reduction plan_rows(const FusedProgram& p) {
 }
 
 template <int kWord>
-PHINTYS_INLINE Reduction plan_columns(const FusedProgram& p) {
+PHINTYS_INLINE Plan plan_columns(const FusedProgram& p) {
   const int team = p.team;
   const int row = static_cast<int>(threadIdx.x) / team;
   const int above = static_cast<int>(blockDim.x) / team;
   const int most = team * kLanes<kWord> * kFusedGroups;
   const int64_t across = (p.inner + most - 1) / most;
-  Reduction r;
+  Plan r;
   r.item = static_cast<int64_t>(blockIdx.x) / across;
   r.at = (static_cast<int64_t>(blockIdx.x) - r.item * across) * most +
          static_cast<int>(threadIdx.x) % team * kLanes<kWord>;
@@ -137,39 +128,54 @@ PHINTYS_INLINE Reduction plan_columns(const FusedProgram& p) {
 }
 
 template <int kWord, int kFamily>
-__global__ void __launch_bounds__(device::kFusedThreads, 10)
-    reduce_kernel(const __grid_constant__ FusedProgram p) {
+__global__ void __launch_bounds__(device::kFusedThreads, kBlocks<kFamily>)
+    general_kernel(const __grid_constant__ FusedProgram p) {
   Machine<kWord> m;
-  load_scalars(p, m);
+  load_scalars<kWord>(p);
+  const bool elements = p.shape == device::FusedShape::elementwise;
   const bool rows = p.shape == device::FusedShape::rows;
-  const Reduction r = rows ? plan_rows<kWord>(p) : plan_columns<kWord>(p);
-  const int step = p.team * kLanes<kWord>;
+  const Plan r = elements ? plan_elements<kWord>(p)
+                 : rows   ? plan_rows<kWord>(p)
+                          : plan_columns<kWord>(p);
+  const int step = (elements ? static_cast<int>(blockDim.x) : p.team) * kLanes<kWord>;
   for (int64_t pass = 0; pass < r.passes; ++pass) {
     const int64_t outer = r.outer + pass * r.down;
     const bool inside = outer < r.bottom;
-    const int64_t at = r.at + pass * r.along;
-    const int64_t end = inside ? r.end : 0;
-    const Span spans[kFusedGroups] = {span_of<kWord>(at, end), span_of<kWord>(at + step, end)};
+    const Spans<kWord> spans{r.at + pass * r.along, inside ? r.end : 0, step};
     load_inputs(p, m, inside ? outer : 0, spans);
-    run_program<kWord, kFamily>(p, m, spans, pass == 0);
+    run_program<kWord, kFamily, true>(p, m, spans, pass == 0);
   }
+  if (elements) return;
   if (rows) {
     join_team<kWord>(p, m, r.valid, r.item);
   } else {
-    const Span spans[kFusedGroups] = {span_of<kWord>(r.at, r.end),
-                                      span_of<kWord>(r.at + step, r.end)};
-    join_columns<kWord>(p, m, r.valid, spans, r.item * p.inner);
+    join_columns<kWord>(p, m, r.valid, {r.at, r.end, step}, r.item * p.inner);
   }
 }
 
+// Without reductions, for the most frequent programs.
 template <int kWord, int kFamily>
-Status launch_elementwise(Stream* stream, const FusedProgram& p) {
-  return gpu::launch(stream, elementwise_kernel<kWord, kFamily>, dim3(p.blocks), dim3(p.threads),
+__global__ void __launch_bounds__(device::kFusedThreads, kBlocks<kFamily>)
+    elementwise_kernel(const __grid_constant__ FusedProgram p) {
+  Machine<kWord> m;
+  load_scalars<kWord>(p);
+  const int step = static_cast<int>(blockDim.x) * kLanes<kWord>;
+  const Spans<kWord> spans{static_cast<int64_t>(blockIdx.x) * (step * kFusedGroups) +
+                               static_cast<int>(threadIdx.x) * kLanes<kWord>,
+                           p.inner, step};
+  load_inputs(p, m, 0, spans);
+  run_program<kWord, kFamily, false>(p, m, spans, false);
+}
+
+template <int kWord, int kFamily>
+Status launch_general(Stream* stream, const FusedProgram& p) {
+  return gpu::launch(stream, general_kernel<kWord, kFamily>, dim3(p.blocks), dim3(p.threads),
                      p.shared, p);
 }
 template <int kWord, int kFamily>
-Status launch_reduce(Stream* stream, const FusedProgram& p) {
-  return gpu::launch(stream, reduce_kernel<kWord, kFamily>, dim3(p.blocks), dim3(p.threads),
+Status launch(Stream* stream, const FusedProgram& p) {
+  if (p.shape != device::FusedShape::elementwise) return launch_general<kWord, kFamily>(stream, p);
+  return gpu::launch(stream, elementwise_kernel<kWord, kFamily>, dim3(p.blocks), dim3(p.threads),
                      p.shared, p);
 }
 

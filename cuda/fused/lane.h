@@ -1,5 +1,6 @@
 // The bodies of the elementwise ops for one thread of a device: the library's own templates over
-// the value types of one lane.
+// the value types of one lane. Special functions and the long ones of complex numbers take long to
+// compile: they come with PHINTYS_FUSED_SPECIAL and PHINTYS_FUSED_COMPLEX.
 #pragma once
 
 #include "gpu.h"
@@ -17,5 +18,7 @@
 #endif
 
 #include "ops/elementwise/registry.h"
+#ifdef PHINTYS_FUSED_SPECIAL
 #include "ops/math/special_functions.h"
+#endif
 #include "vm/tiles_convert.h"

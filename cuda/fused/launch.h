@@ -6,18 +6,19 @@
 
 namespace phintys::cuda::fused {
 
-// X(name, word, family)
+// Of the registry that the kernels were built with.
+int op_count();
+
+// X(name, word, family): a function for each file.
 #define PHINTYS_FUSED_KERNELS(X) \
   X(light_4, 4, 0)               \
   X(math_4, 4, 1)                \
   X(light_8, 8, 0)               \
   X(all_8, 8, 2)                 \
-  X(light_16, 16, 0)             \
   X(all_16, 16, 2)
 
-#define X(name, word, family)                                                     \
-  Status elementwise_##name(Stream* stream, const device::FusedProgram& program); \
-  Status reduce_##name(Stream* stream, const device::FusedProgram& program);
+#define X(name, word, family) \
+  Status run_##name(Stream* stream, const device::FusedProgram& program);
 PHINTYS_FUSED_KERNELS(X)
 #undef X
 

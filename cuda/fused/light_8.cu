@@ -3,11 +3,8 @@
 
 namespace phintys::cuda::fused {
 
-Status elementwise_light_8(Stream* stream, const FusedProgram& program) {
-  return launch_elementwise<8, 0>(stream, program);
-}
-Status reduce_light_8(Stream* stream, const FusedProgram& program) {
-  return launch_reduce<8, 0>(stream, program);
+Status run_light_8(Stream* stream, const FusedProgram& program) {
+  return launch<8, 0>(stream, program);
 }
 
 }  // namespace phintys::cuda::fused

@@ -5,10 +5,20 @@
 
 namespace phintys::cuda::fused {
 
-// Elements of one group: `count` of them, from inner position `at` on.
-struct Span {
-  int64_t at;
-  int count;
+// The inner positions of a thread's groups: runs of elements, `step` from group to group, that stop
+// at `end`.
+template <int kWord>
+struct Spans {
+  int64_t first;
+  int64_t end;
+  int step;
+
+  PHINTYS_INLINE int64_t at(int g) const { return first + g * step; }
+  PHINTYS_INLINE int count(int g) const {
+    const int64_t left = end - at(g);
+    return left <= 0 ? 0 : left < kLanes<kWord> ? static_cast<int>(left) : kLanes<kWord>;
+  }
+  PHINTYS_INLINE bool whole() const { return at(kFusedGroups - 1) + kLanes<kWord> <= end; }
 };
 
 // Bytes from an input's start to flat position `at` of `count` dimensions from `first` on.
@@ -205,24 +215,23 @@ PHINTYS_INLINE void load_steps(Chunk* c, const char* p, int64_t step, DType d, i
 // A group of an input, at an outer position that lies `outer` bytes from its start.
 template <int kWord>
 PHINTYS_INLINE void load_group(const FusedProgram& p, const FusedInput& in, int64_t outer,
-                               Span span, Chunk* c) {
+                               int64_t at, int count, Chunk* c) {
   *c = Chunk{};
+  if (count <= 0) return;
   const char* const base = in.data + outer;
   const int first = p.n_outer;
   const int last = p.n_outer + p.n_inner - 1;
   if (in.access == FusedInput::Access::run) {
-    const int size = size_of(in.dtype);
-    load_steps<kWord>(c, base + span.at * size, size, in.dtype, span.count);
+    load_steps<kWord>(c, base + at * in.size, in.size, in.dtype, count);
   } else if (in.access == FusedInput::Access::row) {
-    if (span.count <= 0) return;
-    load_steps<kWord>(c, base + offset_of(p, in, first, p.n_inner, span.at),
-                      p.n_inner > 0 ? in.strides[last] : 0, in.dtype, span.count);
+    load_steps<kWord>(c, base + offset_of(p, in, first, p.n_inner, at),
+                      p.n_inner > 0 ? in.strides[last] : 0, in.dtype, count);
   } else {
     PHINTYS_UNROLL
     for (int i = 0; i < kLanes<kWord>; ++i) {
-      if (i < span.count) {
+      if (i < count) {
         load_word<kWord>(c->r + i * kHalves<kWord>,
-                         base + offset_of(p, in, first, p.n_inner, span.at + i), in.dtype);
+                         base + offset_of(p, in, first, p.n_inner, at + i), in.dtype);
       }
     }
   }
@@ -231,33 +240,33 @@ PHINTYS_INLINE void load_group(const FusedProgram& p, const FusedInput& in, int6
 // The groups of an input into its slot: whatever the strides, sizes and ends.
 template <int kWord>
 __device__ __noinline__ void load_any(const FusedProgram& p, const FusedInput& in, int64_t outer,
-                                      Span low, Span high, Place to) {
+                                      Spans<kWord> spans, Place to) {
   PHINTYS_ROLLED
   for (int g = 0; g < kFusedGroups; ++g) {
     Chunk c;
-    load_group<kWord>(p, in, outer, g == 0 ? low : high, &c);
-    write_chunk(to.group(g), c);
+    load_group<kWord>(p, in, outer, spans.at(g), spans.count(g), &c);
+    to.write(g, c);
   }
 }
 
 // All inputs into their slots; the first one into the accumulator too.
 template <int kWord>
 PHINTYS_INLINE void load_inputs(const FusedProgram& p, Machine<kWord>& m, int64_t outer,
-                                const Span (&spans)[kFusedGroups]) {
-  const bool whole = spans[kFusedGroups - 1].count == kLanes<kWord>;
+                                const Spans<kWord>& spans) {
+  const bool whole = spans.whole();
   PHINTYS_ROLLED
   for (int i = p.n_inputs - 1; i >= 0; --i) {
     const FusedInput& in = p.inputs[i];
     const int64_t start = offset_of(p, in, 0, p.n_outer, outer);
-    const char* const from = in.data + start + spans[0].at * kWord;
+    const char* const from = in.data + start + spans.first * kWord;
     const Place to = m.slot(in.slot);
     if (whole && in.access == FusedInput::Access::run && in.size == kWord && aligned(from, 16)) {
-      const int64_t step = (spans[1].at - spans[0].at) * kWord;
-      m.acc[0] = read_chunk(from);
-      m.acc[1] = read_chunk(from + step);
+      PHINTYS_UNROLL
+      for (int g = 0; g < kFusedGroups; ++g)
+        m.acc[g] = read_chunk(from + static_cast<int64_t>(g) * (spans.step * kWord));
       if (i > 0 || p.keep_first) m.keep(to);
     } else {
-      load_any<kWord>(p, in, start, spans[0], spans[1], to);
+      load_any<kWord>(p, in, start, spans, to);
       if (i == 0) m.take(to);
     }
   }
@@ -265,46 +274,54 @@ PHINTYS_INLINE void load_inputs(const FusedProgram& p, Machine<kWord>& m, int64_
 
 // Scalars, in every word of 16 bytes.
 template <int kWord>
-PHINTYS_INLINE void load_scalars(const FusedProgram& p, const Machine<kWord>& m) {
+PHINTYS_INLINE void load_scalars(const FusedProgram& p) {
   if (p.n_scalars == 0) return;
-  for (int i = static_cast<int>(threadIdx.x); i < p.n_scalars; i += static_cast<int>(blockDim.x)) {
+  for (unsigned i = threadIdx.x; i < p.n_scalars; i += blockDim.x) {
     Chunk c{};
     load_steps<kWord>(&c, p.scalars[i].data, 0, p.scalars[i].dtype, kLanes<kWord>);
-    write_chunk(m.shared + i * 16, c);
+    Place{i * 16u, 0}.write(0, c);
   }
   __syncthreads();
 }
 
 template <int kWord>
-__device__ __noinline__ void store_any(const FusedOutput& out, Chunk low, Chunk high, Span first,
-                                       Span second) {
+struct Groups {
+  Chunk of[kFusedGroups];
+};
+
+template <int kWord>
+__device__ __noinline__ void store_any(const FusedOutput& out, Groups<kWord> groups,
+                                       Spans<kWord> spans) {
   constexpr int kCount = kLanes<kWord>;
-  const int size = size_of(out.dtype);
   PHINTYS_UNROLL
   for (int g = 0; g < kFusedGroups; ++g) {
-    const Span span = g == 0 ? first : second;
-    const Chunk& c = g == 0 ? low : high;
-    char* const to = out.data + span.at * size;
-    if (span.count == kCount && aligned(to, size * kCount)) {
-      store_whole<kWord>(to, c, out.dtype);
+    const int count = spans.count(g);
+    char* const to = out.data + spans.at(g) * out.size;
+    if (count == kCount && aligned(to, out.size * kCount)) {
+      store_whole<kWord>(to, groups.of[g], out.dtype);
       continue;
     }
     PHINTYS_UNROLL
     for (int i = 0; i < kCount; ++i) {
-      if (i < span.count) store_word<kWord>(to + i * size, c.r + i * kHalves<kWord>, out.dtype);
+      if (i < count)
+        store_word<kWord>(to + i * out.size, groups.of[g].r + i * kHalves<kWord>, out.dtype);
     }
   }
 }
 
 template <int kWord>
 PHINTYS_INLINE void store_output(const FusedOutput& out, const Machine<kWord>& m,
-                                 const Span (&spans)[kFusedGroups]) {
-  char* const to = out.data + spans[0].at * kWord;
-  if (spans[kFusedGroups - 1].count == kLanes<kWord> && out.size == kWord && aligned(to, 16)) {
-    write_chunk(to, m.acc[0]);
-    write_chunk(to + (spans[1].at - spans[0].at) * kWord, m.acc[1]);
+                                 const Spans<kWord>& spans) {
+  char* const to = out.data + spans.first * kWord;
+  if (spans.whole() && out.size == kWord && aligned(to, 16)) {
+    PHINTYS_UNROLL
+    for (int g = 0; g < kFusedGroups; ++g)
+      write_chunk(to + static_cast<int64_t>(g) * (spans.step * kWord), m.acc[g]);
   } else {
-    store_any<kWord>(out, m.acc[0], m.acc[1], spans[0], spans[1]);
+    Groups<kWord> groups;
+    PHINTYS_UNROLL
+    for (int g = 0; g < kFusedGroups; ++g) groups.of[g] = m.acc[g];
+    store_any<kWord>(out, groups, spans);
   }
 }
 

@@ -43,8 +43,8 @@ constexpr bool has_step(int word, int family, FusedKind kind) {
 
 template <class Op, int kWord, int kFamily, FusedKind kKind>
 constexpr bool kHasStep = has_step<Op>(kWord, kFamily, kKind);
-template <int kWord, FusedKind kKind, bool kHeavy>
-constexpr bool kInRegisters = device::fused_in_registers(kWord, kKind, kHeavy);
+template <int kWord, int kFamily, FusedKind kKind, bool kHeavy>
+constexpr bool kInRegisters = device::fused_in_registers(kWord, kFamily, kKind, kHeavy);
 
 // Operand k from its word.
 template <class Op, class V, int k>
@@ -118,13 +118,14 @@ PHINTYS_INLINE void step_word(uint32_t* a, const uint32_t* x, const uint32_t* y,
 
 // On the accumulators, which stay in registers.
 template <class Op, FusedKind kKind, int kWord, bool kReversed>
-PHINTYS_INLINE void step_registers(Machine<kWord>& m, Place x, Place y) {
+PHINTYS_INLINE void step_registers(Machine<kWord>& m, const FusedInstr& in, Place x) {
+  const Place y = m.place(in.y, in.flags & FusedInstr::kSlotY);
   PHINTYS_UNROLL
   for (int g = 0; g < kFusedGroups; ++g) {
     Chunk cx{};
     Chunk cy{};
-    if constexpr (Op::info.arity > 1) cx = read_chunk(x.group(g));
-    if constexpr (Op::info.arity > 2) cy = read_chunk(y.group(g));
+    if constexpr (Op::info.arity > 1) cx = x.read(g);
+    if constexpr (Op::info.arity > 2) cy = y.read(g);
     PHINTYS_UNROLL
     for (int i = 0; i < 4; i += kHalves<kWord>) {
       step_word<Op, kKind, false>(m.acc[g].r + i, cx.r + i, cy.r + i, kReversed);
@@ -132,10 +133,13 @@ PHINTYS_INLINE void step_registers(Machine<kWord>& m, Place x, Place y) {
   }
 }
 
+// Bodies that cost more are functions of their own.
+constexpr float kNearCost = 16.f;
+
 // On word i of slot d, where the accumulator was put.
 template <class Op, FusedKind kKind, int kWord>
 PHINTYS_INLINE void step_slot(Place x, Place y, Place d, int i, bool reversed) {
-  constexpr bool kFar = Op::info.heavy && (kWord > 4 || Op::info.cost > device::kFusedCost);
+  constexpr bool kFar = Op::info.heavy && (kWord > 4 || Op::info.cost > kNearCost);
   uint32_t a[kHalves<kWord>];
   uint32_t b[kHalves<kWord>] = {};
   uint32_t c[kHalves<kWord>] = {};
@@ -164,13 +168,13 @@ PHINTYS_INLINE void step_slot(Place x, Place y, Place d, int i, bool reversed) {
 static_assert(ops::kNumElementwise <= 128, "more cases are needed");
 
 template <int kOp, FusedKind kKind, int kWord, int kFamily, bool kReversed>
-PHINTYS_INLINE void registers_case(Machine<kWord>& m, Place x, Place y) {
+PHINTYS_INLINE void registers_case(Machine<kWord>& m, const FusedInstr& in, Place x) {
   if constexpr (kOp < ops::kNumElementwise) {
     using Op = ops::op_at<kOp>;
     if constexpr (kHasStep<Op, kWord, kFamily, kKind> &&
-                  kInRegisters<kWord, kKind, Op::info.heavy> &&
+                  kInRegisters<kWord, kFamily, kKind, Op::info.heavy> &&
                   !(kReversed && (Op::info.arity == 1 || Op::info.commutative))) {
-      step_registers<Op, kKind, kWord, kReversed>(m, x, y);
+      step_registers<Op, kKind, kWord, kReversed>(m, in, x);
     }
   }
 }
@@ -179,22 +183,22 @@ PHINTYS_INLINE void slot_case(Place x, Place y, Place d, int i, bool reversed) {
   if constexpr (kOp < ops::kNumElementwise) {
     using Op = ops::op_at<kOp>;
     if constexpr (kHasStep<Op, kWord, kFamily, kKind> &&
-                  !kInRegisters<kWord, kKind, Op::info.heavy>) {
+                  !kInRegisters<kWord, kFamily, kKind, Op::info.heavy>) {
       step_slot<Op, kKind, kWord>(x, y, d, i, reversed);
     }
   }
 }
 
 template <FusedKind kKind, int kWord, int kFamily>
-PHINTYS_INLINE void run_registers(Machine<kWord>& m, const FusedInstr& in, Place x, Place y) {
+PHINTYS_INLINE void run_registers(Machine<kWord>& m, const FusedInstr& in, Place x) {
   // One branch to the code of the op.
-  switch (in.code + (in.flags & FusedInstr::kReversed) * 128) {
-#define PHINTYS_CASE(i)                                       \
-  case (i):                                                   \
-    registers_case<i, kKind, kWord, kFamily, false>(m, x, y); \
-    break;                                                    \
-  case (i) + 128:                                             \
-    registers_case<i, kKind, kWord, kFamily, true>(m, x, y);  \
+  switch (in.code) {
+#define PHINTYS_CASE(i)                                        \
+  case (i):                                                    \
+    registers_case<i, kKind, kWord, kFamily, false>(m, in, x); \
+    break;                                                     \
+  case (i) + 128:                                              \
+    registers_case<i, kKind, kWord, kFamily, true>(m, in, x);  \
     break;
     PHINTYS_EACH_OP(PHINTYS_CASE)
 #undef PHINTYS_CASE
@@ -203,13 +207,14 @@ PHINTYS_INLINE void run_registers(Machine<kWord>& m, const FusedInstr& in, Place
   }
 }
 template <FusedKind kKind, int kWord, int kFamily>
-PHINTYS_INLINE void run_slots(Machine<kWord>& m, const FusedInstr& in, Place x, Place y) {
+PHINTYS_INLINE void run_slots(Machine<kWord>& m, const FusedInstr& in, Place x) {
+  const Place y = m.place(in.y, in.flags & FusedInstr::kSlotY);
   const Place d = m.slot(in.d);
-  const bool reversed = in.flags & FusedInstr::kReversed;
+  const bool reversed = in.code & FusedInstr::kReversed;
   m.keep(d);
   PHINTYS_ROLLED
   for (int i = 0; i < m.elements; ++i) {
-    switch (in.code) {
+    switch (in.code & (FusedInstr::kReversed - 1)) {
 #define PHINTYS_CASE(n)                                        \
   case (n):                                                    \
     slot_case<n, kKind, kWord, kFamily>(x, y, d, i, reversed); \
@@ -224,52 +229,52 @@ PHINTYS_INLINE void run_slots(Machine<kWord>& m, const FusedInstr& in, Place x, 
 }
 
 template <FusedKind kKind, int kWord, int kFamily>
-PHINTYS_INLINE void run_kind(Machine<kWord>& m, const FusedInstr& in, Place x, Place y) {
-  constexpr bool kRegisters = kInRegisters<kWord, kKind, false>;
+PHINTYS_INLINE void run_kind(Machine<kWord>& m, const FusedInstr& in, Place x) {
+  constexpr bool kRegisters = kInRegisters<kWord, kFamily, kKind, false>;
   if constexpr (!kRegisters) {
-    run_slots<kKind, kWord, kFamily>(m, in, x, y);
+    run_slots<kKind, kWord, kFamily>(m, in, x);
   } else if constexpr (kFamily == 0) {
-    run_registers<kKind, kWord, kFamily>(m, in, x, y);
+    run_registers<kKind, kWord, kFamily>(m, in, x);
   } else if (in.flags & FusedInstr::kThroughSlot) {
-    run_slots<kKind, kWord, kFamily>(m, in, x, y);
+    run_slots<kKind, kWord, kFamily>(m, in, x);
   } else {
-    run_registers<kKind, kWord, kFamily>(m, in, x, y);
+    run_registers<kKind, kWord, kFamily>(m, in, x);
   }
 }
 
 template <int kWord, int kFamily>
-PHINTYS_INLINE void run_op(Machine<kWord>& m, const FusedInstr& in, Place x, Place y) {
+PHINTYS_INLINE void run_op(Machine<kWord>& m, const FusedInstr& in, Place x) {
   if (in.kind == (kWord == 4 ? FusedKind::f32 : FusedKind::f64)) {
     if constexpr (kWord == 4) {
-      run_kind<FusedKind::f32, kWord, kFamily>(m, in, x, y);
+      run_kind<FusedKind::f32, kWord, kFamily>(m, in, x);
     } else {
-      run_kind<FusedKind::f64, kWord, kFamily>(m, in, x, y);
+      run_kind<FusedKind::f64, kWord, kFamily>(m, in, x);
     }
     return;
   }
   switch (in.kind) {
     case FusedKind::b8:
-      return run_kind<FusedKind::b8, kWord, kFamily>(m, in, x, y);
+      return run_kind<FusedKind::b8, kWord, kFamily>(m, in, x);
     case FusedKind::i32:
-      return run_kind<FusedKind::i32, kWord, kFamily>(m, in, x, y);
+      return run_kind<FusedKind::i32, kWord, kFamily>(m, in, x);
     default:
       break;
   }
   if constexpr (kWord >= 8) {
     switch (in.kind) {
       case FusedKind::f32:
-        return run_kind<FusedKind::f32, kWord, kFamily>(m, in, x, y);
+        return run_kind<FusedKind::f32, kWord, kFamily>(m, in, x);
       case FusedKind::i64:
-        return run_kind<FusedKind::i64, kWord, kFamily>(m, in, x, y);
+        return run_kind<FusedKind::i64, kWord, kFamily>(m, in, x);
       case FusedKind::u64:
-        return run_kind<FusedKind::u64, kWord, kFamily>(m, in, x, y);
+        return run_kind<FusedKind::u64, kWord, kFamily>(m, in, x);
       default:
         break;
     }
   }
   if constexpr (kWord == 16) {
-    if (in.kind == FusedKind::c64) return run_kind<FusedKind::c64, kWord, kFamily>(m, in, x, y);
-    if (in.kind == FusedKind::c128) return run_kind<FusedKind::c128, kWord, kFamily>(m, in, x, y);
+    if (in.kind == FusedKind::c64) return run_kind<FusedKind::c64, kWord, kFamily>(m, in, x);
+    if (in.kind == FusedKind::c128) return run_kind<FusedKind::c128, kWord, kFamily>(m, in, x);
   }
 }
 

@@ -122,16 +122,23 @@ PHINTYS_INLINE void write_chunk(char* p, const Chunk& c) {
   *reinterpret_cast<uint4*>(p) = make_uint4(c.r[0], c.r[1], c.r[2], c.r[3]);
 }
 
-// Where a thread finds an operand: `step` bytes from group to group.
+// Where a thread finds an operand in shared memory: an offset, so that compilers see which memory
+// it is; `step` bytes from group to group.
 struct Place {
-  char* at;
+  uint32_t at;
   uint32_t step;
 
-  PHINTYS_INLINE char* group(int g) const { return at + g * step; }
-  // The word of element i, counted over the groups.
+  PHINTYS_INLINE Chunk read(int g) const {
+    return read_chunk(gpu::dynamic_shared<char>() + at + g * step);
+  }
+  PHINTYS_INLINE void write(int g, const Chunk& c) const {
+    write_chunk(gpu::dynamic_shared<char>() + at + g * step, c);
+  }
+  // The word of element i, counted over the groups; `beyond`: of a thread that many further.
   template <int kWord>
-  PHINTYS_INLINE uint32_t* word(int i) const {
-    return reinterpret_cast<uint32_t*>(at + i / kLanes<kWord> * step + i % kLanes<kWord> * kWord);
+  PHINTYS_INLINE uint32_t* word(int i, int beyond = 0) const {
+    return reinterpret_cast<uint32_t*>(gpu::dynamic_shared<char>() + at + i / kLanes<kWord> * step +
+                                       i % kLanes<kWord> * kWord + beyond * 16);
   }
 };
 
@@ -140,27 +147,22 @@ template <int kWord>
 struct Machine {
   static constexpr int lanes = kLanes<kWord>;
   static constexpr int elements = kFusedGroups * lanes;
-  char* shared;
   uint32_t mine;   // offset of this thread in a group
   uint32_t group;  // bytes of a group of the whole block
   Chunk acc[kFusedGroups];
 
-  PHINTYS_INLINE Machine()
-      : shared(gpu::dynamic_shared<char>()),
-        mine(threadIdx.x * 16),
-        group(blockDim.x * 16),
-        acc{} {}
+  PHINTYS_INLINE Machine() : mine(threadIdx.x * 16), group(blockDim.x * 16), acc{} {}
   PHINTYS_INLINE Place place(uint16_t at, bool slot) const {
-    return {shared + at * 16u + (slot ? mine : 0u), slot ? group : 0u};
+    return {at * 16u + (slot ? mine : 0u), slot ? group : 0u};
   }
-  PHINTYS_INLINE Place slot(uint16_t at) const { return {shared + at * 16u + mine, group}; }
+  PHINTYS_INLINE Place slot(uint16_t at) const { return {at * 16u + mine, group}; }
   PHINTYS_INLINE void keep(Place p) const {
     PHINTYS_UNROLL
-    for (int g = 0; g < kFusedGroups; ++g) write_chunk(p.group(g), acc[g]);
+    for (int g = 0; g < kFusedGroups; ++g) p.write(g, acc[g]);
   }
   PHINTYS_INLINE void take(Place p) {
     PHINTYS_UNROLL
-    for (int g = 0; g < kFusedGroups; ++g) acc[g] = read_chunk(p.group(g));
+    for (int g = 0; g < kFusedGroups; ++g) acc[g] = p.read(g);
   }
 };
 
