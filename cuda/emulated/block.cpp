@@ -45,6 +45,7 @@ struct Block {
   int count = 0;
   int ended = 0;
   int at_barrier = 0;         // of the whole block
+  int in_warps = 0;           // threads that wait for others of their warp, or of four
   int first_at_barrier = -1;  // a thread that waits there
   bool progress = false;      // a thread has come to a wait, left one or ended
   int current = -1;
@@ -105,13 +106,15 @@ Range range_of(Scope scope, int t) {
   return {first, std::min(size, block.count - first)};
 }
 
+bool same_text(const char* a, const char* b) { return a == b || strcmp(a, b) == 0; }
+
 bool same_wait(const Thread& a, const Thread& b) {
-  return a.named < 0 && b.named < 0 && a.scope == b.scope && a.mask == b.mask &&
-         a.site.line == b.site.line && strcmp(a.name, b.name) == 0 &&
-         strcmp(a.site.file, b.site.file) == 0;
+  return a.site.line == b.site.line && a.scope == b.scope && a.mask == b.mask && a.named < 0 &&
+         b.named < 0 && same_text(a.name, b.name) && same_text(a.site.file, b.site.file);
 }
 
 void release(Thread& thread) {
+  if (thread.named < 0 && thread.scope != Scope::block) --block.in_warps;
   thread.state = State::ready;
   thread.named = -1;
   block.progress = true;
@@ -119,7 +122,8 @@ void release(Thread& thread) {
 
 // If all are there that thread t waits for: acts for them and lets them go on.
 void try_complete(int t) {
-  const Thread key = block.threads[t];
+  const Thread& key = block.threads[t];
+  const Scope scope = key.scope;
   const Range range = range_of(key.scope, t);
   if (key.scope == Scope::block && block.at_barrier + block.ended < block.count) return;
   auto takes_part = [&](int i) {
@@ -142,7 +146,7 @@ void try_complete(int t) {
   }
   for (int i = 0; i < range.count; ++i)
     if (takes_part(i)) release(block.threads[range.first + i]);
-  if (key.scope == Scope::block) {
+  if (scope == Scope::block) {
     block.at_barrier = 0;
     block.first_at_barrier = -1;
   }
@@ -151,6 +155,7 @@ void try_complete(int t) {
 // Thread t has ended: others may have waited for it alone.
 void try_others(int t) {
   if (block.first_at_barrier >= 0) try_complete(block.first_at_barrier);
+  if (block.in_warps == 0) return;
   const Range range = range_of(Scope::four_warps, t);
   for (int i = range.first; i < range.first + range.count; ++i) {
     const Thread& other = block.threads[i];
@@ -214,6 +219,7 @@ void start_block(const Launch& launch) {
   for (int id = 0; id < kNamedBarriers; ++id) block.named[id] = {};
   block.ended = 0;
   block.at_barrier = 0;
+  block.in_warps = 0;
   block.first_at_barrier = -1;
   int t = 0;
   for (unsigned z = 0; z < launch.block.z; ++z)
@@ -290,6 +296,8 @@ void act_together(Scope scope, unsigned mask, const char* name, Site site, void*
       misuse("threads of one block are at different barriers");
     if (first < 0) block.first_at_barrier = t;
     ++block.at_barrier;
+  } else {
+    ++block.in_warps;
   }
   try_complete(t);
   if (thread.state == State::waiting) leave();
