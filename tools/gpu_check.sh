@@ -12,11 +12,12 @@
 #   initcheck the same part: reads of device memory that nothing has written
 #   bench     benchmarks/gpu
 #
-# What they write is kept in FOLDER ($OUT, or else build/gpu): STEP.txt each, and the benchmarks'
-# figures. The script goes on after a failed step, save build, and says at the end which failed.
+# What they write is kept in FOLDER ($OUT, or else build/gpu): report.txt, to which every run adds,
+# and the benchmarks' figures.json and figures.md. The script goes on after a failed step, save build, and says at the end which failed.
 # PYTHON names the interpreter; WHEELS a folder of packages for it, for machines without a network;
 # JOBS the number of compile jobs; LIMIT the seconds after which a step is stopped (580 unless set);
-# ARCH the card's architecture if it is not to be asked for; TESTS what the sanitizers run.
+# ARCH the card's architecture if it is not to be asked for; TESTS what the sanitizers run;
+# BENCH arguments for benchmarks/gpu/run.py, such as "--cases chains rows".
 set -u
 cd "$(dirname "$0")/.." || exit 1
 out=${OUT:-build/gpu}
@@ -50,6 +51,7 @@ step_build() {
     "$python" setup.py build_ext --inplace
 }
 
+# pytest, by the interpreter that the arguments start; its arguments are in the array `args`.
 in_tests() {
   "$@" -m pytest -q --maxfail=20 -p no:cacheprovider "${args[@]}"
 }
@@ -77,13 +79,8 @@ step_racecheck() { sanitized --tool racecheck; }
 step_initcheck() { sanitized --tool initcheck; }
 
 step_bench() {
-  if [ -f benchmarks/gpu/__main__.py ]; then
-    (cd benchmarks && "$python" -m gpu --out "$out")
-  elif [ -f benchmarks/gpu/run.py ]; then
-    "$python" benchmarks/gpu/run.py --out "$out"
-  else
-    echo "there is no benchmarks/gpu"
-  fi
+  # shellcheck disable=SC2086
+  "$python" benchmarks/gpu/run.py --output "$out/figures" --phintys-path "$PWD/engine" ${BENCH:-}
 }
 
 out=$(cd "$out" && pwd)
@@ -98,10 +95,14 @@ for step in "$@"; do
   start=$SECONDS
   export -f "step_$step" in_tests sanitized
   export python jobs tests out
-  timeout -k 10 "$limit" bash -c "step_$step" > "$out/$step.txt" 2>&1
+  log=$(mktemp)
+  timeout -k 10 "$limit" bash -c "step_$step" > "$log" 2>&1
   status=$?
-  tail -n 25 "$out/$step.txt"
-  echo "== $step: exit $status after $((SECONDS - start)) s"
+  tail -n 25 "$log"
+  result="== $step: exit $status after $((SECONDS - start)) s"
+  echo "$result"
+  { echo "$result"; cat "$log"; echo; } >> "$out/report.txt"
+  rm -f "$log"
   if [ $status -ne 0 ]; then
     failed="$failed $step"
     [ "$step" != build ] || break
