@@ -106,7 +106,7 @@ int queue_launch(device::Stream* stream, Launch launch) {
       grid.z == 0 || grid.x > gpu::kMaxGridX || grid.y > gpu::kMaxGridYZ ||
       grid.z > gpu::kMaxGridYZ)
     return cudaErrorInvalidConfiguration;
-  if (launch.shared_bytes > kMaxShared) return cudaErrorInvalidValue;
+  if (launch.shared_bytes > emulated_shared_limit()) return cudaErrorInvalidValue;
   add_work(stream->handle, [launch = std::move(launch)] { run_blocks(launch); });
   return cudaSuccess;
 }

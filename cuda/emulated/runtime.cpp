@@ -108,6 +108,25 @@ bool guards_hold(char* data, size_t bytes) {
 
 }  // namespace
 
+int emulated_capability() {
+  const char* value = getenv("PHINTYS_EMULATED_CAPABILITY");
+  return value && atoi(value) > 0 ? atoi(value) : 90;
+}
+
+size_t emulated_shared_limit() {
+  switch (emulated_capability()) {
+    case 80:
+    case 87:
+      return 163 * 1024;
+    case 86:
+    case 89:
+    case 120:
+      return 99 * 1024;
+    default:
+      return kMaxShared;
+  }
+}
+
 void check_guards(const char* file, int line) {
   const std::lock_guard lock(machine().mutex);
   for (const auto& [data, block] : machine().blocks)
@@ -202,8 +221,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   const std::lock_guard lock(machine().mutex);
   strcpy(properties->name, "emulated GPU");
   properties->totalGlobalMem = machine().total[device];
-  properties->major = 9;
-  properties->minor = 0;
+  properties->major = emulated_capability() / 10;
+  properties->minor = emulated_capability() % 10;
   return cudaSuccess;
 }
 
@@ -214,13 +233,13 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
       *value = 4;
       return cudaSuccess;
     case cudaDevAttrComputeCapabilityMajor:
-      *value = 9;
+      *value = emulated_capability() / 10;
       return cudaSuccess;
     case cudaDevAttrComputeCapabilityMinor:
-      *value = 0;
+      *value = emulated_capability() % 10;
       return cudaSuccess;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-      *value = static_cast<int>(kMaxShared);
+      *value = static_cast<int>(emulated_shared_limit());
       return cudaSuccess;
   }
   return cudaErrorInvalidValue;

@@ -2,7 +2,8 @@
 // emulates: two, of 1 GiB each.
 //
 // Work on a stream is done at once; with PHINTYS_EMULATED_ASYNC=1 only when somebody waits for it,
-// so that a forgotten wait shows.
+// so that a forgotten wait shows. PHINTYS_EMULATED_CAPABILITY (80, 90, 120, ...) says what the
+// devices claim to be; less shared memory comes with some.
 #pragma once
 
 #include <stddef.h>

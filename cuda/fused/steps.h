@@ -161,10 +161,11 @@ PHINTYS_INLINE void step_slot(Place x, Place y, Place d, int i, bool reversed) {
 #define PHINTYS_EACH_OP(X)                                                                    \
   PHINTYS_EIGHT(X, 0)                                                                         \
   PHINTYS_EIGHT(X, 1)                                                                         \
-  PHINTYS_EIGHT(X, 2) PHINTYS_EIGHT(X, 3) PHINTYS_EIGHT(X, 4) PHINTYS_EIGHT(X, 5)             \
-      PHINTYS_EIGHT(X, 6) PHINTYS_EIGHT(X, 7) PHINTYS_EIGHT(X, 8) PHINTYS_EIGHT(X, 9)         \
-          PHINTYS_EIGHT(X, 10) PHINTYS_EIGHT(X, 11) PHINTYS_EIGHT(X, 12) PHINTYS_EIGHT(X, 13) \
-              PHINTYS_EIGHT(X, 14) PHINTYS_EIGHT(X, 15)
+  PHINTYS_EIGHT(X, 2)                                                                         \
+  PHINTYS_EIGHT(X, 3) PHINTYS_EIGHT(X, 4) PHINTYS_EIGHT(X, 5) PHINTYS_EIGHT(X, 6)             \
+      PHINTYS_EIGHT(X, 7) PHINTYS_EIGHT(X, 8) PHINTYS_EIGHT(X, 9) PHINTYS_EIGHT(X, 10)        \
+          PHINTYS_EIGHT(X, 11) PHINTYS_EIGHT(X, 12) PHINTYS_EIGHT(X, 13) PHINTYS_EIGHT(X, 14) \
+              PHINTYS_EIGHT(X, 15)
 static_assert(ops::kNumElementwise <= 128, "more cases are needed");
 
 template <int kOp, FusedKind kKind, int kWord, int kFamily, bool kReversed>

@@ -168,6 +168,10 @@ TEST_CASE("launches that a GPU refuses") {
   CHECK(probe("rows", out.data(), 2048, 65536) == 9);
   CHECK(probe("shared", out.data(), 2048, 227 * 1024) == 0);
   CHECK(probe("shared", out.data(), 2048, 227 * 1024 + 1) == 1);
+  setenv("PHINTYS_EMULATED_CAPABILITY", "120", 1);
+  CHECK(probe("shared", out.data(), 2048, 99 * 1024) == 0);
+  CHECK(probe("shared", out.data(), 2048, 99 * 1024 + 1) == 1);
+  unsetenv("PHINTYS_EMULATED_CAPABILITY");
 }
 
 TEST_CASE("mistakes end the program with a message") {
