@@ -39,6 +39,10 @@ __device__ inline void copy_async(void* to, const void* from, int valid) {
   emulated::async_copies().open.push_back({to, from, kBytes, valid});
 }
 
+__device__ inline void copy_async_whole(void* to, const void* from) {
+  copy_async<16>(to, from, 16);
+}
+
 __device__ inline void end_of_copies() {
   emulated::AsyncCopies& mine = emulated::async_copies();
   mine.groups.push_back(std::move(mine.open));
@@ -75,6 +79,12 @@ __device__ __forceinline__ void copy_async(void* to, const void* from, int valid
                  "n"(kBytes), "r"(valid)
                  : "memory");
   }
+}
+
+// 16 bytes, all of them valid.
+__device__ __forceinline__ void copy_async_whole(void* to, const void* from) {
+  const unsigned place = static_cast<unsigned>(__cvta_generic_to_shared(to));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(place), "l"(from) : "memory");
 }
 
 // The copies that this thread has queued since the last call are a group.

@@ -13,26 +13,15 @@ namespace phintys::cuda {
 
 enum class Pairs { f16, bf16 };
 
-__device__ __forceinline__ uint32_t float_bits(float v) {
-#ifdef PHINTYS_EMULATED
-  uint32_t bits;
-  memcpy(&bits, &v, sizeof bits);
-  return bits;
-#else
-  return __float_as_uint(v);
-#endif
-}
-
-// For mma_tf32, which drops the last 13 bits: rounded to the nearest, ties away from zero.
-__device__ __forceinline__ uint32_t to_tf32(float v) {
-  const uint32_t bits = float_bits(v);
-  return v == v ? bits + 0x1000u : bits;
-}
-
 #ifdef PHINTYS_EMULATED
 
 namespace emulated {
 
+inline uint32_t float_bits(float v) {
+  uint32_t bits;
+  memcpy(&bits, &v, sizeof bits);
+  return bits;
+}
 inline float bits_float(uint32_t bits) {
   float v;
   memcpy(&v, &bits, sizeof v);
@@ -101,9 +90,15 @@ __device__ inline void mma_f64(double (&c)[4], const double (&a)[4], const doubl
   });
 }
 
+__device__ inline void to_tf32(float x, float y, uint32_t& a, uint32_t& b) {
+  const uint32_t half = x != x || y != y ? 0 : 0x1000u;
+  a = emulated::float_bits(x) + half;
+  b = emulated::float_bits(y) + half;
+}
+
 __device__ inline uint32_t to_bf16_pair(float low, float high) {
   const auto round = [](float v) {
-    const uint32_t bits = float_bits(v);
+    const uint32_t bits = emulated::float_bits(v);
     return v == v ? (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16 : 0x7fffu;
   };
   return round(low) | round(high) << 16;
@@ -185,6 +180,18 @@ __device__ __forceinline__ void mma_f64(double (&c)[4], const double (&a)[4],
   mma_f64_8x8x4(c[0], c[1], a[2], b[1]);
   mma_f64_8x8x4(c[2], c[3], a[3], b[1]);
 #endif
+}
+
+// Two elements of one row (or column) for mma_tf32, which drops the last 13 bits: rounded to the
+// nearest, ties away from zero. A NaN, to whose bits nothing may be added, leaves the other one
+// unrounded: it makes the whole row NaN in any case.
+__device__ __forceinline__ void to_tf32(float x, float y, uint32_t& a, uint32_t& b) {
+  uint32_t half;
+  asm("{ .reg .pred p; setp.nan.f32 p, %1, %2; selp.u32 %0, 0, 0x1000, p; }"
+      : "=r"(half)
+      : "f"(x), "f"(y));
+  a = __float_as_uint(x) + half;
+  b = __float_as_uint(y) + half;
 }
 
 __device__ __forceinline__ uint32_t to_bf16_pair(float low, float high) {

@@ -83,13 +83,16 @@ class TileLoader {
     }
     at_ = matrix + (first + o_) * outer + (k_begin + k_) * inner;
     rows_ = static_cast<int>(count - first < Tile::kO ? count - first : Tile::kO) - o_;
+    whole_ = wide && count - first >= Tile::kO;
   }
 
   // `left`: terms from the first of this step to the end; may be negative.
   __device__ __forceinline__ void copy(T* to, int left64) {
     const int left = left64 - k_;
-    if (wide_) {
-      copy_wide(to, left);
+    if (whole_ && left64 >= Tile::kK) {
+      copy_wide<true>(to, left);
+    } else if (wide_) {
+      copy_wide<false>(to, left);
     } else {
       copy_single(to, left);
     }
@@ -99,6 +102,8 @@ class TileLoader {
  private:
   static constexpr int kChunks = Tile::kO / Tile::kChunk;  // of a row of [k][o]
 
+  // kWhole: nothing of the tile is outside the matrix.
+  template <bool kWhole>
   __device__ __forceinline__ void copy_wide(T* to, int left) const {
     constexpr int kStepO = Tile::kAlongK ? kThreads / 4 : 0;
     constexpr int kStepK = Tile::kAlongK ? 0 : kThreads / kChunks;
@@ -110,8 +115,12 @@ class TileLoader {
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
       const bool valid = Tile::kAlongK ? i * kStepO < rows_ : i * kStepK < left;
-      copy_async<16>(to + Tile::place(o_ + i * kStepO, k_ + i * kStepK), from,
-                     valid ? count * Tile::kSize : 0);
+      T* const place = to + Tile::place(o_ + i * kStepO, k_ + i * kStepK);
+      if (kWhole) {
+        copy_async_whole(place, from);
+      } else {
+        copy_async<16>(place, from, valid ? count * Tile::kSize : 0);
+      }
       from += step;
     }
   }
@@ -138,7 +147,7 @@ class TileLoader {
   const char* at_;
   int64_t outer_, inner_;
   int o_, k_, rows_;
-  bool wide_;
+  bool wide_, whole_;
 };
 
 // Two neighbours along k of an operand of float32 or float64: those that lane t of group g takes
@@ -201,8 +210,7 @@ class WarpProduct {
         } else {
           T x, y;
           a_.read(a, offset, s, x, y);
-          to.a[i][half] = operand(x);
-          to.a[i][half + 2] = operand(y);
+          operands(x, y, to.a[i][half], to.a[i][half + 2]);
         }
       }
     }
@@ -214,8 +222,7 @@ class WarpProduct {
       } else {
         T x, y;
         b_.read(b, j * 8, s, x, y);
-        to.b[j][0] = operand(x);
-        to.b[j][1] = operand(y);
+        operands(x, y, to.b[j][0], to.b[j][1]);
       }
     }
   }
@@ -239,8 +246,13 @@ class WarpProduct {
 
  private:
   static constexpr bool kPairs = sizeof(T) == 4 && Mode::kSteps == 1;
-  static __device__ __forceinline__ uint32_t operand(float v) { return to_tf32(v); }
-  static __device__ __forceinline__ double operand(double v) { return v; }
+  static __device__ __forceinline__ void operands(float x, float y, uint32_t& a, uint32_t& b) {
+    to_tf32(x, y, a, b);
+  }
+  static __device__ __forceinline__ void operands(double x, double y, double& a, double& b) {
+    a = x;
+    b = y;
+  }
   template <class Reader>
   static __device__ __forceinline__ uint32_t pair(const Reader& reader, const T* tile, int offset,
                                                   int s) {
