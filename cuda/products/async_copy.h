@@ -39,8 +39,9 @@ __device__ inline void copy_async(void* to, const void* from, int valid) {
   emulated::async_copies().open.push_back({to, from, kBytes, valid});
 }
 
+template <int kBytes>
 __device__ inline void copy_async_whole(void* to, const void* from) {
-  copy_async<16>(to, from, 16);
+  copy_async<kBytes>(to, from, kBytes);
 }
 
 __device__ inline void end_of_copies() {
@@ -81,10 +82,16 @@ __device__ __forceinline__ void copy_async(void* to, const void* from, int valid
   }
 }
 
-// 16 bytes, all of them valid.
+// All bytes are valid.
+template <int kBytes>
 __device__ __forceinline__ void copy_async_whole(void* to, const void* from) {
   const unsigned place = static_cast<unsigned>(__cvta_generic_to_shared(to));
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(place), "l"(from) : "memory");
+  if constexpr (kBytes == 16) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(place), "l"(from) : "memory");
+  } else {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(place), "l"(from), "n"(kBytes)
+                 : "memory");
+  }
 }
 
 // The copies that this thread has queued since the last call are a group.

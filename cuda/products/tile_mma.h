@@ -117,7 +117,7 @@ class TileLoader {
       const bool valid = Tile::kAlongK ? i * kStepO < rows_ : i * kStepK < left;
       T* const place = to + Tile::place(o_ + i * kStepO, k_ + i * kStepK);
       if (kWhole) {
-        copy_async_whole(place, from);
+        copy_async_whole<16>(place, from);
       } else {
         copy_async<16>(place, from, valid ? count * Tile::kSize : 0);
       }

@@ -18,6 +18,7 @@ struct SimtTile {
   using Acc = typename Kind::Acc;
   static constexpr int kM = kM_, kN = kN_, kTM = kTM_, kTN = kTN_, kK = 16;
   static constexpr int kThreads = kM / kTM * (kN / kTN);
+  static constexpr int kBlocks = sizeof(Acc) == 16 ? 1 : 512 / kThreads;  // on a multiprocessor
   static constexpr int kPad = 16 / sizeof(Acc) > 0 ? 16 / sizeof(Acc) : 1;
   static constexpr int kStepA = kM + kPad, kStepB = kN + kPad;
   // A warp is 4 x 8 threads.
@@ -27,8 +28,6 @@ struct SimtTile {
     Acc a[2][kK * kStepA];
     Acc b[2][kK * kStepB];
   };
-  // Threads of a block must be enough to keep copies short.
-  static constexpr int kPasses = kThreads / 8;  // rows that are copied at once if k lies densely
 };
 
 // Copies kO x kK elements of an operand, [k][o], per step. `outer`: bytes from one o to the next.
@@ -63,27 +62,16 @@ class SimtLoader {
     byte_step1_ = o_step1_ * outer + k_step1_ * inner;
     byte_step2_ = k_step2_ * inner;
     rows_ = count - first - o_ < kO ? static_cast<int>(count - first - o_) : kO;
+    whole_ = count - first >= kO;
   }
 
   // `left`: terms from the first of this step to the end.
   __device__ __forceinline__ void copy(Acc* to, int64_t left64) {
     const int left = (left64 < kK ? static_cast<int>(left64) : kK) - k_;
-    if constexpr (Kind::kPlain && kWide > 1) {
-      if (wide_) return copy_wide(to, left);
-    }
-    const char* row = at_;
-    Acc* place = to + k_ * kStep + o_;
-#pragma unroll
-    for (int j = 0; j < kOuter; ++j) {
-      const char* from = row;
-#pragma unroll
-      for (int i = 0; i < kInner; ++i) {
-        const int k = j * k_step2_ + i * k_step1_;
-        const bool valid = i * o_step1_ < rows_ && k < left;
-        copy_one(place + k * kStep + i * o_step1_, from, valid);
-        from += byte_step1_;
-      }
-      row += byte_step2_;
+    if (whole_ && left64 >= kK) {
+      copy_step<true>(to, left);
+    } else {
+      copy_step<false>(to, left);
     }
     at_ += kK * inner_;
   }
@@ -94,31 +82,59 @@ class SimtLoader {
   static constexpr int kInner = kO * 8 / kThreads, kOuter = kEach / kInner;
   static_assert(kThreads % kO == 0 && kInner * kThreads == kO * 8 && kOuter == 2);
 
-  __device__ __forceinline__ void copy_one(Acc* to, const char* from, bool valid) const {
-    if constexpr (Kind::kPlain) {
-      copy_async<sizeof(Acc)>(to, from, valid ? static_cast<int>(sizeof(Acc)) : 0);
-    } else {
-      *to = valid ? Kind::load(from, p_) : Acc{};
+  // kWhole: nothing of the tile is outside the matrix.
+  template <bool kWhole>
+  __device__ __forceinline__ void copy_step(Acc* to, int left) const {
+    if constexpr (Kind::kPlain && kWide > 1) {
+      if (wide_) return copy_wide<kWhole>(to, left);
+    }
+    const char* row = at_;
+    Acc* place = to + k_ * kStep + o_;
+#pragma unroll
+    for (int j = 0; j < kOuter; ++j) {
+      const char* from = row;
+#pragma unroll
+      for (int i = 0; i < kInner; ++i) {
+        const int k = j * k_step2_ + i * k_step1_;
+        const bool valid = kWhole || (i * o_step1_ < rows_ && k < left);
+        copy_one<kWhole>(place + k * kStep + i * o_step1_, from, valid);
+        from += byte_step1_;
+      }
+      row += byte_step2_;
     }
   }
-  __device__ __forceinline__ void copy_wide(Acc* to, int left) {
+  template <bool kWhole>
+  __device__ __forceinline__ void copy_one(Acc* to, const char* from, bool valid) const {
+    if constexpr (!Kind::kPlain) {
+      *to = valid ? Kind::load(from, p_) : Acc{};
+    } else if constexpr (kWhole) {
+      copy_async_whole<sizeof(Acc)>(to, from);
+    } else {
+      copy_async<sizeof(Acc)>(to, from, valid ? static_cast<int>(sizeof(Acc)) : 0);
+    }
+  }
+  template <bool kWhole>
+  __device__ __forceinline__ void copy_wide(Acc* to, int left) const {
     constexpr int kRows = kThreads * kWide / kO;  // rows of equal k at once
     const int count = rows_ < 0 ? 0 : rows_ < kWide ? rows_ : kWide;
     const char* from = at_;
 #pragma unroll
     for (int k = 0; k < kK; k += kRows) {
-      copy_async<16>(to + (k_ + k) * kStep + o_, from,
-                     k < left ? count * static_cast<int>(sizeof(Acc)) : 0);
+      Acc* const place = to + (k_ + k) * kStep + o_;
+      if constexpr (kWhole) {
+        copy_async_whole<16>(place, from);
+      } else {
+        copy_async<16>(place, from, k < left ? count * static_cast<int>(sizeof(Acc)) : 0);
+      }
       from += kRows * inner_;
     }
-    at_ = from;
   }
 
   const Product& p_;
   const char* at_;
   int64_t inner_, byte_step1_, byte_step2_;
   int o_, k_, o_step1_ = 0, k_step1_ = 0, k_step2_ = 0, rows_;
-  bool wide_;
+  bool wide_, whole_;
 };
 
 // Four elements of shared memory, 16 bytes at a time.
@@ -180,7 +196,7 @@ __device__ __forceinline__ void store_tile(const Work& w, const Finish<typename 
 }
 
 template <class Tile>
-__global__ void __launch_bounds__(Tile::kThreads, 512 / Tile::kThreads) simt_product(const Work w) {
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks) simt_product(const Work w) {
   using Acc = typename Tile::Acc;
   using Kind = typename Tile::Kind;
   auto& shared = *gpu::dynamic_shared<typename Tile::Shared>();
