@@ -57,9 +57,6 @@ struct ProductKernels {
   // One line: the library that products go to ("cuBLAS 13.0 from ..."), or why it is our own
   // kernels. Opens the library if that has not been tried.
   const char* (*library)();
-  // Folders to look for the vendor's libraries in, besides where the system looks; separated by
-  // ':'. To be called before the first product; the text is copied.
-  void (*set_library_folders)(const char* folders);
 };
 
 }  // namespace phintys::device

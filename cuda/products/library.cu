@@ -1,12 +1,12 @@
 #include "products/library.h"
 
 #include <dlfcn.h>
-#include <stdio.h>
-#include <string.h>
 
 #include <mutex>
 #include <string>
 #include <vector>
+
+#include "libraries.h"
 
 namespace phintys::cuda {
 
@@ -161,7 +161,7 @@ struct Used {
 
 struct Library {
   std::mutex mutex;
-  std::string folders, text;
+  std::string text;
   bool tried = false, found = false;
   Functions functions{};
   std::vector<Used> used;
@@ -250,8 +250,10 @@ int emulated_multiply(Handle handle, int trans_a, int trans_b, int m, int n, int
                               : run(library_kernel<C128>);
 }
 
-void open_library(Library& l) {
-  if (l.folders != "emulated") {
+bool wanted = false;
+
+void start(Library& l) {
+  if (!wanted) {
     l.text = "own kernels (the device is emulated)";
     return;
   }
@@ -270,11 +272,11 @@ void* native_of(Stream*) { return nullptr; }
 
 #else
 
-constexpr const char* kNames[] = {"libcublas.so.13", "libcublas.so.12"};
+constexpr const char* kNames[] = {"libcublas.so.13", "libcublas.so.12", nullptr};
 
 template <class F>
 bool find(void* opened, const char* name, F* function) {
-  *function = reinterpret_cast<F>(dlsym(opened, name));
+  *function = reinterpret_cast<F>(library_function(opened, name));
   return *function != nullptr;
 }
 
@@ -288,41 +290,19 @@ bool functions_of(void* opened, Functions* f) {
          find(opened, "cublasGemmStridedBatchedEx", &f->multiply);
 }
 
-// One that the process has loaded already, or the first that is found.
-void* open_any(const std::string& folders, std::string* name) {
-  for (const char* known : kNames) {
-    *name = known;
-    if (void* opened = dlopen(known, RTLD_NOW | RTLD_NOLOAD)) return opened;
-  }
-  for (const char* known : kNames) {
-    for (size_t begin = 0; begin < folders.size();) {
-      size_t end = folders.find(':', begin);
-      if (end == std::string::npos) end = folders.size();
-      const std::string folder = folders.substr(begin, end - begin) + "/";
-      // What it depends on lies beside it, which the loader need not know.
-      std::string light = known;
-      light.insert(light.find(".so"), "Lt");
-      dlopen((folder + light).c_str(), RTLD_NOW | RTLD_LOCAL);
-      *name = folder + known;
-      if (void* opened = dlopen(name->c_str(), RTLD_NOW | RTLD_LOCAL)) return opened;
-      begin = end + 1;
-    }
-    *name = known;
-    if (void* opened = dlopen(known, RTLD_NOW | RTLD_LOCAL)) return opened;
-  }
-  return nullptr;
-}
-
-void open_library(Library& l) {
-  std::string name;
-  void* const opened = open_any(l.folders, &name);
+void start(Library& l) {
+  void* opened = nullptr;
+  // One that the process has loaded already.
+  for (const char* const* name = kNames; *name && !opened; ++name)
+    opened = dlopen(*name, RTLD_NOW | RTLD_NOLOAD);
+  if (!opened) opened = open_library(kNames);
   if (!opened) {
     l.text = "own kernels (cuBLAS is not installed)";
   } else if (!functions_of(opened, &l.functions)) {
-    l.text = "own kernels (" + name + " lacks functions that are needed)";
+    l.text = "own kernels (the cuBLAS that is installed lacks functions that are needed)";
   } else {
     l.found = true;
-    l.text = "cuBLAS (" + name + ")";
+    l.text = "cuBLAS";
   }
 }
 
@@ -348,10 +328,9 @@ Handle new_handle(Library& l, Stream* stream) {
   }
   int version = 0;
   l.functions.version(handle, &version);
-  if (version && l.text.find("cuBLAS (") == 0) {
-    const int major = version / 10000, minor = version / 100 % 100;
-    l.text = "cuBLAS " + std::to_string(major) + "." + std::to_string(minor) + l.text.substr(6);
-  }
+  if (version)
+    l.text =
+        "cuBLAS " + std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100);
   return handle;
 }
 
@@ -363,7 +342,7 @@ Handle handle_of(Stream* stream) {
   const std::lock_guard lock(l.mutex);
   if (!l.tried) {
     l.tried = true;
-    open_library(l);
+    start(l);
   }
   if (!l.found) return nullptr;
   for (const Used& used : l.used)
@@ -406,20 +385,20 @@ const char* library_text() {
   const std::lock_guard lock(l.mutex);
   if (!l.tried) {
     l.tried = true;
-    open_library(l);
+    start(l);
   }
   return l.text.c_str();
 }
 
-void set_product_folders(const char* folders) {
+}  // namespace phintys::cuda
+
+#ifdef PHINTYS_EMULATED
+// For tests: whether products go to the emulated library.
+extern "C" __attribute__((visibility("default"))) void phintys_emulated_library(int use) {
+  using namespace phintys::cuda;
   Library& l = library();
   const std::lock_guard lock(l.mutex);
-  if (l.folders == folders) return;
-  l.folders = folders;
-#ifdef PHINTYS_EMULATED
-  l.found = false;  // tests change their mind
-#endif
-  if (!l.found) l.tried = false;
+  wanted = use;
+  l.found = l.tried = false;
 }
-
-}  // namespace phintys::cuda
+#endif

@@ -13,6 +13,5 @@ bool library_ready(Stream* stream);
 Status library_multiply(Stream* stream, const Product& p);
 
 const char* library_text();
-void set_product_folders(const char* folders);
 
 }  // namespace phintys::cuda

@@ -338,8 +338,7 @@ Status multiply(Stream* stream, const Product& product, void* scratch) {
 }  // namespace
 
 const device::ProductKernels* product_kernels() {
-  static const device::ProductKernels kernels{scratch_bytes, multiply, library_text,
-                                              set_product_folders};
+  static const device::ProductKernels kernels{scratch_bytes, multiply, library_text};
   return &kernels;
 }
 

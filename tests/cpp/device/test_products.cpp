@@ -3,7 +3,6 @@
 // wrong shows.
 #include <dlfcn.h>
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <complex>
@@ -27,16 +26,15 @@ namespace {
 using Number = std::complex<double>;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-// The plug-in lies beside the folder of the tests.
+void* plugin() {
+  static void* const library = dlopen(PHINTYS_EMULATED_PLUGIN, RTLD_NOW);
+  REQUIRE_MESSAGE(library, dlerror());
+  return library;
+}
+
 const device::Table& table() {
   static const device::Table* const found = [] {
-    char path[4096] = {};
-    REQUIRE(readlink("/proc/self/exe", path, sizeof path - 1) > 0);
-    std::string folder(path);
-    folder.resize(folder.rfind('/'));
-    void* const library = dlopen((folder + "/../lib/libphintys_emulated.so").c_str(), RTLD_NOW);
-    REQUIRE_MESSAGE(library, dlerror());
-    const auto get = reinterpret_cast<device::GetTable>(dlsym(library, device::kGetTable));
+    const auto get = reinterpret_cast<device::GetTable>(dlsym(plugin(), device::kGetTable));
     REQUIRE_MESSAGE((get != nullptr), "no table");
     return get(device::kTableVersion);
   }();
@@ -51,6 +49,13 @@ device::Stream* stream() {
     return s;
   }();
   return opened;
+}
+
+// Whether products may go to what the emulation has for a vendor's library.
+void use_library(bool use) {
+  const auto set = reinterpret_cast<void (*)(int)>(dlsym(plugin(), "phintys_emulated_library"));
+  REQUIRE_MESSAGE((set != nullptr), "no emulated library");
+  set(use);
 }
 
 enum class Lay { rows, columns, spread, reversed, shifted, repeated };
@@ -595,7 +600,7 @@ TEST_CASE("what products on a device cannot be is refused") {
 
 TEST_CASE("products go to a library that is there") {
   const device::ProductKernels& kernels = *table().products;
-  kernels.set_library_folders("emulated");
+  use_library(true);
   CHECK(std::string(kernels.library()) == "an emulated library");
   for (const DType dtype : {DType::f16, DType::f32, DType::f64, DType::c64, DType::c128})
     for (const Lay a : {Lay::rows, Lay::columns, Lay::reversed})
@@ -617,6 +622,6 @@ TEST_CASE("products go to a library that is there") {
             w.factors_there = true;
             check(w);
           }
-  kernels.set_library_folders("");
+  use_library(false);
   CHECK(std::string(kernels.library()).find("own kernels") == 0);
 }
