@@ -141,10 +141,10 @@ struct SolverKernels {
   Status (*qr)(Stream* stream, const QrWork& work);
   size_t (*orthogonal_scratch)(const OrthogonalWork& work);
   Status (*orthogonal)(Stream* stream, const OrthogonalWork& work);
-  // 0: there is no kernel for matrices of this size.
-  size_t (*hermitian_scratch)(const HermitianWork& work);
+  // 0: there is no kernel for matrices of this size. To be called while `scratch` is not known yet.
+  size_t (*hermitian_scratch)(Stream* stream, const HermitianWork& work);
   Status (*hermitian)(Stream* stream, const HermitianWork& work);
-  size_t (*singular_scratch)(const SingularWork& work);
+  size_t (*singular_scratch)(Stream* stream, const SingularWork& work);
   Status (*singular)(Stream* stream, const SingularWork& work);
   Status (*pseudo_inverse)(Stream* stream, const PseudoInverseWork& work);
 };

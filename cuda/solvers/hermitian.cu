@@ -1,5 +1,6 @@
 // Eigenvalues and eigenvectors of Hermitian matrices by Jacobi's method: a block for each matrix,
 // which works on all pairs of a round at once.
+#include "solvers/cusolver.h"
 #include "solvers/jacobi.h"
 
 namespace phintys::cuda::solvers {
@@ -10,6 +11,8 @@ using device::HermitianWork;
 
 constexpr int kThreads = 256;
 constexpr int64_t kMaxOrder = 256;
+// From this order on cuSOLVER is faster.
+constexpr int64_t kLibraryOrder = 128;
 
 template <class T>
 struct Eigen {
@@ -155,9 +158,12 @@ __global__ void __launch_bounds__(kThreads) diagonalise(Eigen<T> w) {
   }
 }
 
+bool use_library(const HermitianWork& w) { return w.n > kLibraryOrder && cusolver::installed(); }
+
 }  // namespace
 
-size_t hermitian_scratch(const HermitianWork& w) {
+size_t hermitian_scratch(Stream* stream, const HermitianWork& w) {
+  if (use_library(w)) return cusolver::hermitian_scratch(stream, w);
   if (w.n > kMaxOrder) return 0;
   size_t item = 0;
   dispatch(w.dtype, [&]<class T>() {
@@ -169,6 +175,7 @@ size_t hermitian_scratch(const HermitianWork& w) {
 
 Status hermitian(Stream* stream, const HermitianWork& w) {
   if (w.n == 0 || w.count == 0) return kOk;
+  if (use_library(w)) return cusolver::hermitian(stream, w);
   if (w.n > kMaxOrder) return kUnsupported;
   const dim3 blocks(static_cast<unsigned>(w.count < gpu::kMaxGridX ? w.count : gpu::kMaxGridX));
   return dispatch(w.dtype, [&]<class T>() {

@@ -1,5 +1,6 @@
 // Singular values by Hestenes' method: the columns of A are rotated until they are orthogonal; a
 // block for each matrix, a warp for each pair of columns.
+#include "solvers/cusolver.h"
 #include "solvers/jacobi.h"
 
 namespace phintys::cuda::solvers {
@@ -13,6 +14,8 @@ constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / gpu::kWarp;
 constexpr int64_t kMaxColumns = 256;
 constexpr int64_t kMaxRows = 4096;
+// From so many columns on cuSOLVER is faster.
+constexpr int64_t kLibraryColumns = 128;
 
 // A[rows, columns] with rows >= columns: what is asked for, or its adjoint if `flipped`.
 template <class T>
@@ -171,6 +174,10 @@ bool supported(const SingularWork& w) {
   return k <= kMaxColumns && rows <= kMaxRows;
 }
 
+bool use_library(const SingularWork& w) {
+  return (w.m < w.n ? w.m : w.n) > kLibraryColumns && cusolver::installed();
+}
+
 // --- the inverse of Moore and Penrose ------------------------------------------------------------
 
 template <class T>
@@ -188,7 +195,8 @@ __global__ void __launch_bounds__(kThreads)
 
 }  // namespace
 
-size_t singular_scratch(const SingularWork& w) {
+size_t singular_scratch(Stream* stream, const SingularWork& w) {
+  if (use_library(w)) return cusolver::singular_scratch(stream, w);
   if (!supported(w)) return 0;
   const int64_t k = w.m < w.n ? w.m : w.n;
   size_t item = 0;
@@ -201,6 +209,7 @@ size_t singular_scratch(const SingularWork& w) {
 
 Status singular(Stream* stream, const SingularWork& w) {
   if (w.m == 0 || w.n == 0 || w.count == 0) return kOk;
+  if (use_library(w)) return cusolver::singular(stream, w);
   if (!supported(w)) return kUnsupported;
   const bool flipped = w.m < w.n;
   const int rows = static_cast<int>(flipped ? w.n : w.m);

@@ -75,9 +75,9 @@ size_t qr_scratch(const device::QrWork& work);
 Status qr(Stream* stream, const device::QrWork& work);
 size_t orthogonal_scratch(const device::OrthogonalWork& work);
 Status orthogonal(Stream* stream, const device::OrthogonalWork& work);
-size_t hermitian_scratch(const device::HermitianWork& work);
+size_t hermitian_scratch(Stream* stream, const device::HermitianWork& work);
 Status hermitian(Stream* stream, const device::HermitianWork& work);
-size_t singular_scratch(const device::SingularWork& work);
+size_t singular_scratch(Stream* stream, const device::SingularWork& work);
 Status singular(Stream* stream, const device::SingularWork& work);
 Status pseudo_inverse(Stream* stream, const device::PseudoInverseWork& work);
 

@@ -358,7 +358,7 @@ bool MatrixPinv::enqueue(device::Queue& queue, std::span<const TensorView> input
   int none = 0;  // only whether there are vectors is asked below
   device::SingularWork svd{given.dtype, nullptr, m,     n,       count,
                            nullptr,     &none,   &none, nullptr, nullptr};
-  const size_t room = work.solvers->singular_scratch(svd);
+  const size_t room = work.solvers->singular_scratch(queue.stream, svd);
   if (room == 0) return false;
   DeviceScratch scratch;
   const size_t a_at = scratch.add(given.contiguous() ? 0 : count * m * n * item);

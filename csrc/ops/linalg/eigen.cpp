@@ -342,7 +342,7 @@ bool SVD::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                            vectors ? outputs[2].data : nullptr,
                            queue.failed,
                            nullptr};
-  const size_t room = work.solvers->singular_scratch(svd);
+  const size_t room = work.solvers->singular_scratch(queue.stream, svd);
   if (room == 0) return false;
   const auto item = static_cast<int64_t>(item_size(given.dtype));
   DeviceScratch scratch;
@@ -366,7 +366,7 @@ bool Eigh::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
   device::HermitianWork eigh{given.dtype,  nullptr,         n,
                              count,        outputs[0].data, vectors ? outputs[1].data : nullptr,
                              queue.failed, nullptr};
-  const size_t room = work.solvers->hermitian_scratch(eigh);
+  const size_t room = work.solvers->hermitian_scratch(queue.stream, eigh);
   if (room == 0) return false;
   const auto item = static_cast<int64_t>(item_size(given.dtype));
   DeviceScratch scratch;

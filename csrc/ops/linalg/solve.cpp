@@ -522,6 +522,7 @@ bool Solve::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
   work.copy(factors.data, inputs[0]);
   work.copy(x.data, inputs[1]);
   const DeviceSystem system{x.dtype, factors.data, pivots.as<int32_t>(), n, m, count, x.data};
+  const bool small = use_small(is_complex(x.dtype), n, count);
   if (positive) {
     auto* state = static_cast<int32_t*>(queue.scratch(static_cast<size_t>(count) * 4));
     const auto bytes = static_cast<size_t>(n * count) * sizeof(int32_t);
@@ -530,11 +531,10 @@ bool Solve::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
       work.check(work.solvers->mirror(queue.stream, x.dtype, factors.data, n, count));
     }
     work.check(work.solvers->cholesky(queue.stream, {x.dtype, row_major(factors.data, n, n), n,
-                                                     count, false, false, queue.failed, state}));
+                                                     count, small, false, queue.failed, state}));
     device_cholesky_solve(work, system);
     return true;
   }
-  const bool small = use_small(is_complex(x.dtype), n, count);
   work.check(work.solvers->lu(queue.stream, {x.dtype, factored(factors.data, n, small), n, n, count,
                                              pivots.as<int32_t>(), queue.failed}));
   device_lu_solve(work, system, small, false);
