@@ -1,4 +1,6 @@
 // Singular values and eigenvalues.
+#include <optional>
+
 #include "ops/grad_ops.h"
 #include "ops/linalg/decompose.h"
 #include "ops/linalg/decompose_util.h"
@@ -322,6 +324,58 @@ void Eig::perform(PerformContext& context, std::span<const TensorView> inputs,
 
 // --- on devices ---------------------------------------------------------------------------------
 
+namespace {
+
+// Square matrices q of n columns of norm 1 whose first `k` columns are given: the others are those
+// that QR factors of the given ones end with.
+struct Completed {
+  device::QrWork factors;
+  device::OrthogonalWork q;
+  size_t a_at, tau_at, room_at;
+
+  Completed(const DeviceWork& work, DeviceScratch& scratch, DType dtype, int64_t n, int64_t k,
+            int64_t count)
+      : factors{dtype, {}, n, k, count, nullptr, nullptr},
+        q{dtype, {}, nullptr, {}, n, k, n, count, nullptr} {
+    const auto item = static_cast<int64_t>(item_size(dtype));
+    a_at = scratch.add(count * n * k * item);
+    tau_at = scratch.add(count * k * item);
+    room_at = scratch.add(static_cast<int64_t>(
+        std::max(work.solvers->qr_scratch(factors), work.solvers->orthogonal_scratch(q))));
+  }
+  // `given` and `out` are contiguous stacks of matrices; `by_rows`: of their transposes.
+  void run(const DeviceWork& work, const DeviceScratch& scratch, const void* given, void* out,
+           bool by_rows) {
+    const int64_t n = factors.m, k = factors.n, count = factors.count;
+    const DType dtype = factors.dtype;
+    const auto item = static_cast<int64_t>(item_size(dtype));
+    void* a = scratch.at(a_at);
+    const auto bytes = static_cast<size_t>(count * n * k * item);
+    work.check(work.queue.table.copy(work.stream(), a, given, bytes, nullptr));
+    factors.a = by_rows ? transposed(row_major(a, k, n)) : row_major(a, n, k);
+    factors.tau = scratch.at(tau_at);
+    factors.scratch = scratch.at(room_at);
+    work.check(work.solvers->qr(work.stream(), factors));
+    q.a = factors.a;
+    q.tau = factors.tau;
+    q.scratch = factors.scratch;
+    const device::Matrices square = row_major(out, n, n);
+    q.q = by_rows ? transposed(square) : square;
+    work.check(work.solvers->orthogonal(work.stream(), q));
+    const Dims shape = by_rows ? Dims{count, k, n} : Dims{count, n, k};
+    const Dims from = contiguous_strides(shape, static_cast<size_t>(item));
+    const Dims to{n * n * item, n * item, item};
+    device::Tensor source, target;
+    device::to_tensor(
+        {static_cast<char*>(const_cast<void*>(given)), dtype, 3, shape.data(), from.data()},
+        &source);
+    device::to_tensor({static_cast<char*>(out), dtype, 3, shape.data(), to.data()}, &target);
+    work.check(work.indexing->copy(work.stream(), target, source, nullptr));
+  }
+};
+
+}  // namespace
+
 bool SVD::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                   std::span<const TensorView> outputs) const {
   const DeviceWork work(queue);
@@ -329,10 +383,12 @@ bool SVD::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
   if (!work.possible({&given})) return false;
   const Stack stack(given, 2);
   const int64_t m = stack.rows(), n = stack.cols(), k = std::min(m, n), count = stack.count();
-  // Full matrices of vectors are a matter of the host unless they are square.
-  if (vectors && full && m != n) return false;
+  const DType dtype = given.dtype;
+  const auto item = static_cast<int64_t>(item_size(dtype));
+  const bool complete = vectors && full && m != n;
+  if (complete && k == 0) return false;
   if (count == 0 || k == 0) return true;
-  device::SingularWork svd{given.dtype,
+  device::SingularWork svd{dtype,
                            nullptr,
                            m,
                            n,
@@ -344,15 +400,25 @@ bool SVD::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
                            nullptr};
   const size_t room = work.solvers->singular_scratch(queue.stream, svd);
   if (room == 0) return false;
-  const auto item = static_cast<int64_t>(item_size(given.dtype));
   DeviceScratch scratch;
   const size_t a_at = scratch.add(given.contiguous() ? 0 : count * m * n * item);
   const size_t room_at = scratch.add(static_cast<int64_t>(room));
+  std::optional<Completed> whole;
+  size_t part_at = 0;
+  if (complete) {
+    whole.emplace(work, scratch, dtype, std::max(m, n), k, count);
+    part_at = scratch.add(count * std::max(m, n) * k * item);
+  }
   scratch.take(queue);
   svd.a = given.contiguous() ? given.data : scratch.at(a_at);
   svd.scratch = scratch.at(room_at);
+  if (complete) (m > n ? svd.u : svd.vh) = scratch.at(part_at);
   if (!given.contiguous()) work.copy(scratch.at(a_at), given);
-  return work.check(work.solvers->singular(queue.stream, svd));
+  if (!work.check(work.solvers->singular(queue.stream, svd))) return false;
+  if (complete) {
+    whole->run(work, scratch, scratch.at(part_at), outputs[m > n ? 0 : 2].data, m < n);
+  }
+  return true;
 }
 
 bool Eigh::enqueue(device::Queue& queue, std::span<const TensorView> inputs,
