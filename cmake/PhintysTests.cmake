@@ -65,9 +65,6 @@ list(REMOVE_DUPLICATES phintys_groups)
 foreach(group IN LISTS phintys_groups)
   phintys_add_test(${group} "${PROJECT_BINARY_DIR}/tests/main.cpp" ${phintys_sources_of_${group}})
 endforeach()
-if(TARGET test_device)
-  add_dependencies(test_device phintys_emulated)  # which it opens
-endif()
 
 # The devices' tests open the emulated plug-in; kernels that test the emulation are a library.
 phintys_add_emulated(emulation_probe "${PROJECT_SOURCE_DIR}/tests/cpp/device/emulation_probe.cpp"

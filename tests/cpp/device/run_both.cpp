@@ -2,11 +2,9 @@
 
 #include <dlfcn.h>
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
-#include <string>
 
 #include "base/error.h"
 #include "device/queue.h"
@@ -15,15 +13,9 @@ namespace phintys::testing {
 
 namespace {
 
-// The plug-in lies beside the folder of the tests.
 const device::Table& emulated_table() {
   static const device::Table* const table = [] {
-    char path[4096] = {};
-    REQUIRE(readlink("/proc/self/exe", path, sizeof path - 1) > 0);
-    std::string folder(path);
-    folder.resize(folder.rfind('/'));
-    const std::string name = folder + "/../lib/libphintys_emulated.so";
-    void* const library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+    void* const library = dlopen(PHINTYS_EMULATED_PLUGIN, RTLD_NOW | RTLD_LOCAL);
     REQUIRE_MESSAGE(library != nullptr, dlerror());
     const auto get = reinterpret_cast<device::GetTable>(dlsym(library, device::kGetTable));
     REQUIRE(bool(get));
