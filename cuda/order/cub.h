@@ -48,8 +48,22 @@ __global__ void stable_sort_kernel(SortBuffers<Key> from, Key mask, int64_t n) {
 }
 
 template <class Key>
+__global__ void sort_keys_kernel(const Key* from, Key* to, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) to[i] = from[i];
+  std::sort(to, to + n);
+}
+
+template <class Key>
 size_t sort_bytes(Stream*, int64_t) {
   return 1;
+}
+template <class Key>
+Status sort_keys(Stream* stream, void*, size_t, SortBuffers<Key>* buffers, int64_t n, int) {
+  const SortBuffers<Key>& b = *buffers;
+  const Status status = gpu::launch(stream, sort_keys_kernel<Key>, dim3(1), dim3(1), 0,
+                                    b.keys[b.now], b.keys[1 - b.now], n);
+  buffers->now = 1 - b.now;
+  return status;
 }
 template <class Key>
 Status sort_places(Stream* stream, void*, size_t, SortBuffers<Key>* buffers, int64_t n, int bits) {
@@ -63,7 +77,7 @@ Status sort_places(Stream* stream, void*, size_t, SortBuffers<Key>* buffers, int
 
 #elif PHINTYS_HAS_CUB
 
-// Bytes of memory that sort_places() needs for n pairs.
+// Bytes of memory that sort_places() and sort_keys() need for n pairs or keys.
 template <class Key>
 size_t sort_bytes(Stream* stream, int64_t n) {
   const gpu::Current current(stream->device);
@@ -72,7 +86,22 @@ size_t sort_bytes(Stream* stream, int64_t n) {
   size_t bytes = 0;
   cub::DeviceRadixSort::SortPairs(nullptr, bytes, keys, places, static_cast<int>(n), 0,
                                   static_cast<int>(8 * sizeof(Key)), stream->handle);
-  return bytes;
+  size_t alone = 0;
+  cub::DeviceRadixSort::SortKeys(nullptr, alone, keys, static_cast<int>(n), 0,
+                                 static_cast<int>(8 * sizeof(Key)), stream->handle);
+  return alone > bytes ? alone : bytes;
+}
+// Sorts keys, of which only the lower `bits` bits are not 0.
+template <class Key>
+Status sort_keys(Stream* stream, void* memory, size_t bytes, SortBuffers<Key>* buffers, int64_t n,
+                 int bits) {
+  const gpu::Current current(stream->device);
+  SortBuffers<Key>& b = *buffers;
+  cub::DoubleBuffer<Key> keys(b.keys[b.now], b.keys[1 - b.now]);
+  const cudaError_t error = cub::DeviceRadixSort::SortKeys(memory, bytes, keys, static_cast<int>(n),
+                                                           0, bits, stream->handle);
+  if (keys.selector) b.now = 1 - b.now;
+  return gpu::status(error);
 }
 // Sorts by the lower `bits` bits of the keys.
 template <class Key>
@@ -94,6 +123,10 @@ Status sort_places(Stream* stream, void* memory, size_t bytes, SortBuffers<Key>*
 template <class Key>
 size_t sort_bytes(Stream*, int64_t) {
   return 0;
+}
+template <class Key>
+Status sort_keys(Stream*, void*, size_t, SortBuffers<Key>*, int64_t, int) {
+  return kUnsupported;
 }
 template <class Key>
 Status sort_places(Stream*, void*, size_t, SortBuffers<Key>*, int64_t, int) {

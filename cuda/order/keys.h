@@ -109,6 +109,42 @@ __device__ __forceinline__ uint64_t load_key64(const char* p, DType dtype, bool 
   }
 }
 
+// The element with a key (of split zeros), back in memory; every NaN is the same.
+template <class U>
+__device__ __forceinline__ U float_of_key(U key, U nan) {
+  constexpr U kSign = static_cast<U>(U{1} << (8 * sizeof(U) - 1));
+  if (key == kGreatestKey<U>) return nan;
+  return static_cast<U>(key & kSign ? key ^ kSign : ~key);
+}
+__device__ __forceinline__ void store_key(char* p, DType dtype, uint32_t key) {
+  switch (dtype) {
+    case DType::i16:
+    case DType::u16:
+      *reinterpret_cast<uint16_t*>(p) = static_cast<uint16_t>(key);
+      return;
+    case DType::f16:
+      *reinterpret_cast<uint16_t*>(p) = float_of_key(static_cast<uint16_t>(key), uint16_t{0x7e00});
+      return;
+    case DType::i32:
+      *reinterpret_cast<uint32_t*>(p) = key ^ 0x80000000u;
+      return;
+    case DType::u32:
+      *reinterpret_cast<uint32_t*>(p) = key;
+      return;
+    case DType::f32:
+      *reinterpret_cast<uint32_t*>(p) = float_of_key(key, 0x7fc00000u);
+      return;
+    default:
+      *reinterpret_cast<uint8_t*>(p) = static_cast<uint8_t>(key);
+  }
+}
+__device__ __forceinline__ void store_key(char* p, DType dtype, uint64_t key) {
+  uint64_t bits = key;
+  if (dtype == DType::i64) bits = key ^ (uint64_t{1} << 63);
+  if (dtype == DType::f64) bits = float_of_key(key, uint64_t{0x7ff8000000000000});
+  *reinterpret_cast<uint64_t*>(p) = bits;
+}
+
 template <class Key>
 __device__ __forceinline__ Key load_key(const char* p, DType dtype, bool split_zeros) {
   if constexpr (sizeof(Key) == 4) {

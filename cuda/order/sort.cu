@@ -43,12 +43,14 @@ class Sorter {
     return keys_at<Key>(now_);
   }
   uint32_t* places() const { return places_at(now_); }
+  // Keys with their places, or keys alone.
   template <class Key>
-  Status run(int64_t n, int bits) {
+  Status run(int64_t n, int bits, bool alone = false) {
     SortBuffers<Key> b{{keys_at<Key>(now_), keys_at<Key>(1 - now_)},
                        {places_at(now_), places_at(1 - now_)}};
     char* const more = at_ + 2 * (memory_.key_bytes + memory_.place_bytes);
-    const Status status = sort_places(stream_, more, memory_.more_bytes, &b, n, bits);
+    const auto sort = alone ? sort_keys<Key> : sort_places<Key>;
+    const Status status = sort(stream_, more, memory_.more_bytes, &b, n, bits);
     if (b.now) now_ = 1 - now_;
     return status;
   }
@@ -132,6 +134,22 @@ __global__ void __launch_bounds__(kThreads)
   store_result(w, x, row, j, places[row * x.length + j] - row * x.length);
 }
 
+// Elements from their sorted keys, behind the row in one number if there are several rows.
+template <class Key>
+__global__ void __launch_bounds__(kThreads)
+    values_kernel(device::SortWork w, RowsAlong x, const Key* keys) {
+  const int64_t i = thread_number();
+  if (i >= x.rows * x.length) return;
+  const int64_t row = i / x.length;
+  char* const to = static_cast<char*>(w.values) +
+                   place_of(x, x.length, row, i - row * x.length) * item_size_of(w.x.dtype);
+  if (item_size_of(w.x.dtype) <= 4) {
+    store_key(to, w.x.dtype, static_cast<uint32_t>(keys[i]));
+  } else {
+    store_key(to, w.x.dtype, static_cast<uint64_t>(keys[i]));
+  }
+}
+
 // The chosen of all rows: their places sort them by row and index.
 __global__ void __launch_bounds__(kThreads)
     chosen_kernel(device::SortWork w, RowsAlong x, const uint32_t* places, uint32_t* keys) {
@@ -193,6 +211,32 @@ Status sort_places_of(Sorter& sorter, const device::SortWork& w, const RowsAlong
   return sorter.run<uint32_t>(n, bits_of(x.rows - 1));
 }
 
+// By value, if an element can be told from its key, and the key and its row fit into a number.
+bool is_by_key(const device::SortWork& w, const RowsAlong& x) {
+  const bool is_complex = w.x.dtype == DType::c64 || w.x.dtype == DType::c128;
+  return w.by_value && !w.indices && !is_complex && !w.sign && w.count == x.length &&
+         (x.rows == 1 || item_size_of(w.x.dtype) <= 4);
+}
+
+Status sort_values_of(Sorter& sorter, const device::SortWork& w, const RowsAlong& x) {
+  const int64_t n = x.rows * x.length;
+  if (item_size_of(w.x.dtype) > 4) {
+    PHINTYS_TRY(
+        sorter.launch(keys64_kernel, n, w, x, 1, false, sorter.keys<uint64_t>(), sorter.places()));
+    PHINTYS_TRY(sorter.run<uint64_t>(n, 64, true));
+    return sorter.launch(values_kernel<uint64_t>, n, w, x, sorter.keys<uint64_t>());
+  }
+  if (x.rows == 1) {
+    PHINTYS_TRY(sorter.launch(keys32_kernel, n, w, x, sorter.keys<uint32_t>(), sorter.places()));
+    PHINTYS_TRY(sorter.run<uint32_t>(n, 32, true));
+    return sorter.launch(values_kernel<uint32_t>, n, w, x, sorter.keys<uint32_t>());
+  }
+  PHINTYS_TRY(
+      sorter.launch(keys_of_rows_kernel, n, w, x, sorter.keys<uint64_t>(), sorter.places()));
+  PHINTYS_TRY(sorter.run<uint64_t>(n, 32 + bits_of(x.rows - 1), true));
+  return sorter.launch(values_kernel<uint64_t>, n, w, x, sorter.keys<uint64_t>());
+}
+
 // ---- Rows of a matrix ---------------------------------------------------------------------------
 
 __global__ void __launch_bounds__(kThreads) identity_kernel(int64_t n, uint32_t* places) {
@@ -248,6 +292,7 @@ Status sort(Stream* stream, const device::SortWork& work) {
   if (n > INT32_MAX || !kHasSort) return kUnsupported;
   const RowsAlong x(work.x, work.axis);
   Sorter sorter(stream, n, work.scratch);
+  if (is_by_key(work, x)) return sort_values_of(sorter, work, x);
   PHINTYS_TRY(sort_places_of(sorter, work, x));
   const int64_t results = x.rows * work.count;
   if (work.sorted) return sorter.launch(results_kernel, results, work, x, sorter.places());

@@ -12,6 +12,10 @@ namespace phintys::cuda {
 
 inline constexpr int kMostLanes = 512;  // of a row: there are registers for what it holds
 
+// Blocks of kMostLanes that a multiprocessor should hold, which limits registers.
+template <class T, bool kAligned>
+inline constexpr int kBlocks = sizeof(T) < 8 && kAligned ? 2 : 1;
+
 // Elements of an array and what is computed with them.
 template <class T>
 struct Element {
@@ -49,59 +53,89 @@ inline bool wide_rows(int64_t cols, const void* p, P... more) {
   return reinterpret_cast<uintptr_t>(p) % 16 == 0 && wide_rows<T>(cols, more...);
 }
 
-// f(position in the row, index of the value) for the lane's elements that the row has.
-template <class T, int kVectors, class F>
+// f(i, there) for the values that lanes of the row hold, and whether this lane has it. With
+// kAligned rows are whole 16 bytes.
+template <class T, int kVectors, bool kAligned, class F>
 __device__ __forceinline__ void for_held(int cols, int lanes, int lane, F f) {
 #pragma unroll
   for (int j = 0; j < kVectors; ++j) {
+    if (j * lanes * kWide<T> >= cols) break;  // all lanes
     const int at = (j * lanes + lane) * kWide<T>;
-    if (at >= cols) continue;
 #pragma unroll
-    for (int k = 0; k < kWide<T>; ++k) {
-      if (at + k < cols) f(at + k, j * kWide<T> + k);
-    }
+    for (int k = 0; k < kWide<T>; ++k) f(j * kWide<T> + k, kAligned ? at < cols : at + k < cols);
   }
 }
 
-// The elements of `row` that the lane holds; `fill` where there are none.
-template <class T, int kVectors>
-__device__ __forceinline__ void load_held(const T* row, int cols, int lanes, int lane, bool wide,
+// The elements of `row` that the lane holds; `fill` where there are none. All loads are under way
+// before the first is looked at.
+template <class T, int kVectors, bool kAligned>
+__device__ __forceinline__ void load_held(const T* row, int cols, int lanes, int lane,
                                           value_of<T> fill,
                                           value_of<T> (&value)[kVectors * kWide<T>]) {
+  Wide<T> some[kVectors];
+  const T none = Element<T>::store(fill);
 #pragma unroll
   for (int j = 0; j < kVectors; ++j) {
     const int at = (j * lanes + lane) * kWide<T>;
-    if (wide && at < cols) {
-      const Wide<T> some = *reinterpret_cast<const Wide<T>*>(row + at);
 #pragma unroll
-      for (int k = 0; k < kWide<T>; ++k) value[j * kWide<T> + k] = Element<T>::load(some.at[k]);
-      continue;
+    for (int k = 0; k < kWide<T>; ++k) some[j].at[k] = none;
+    if constexpr (kAligned) {
+      if (at < cols) some[j] = *reinterpret_cast<const Wide<T>*>(row + at);
+    } else {
+#pragma unroll
+      for (int k = 0; k < kWide<T>; ++k) {
+        if (at + k < cols) some[j].at[k] = row[at + k];
+      }
     }
+  }
+#pragma unroll
+  for (int j = 0; j < kVectors; ++j) {
 #pragma unroll
     for (int k = 0; k < kWide<T>; ++k) {
-      value[j * kWide<T> + k] = at + k < cols ? Element<T>::load(row[at + k]) : fill;
+      value[j * kWide<T> + k] = Element<T>::load(some[j].at[k]);
     }
   }
 }
 
-template <class T, int kVectors>
-__device__ __forceinline__ void store_held(T* row, int cols, int lanes, int lane, bool wide,
+template <class T, int kVectors, bool kAligned>
+__device__ __forceinline__ void store_held(T* row, int cols, int lanes, int lane,
                                            const value_of<T> (&value)[kVectors * kWide<T>]) {
 #pragma unroll
   for (int j = 0; j < kVectors; ++j) {
     const int at = (j * lanes + lane) * kWide<T>;
-    if (at >= cols) continue;
-    if (wide) {
+    if constexpr (kAligned) {
       Wide<T> some;
 #pragma unroll
       for (int k = 0; k < kWide<T>; ++k) some.at[k] = Element<T>::store(value[j * kWide<T> + k]);
-      *reinterpret_cast<Wide<T>*>(row + at) = some;
-      continue;
-    }
+      if (at < cols) *reinterpret_cast<Wide<T>*>(row + at) = some;
+    } else {
 #pragma unroll
-    for (int k = 0; k < kWide<T>; ++k) {
-      if (at + k < cols) row[at + k] = Element<T>::store(value[j * kWide<T> + k]);
+      for (int k = 0; k < kWide<T>; ++k) {
+        if (at + k < cols) row[at + k] = Element<T>::store(value[j * kWide<T> + k]);
+      }
     }
+  }
+}
+
+// The next elements of a long row, `left` of them at the most.
+template <class T>
+__device__ __forceinline__ void load_some(const T* at, int64_t left, bool wide, value_of<T> fill,
+                                          value_of<T> (&value)[kWide<T>]) {
+  const int n = left < kWide<T> ? static_cast<int>(left) : kWide<T>;
+  if (wide) {
+    load_held<T, 1, true>(at, n, 1, 0, fill, value);
+  } else {
+    load_held<T, 1, false>(at, n, 1, 0, fill, value);
+  }
+}
+template <class T>
+__device__ __forceinline__ void store_some(T* at, int64_t left, bool wide,
+                                           const value_of<T> (&value)[kWide<T>]) {
+  const int n = left < kWide<T> ? static_cast<int>(left) : kWide<T>;
+  if (wide) {
+    store_held<T, 1, true>(at, n, 1, 0, value);
+  } else {
+    store_held<T, 1, false>(at, n, 1, 0, value);
   }
 }
 
@@ -155,5 +189,28 @@ struct RowLaunch {
     block = dim3(static_cast<unsigned>(threads));
   }
 };
+
+// The kernels for rows that few or many vectors of some lanes hold, each for rows of any length
+// [0] and for whole 16 bytes [1], and the one for longer rows, which takes a block for each.
+template <class W>
+struct RowKernelSet {
+  void (*few[2])(W, int);
+  void (*many[2])(W, int);
+  void (*longer)(W, bool);
+  int most_of_few, values_of_few, values_of_many;  // columns; elements of a lane
+};
+
+template <class W>
+Status launch_rows(Stream* stream, const RowKernelSet<W>& kernels, const W& work, bool aligned) {
+  const bool few = work.cols <= kernels.most_of_few;
+  const int values = few ? kernels.values_of_few : kernels.values_of_many;
+  const RowLaunch l(work.rows, work.cols, values);
+  if (!l.fits) return kUnsupported;
+  if (work.cols > int64_t{l.lanes} * values) {
+    return gpu::launch(stream, kernels.longer, l.grid, l.block, 0, work, aligned);
+  }
+  return gpu::launch(stream, (few ? kernels.few : kernels.many)[aligned], l.grid, l.block, 0, work,
+                     l.lanes);
+}
 
 }  // namespace phintys::cuda

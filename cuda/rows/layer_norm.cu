@@ -30,24 +30,24 @@ __device__ __forceinline__ void keep_moments(const device::LayerNormRows& w, int
   static_cast<T*>(w.inv_std)[row] = m.inv_std;
 }
 
-template <class T, int kVectors>
-__global__ void __launch_bounds__(kVectors == kFew ? 128 : kMostLanes)
-    layer_norm_kernel(device::LayerNormRows w, int lanes, bool wide) {
+template <class T, int kVectors, bool kAligned>
+__global__ void __launch_bounds__(kVectors == kFew ? 128 : kMostLanes, kBlocks<T, kAligned>)
+    layer_norm_kernel(device::LayerNormRows w, int lanes) {
   constexpr int kValues = kVectors * kWide<T>;
   __shared__ T shared[2][gpu::kWarp];
   const RowOfLane at(lanes, w.rows);
   const int cols = static_cast<int>(w.cols);
   T value[kValues];
-  load_held<T, kVectors>(static_cast<const T*>(w.x) + at.row * w.cols, cols, lanes, at.lane, wide,
-                         T(0), value);
+  load_held<T, kVectors, kAligned>(static_cast<const T*>(w.x) + at.row * w.cols, cols, lanes,
+                                   at.lane, T(0), value);
   T sum = 0;
 #pragma unroll
   for (int i = 0; i < kValues; ++i) sum += value[i];
   const T mean = sum_lanes(sum, lanes, shared[0]) / static_cast<T>(cols);
   T squares = 0;
-  for_held<T, kVectors>(cols, lanes, at.lane, [&](int, int i) {
+  for_held<T, kVectors, kAligned>(cols, lanes, at.lane, [&](int i, bool there) {
     value[i] -= mean;
-    squares += value[i] * value[i];
+    squares += there ? value[i] * value[i] : T(0);
   });
   const T inv_std = inverse_deviation(w, sum_lanes(squares, lanes, shared[1]));
   if (!at.there) return;
@@ -61,16 +61,16 @@ __global__ void __launch_bounds__(kVectors == kFew ? 128 : kMostLanes)
     for (int j = 0; j < kVectors; ++j) {
       T g[kWide<T>], b[kWide<T>];
       const int from = j * lanes * kWide<T>;
-      load_held<T, 1>(gamma + from, cols - from, lanes, at.lane, wide, T(0), g);
-      load_held<T, 1>(beta + from, cols - from, lanes, at.lane, wide, T(0), b);
+      load_held<T, 1, kAligned>(gamma + from, cols - from, lanes, at.lane, T(0), g);
+      load_held<T, 1, kAligned>(beta + from, cols - from, lanes, at.lane, T(0), b);
 #pragma unroll
       for (int k = 0; k < kWide<T>; ++k) {
         value[j * kWide<T> + k] = value[j * kWide<T> + k] * g[k] + b[k];
       }
     }
   }
-  store_held<T, kVectors>(static_cast<T*>(w.y) + at.row * w.cols, cols, lanes, at.lane, wide,
-                          value);
+  store_held<T, kVectors, kAligned>(static_cast<T*>(w.y) + at.row * w.cols, cols, lanes, at.lane,
+                                    value);
 }
 
 // Rows of any length, read three times.
@@ -85,14 +85,14 @@ __global__ void __launch_bounds__(kMostLanes)
   const T* const x = static_cast<const T*>(w.x) + row * w.cols;
   T sum = 0, value[kN];
   for (int64_t i = first; i < w.cols; i += step) {
-    load_held<T, 1>(x + i, rest_of(w.cols - i, kN), 1, 0, wide, T(0), value);
+    load_some<T>(x + i, w.cols - i, wide, T(0), value);
 #pragma unroll
     for (int k = 0; k < kN; ++k) sum += value[k];
   }
   const T mean = sum_lanes(sum, lanes, shared[0]) / static_cast<T>(w.cols);
   T squares = 0;
   for (int64_t i = first; i < w.cols; i += step) {
-    load_held<T, 1>(x + i, rest_of(w.cols - i, kN), 1, 0, wide, mean, value);
+    load_some<T>(x + i, w.cols - i, wide, mean, value);
 #pragma unroll
     for (int k = 0; k < kN; ++k) squares += (value[k] - mean) * (value[k] - mean);
   }
@@ -101,51 +101,49 @@ __global__ void __launch_bounds__(kMostLanes)
   const T *const gamma = static_cast<const T*>(w.gamma), *const beta =
                                                              static_cast<const T*>(w.beta);
   for (int64_t i = first; i < w.cols; i += step) {
-    const int n = rest_of(w.cols - i, kN);
-    load_held<T, 1>(x + i, n, 1, 0, wide, T(0), value);
+    const int64_t left = w.cols - i;
+    load_some<T>(x + i, left, wide, T(0), value);
 #pragma unroll
     for (int k = 0; k < kN; ++k) value[k] = (value[k] - mean) * inv_std;
     if (gamma) {
       T g[kN], b[kN];
-      load_held<T, 1>(gamma + i, n, 1, 0, wide, T(0), g);
-      load_held<T, 1>(beta + i, n, 1, 0, wide, T(0), b);
+      load_some<T>(gamma + i, left, wide, T(0), g);
+      load_some<T>(beta + i, left, wide, T(0), b);
 #pragma unroll
       for (int k = 0; k < kN; ++k) value[k] = value[k] * g[k] + b[k];
     }
-    store_held<T, 1>(static_cast<T*>(w.y) + row * w.cols + i, n, 1, 0, wide, value);
+    store_some<T>(static_cast<T*>(w.y) + row * w.cols + i, left, wide, value);
   }
 }
 
 template <class T>
 Status layer_norm_of(Stream* stream, const device::LayerNormRows& w) {
-  const bool wide = wide_rows<T>(w.cols, w.x, w.y, w.gamma, w.beta);
-  if (w.cols <= gpu::kWarp * kWide<T>) {
-    const RowLaunch l(w.rows, w.cols, kWide<T>);
-    if (!l.fits) return kUnsupported;
-    return gpu::launch(stream, layer_norm_kernel<T, kFew>, l.grid, l.block, 0, w, l.lanes, wide);
-  }
-  const RowLaunch l(w.rows, w.cols, kMany * kWide<T>);
-  if (!l.fits) return kUnsupported;
-  if (w.cols > int64_t{l.lanes} * kMany * kWide<T>) {
-    return gpu::launch(stream, long_layer_norm_kernel<T>, l.grid, l.block, 0, w, wide);
-  }
-  return gpu::launch(stream, layer_norm_kernel<T, kMany>, l.grid, l.block, 0, w, l.lanes, wide);
+  static constexpr RowKernelSet<device::LayerNormRows> kernels = {
+      {layer_norm_kernel<T, kFew, false>, layer_norm_kernel<T, kFew, true>},
+      {layer_norm_kernel<T, kMany, false>, layer_norm_kernel<T, kMany, true>},
+      long_layer_norm_kernel<T>,
+      gpu::kWarp * kWide<T>,
+      kFew * kWide<T>,
+      kMany * kWide<T>};
+  return launch_rows(stream, kernels, w, wide_rows<T>(w.cols, w.x, w.y, w.gamma, w.beta));
 }
 
 // ---- Gradient with respect to x -----------------------------------------------------------------
 
 // With h = gy gamma and z = (x - mean) inv_std: ((h - mean(h)) - z mean(h z)) inv_std.
-template <class T, int kVectors>
-__global__ void __launch_bounds__(kVectors == kFew ? 128 : kMostLanes)
-    layer_norm_grad_kernel(device::LayerNormGradRows w, int lanes, bool wide) {
+template <class T, int kVectors, bool kAligned>
+__global__ void __launch_bounds__(kVectors == kFew ? 128 : kMostLanes, kBlocks<T, kAligned>)
+    layer_norm_grad_kernel(device::LayerNormGradRows w, int lanes) {
   constexpr int kValues = kVectors * kWide<T>;
   __shared__ T shared[2][gpu::kWarp];
   const RowOfLane at(lanes, w.rows);
   const int cols = static_cast<int>(w.cols);
   const int64_t from = at.row * w.cols;
   T z[kValues], h[kValues];
-  load_held<T, kVectors>(static_cast<const T*>(w.x) + from, cols, lanes, at.lane, wide, T(0), z);
-  load_held<T, kVectors>(static_cast<const T*>(w.gy) + from, cols, lanes, at.lane, wide, T(0), h);
+  load_held<T, kVectors, kAligned>(static_cast<const T*>(w.x) + from, cols, lanes, at.lane, T(0),
+                                   z);
+  load_held<T, kVectors, kAligned>(static_cast<const T*>(w.gy) + from, cols, lanes, at.lane, T(0),
+                                   h);
   const T mean = static_cast<const T*>(w.mean)[at.row];
   const T inv_std = static_cast<const T*>(w.inv_std)[at.row];
   T plain = 0, scaled = 0;
@@ -154,8 +152,8 @@ __global__ void __launch_bounds__(kVectors == kFew ? 128 : kMostLanes)
     T g[kWide<T>];
     const int first = j * lanes * kWide<T>;
     if (w.gamma) {
-      load_held<T, 1>(static_cast<const T*>(w.gamma) + first, cols - first, lanes, at.lane, wide,
-                      T(0), g);
+      load_held<T, 1, kAligned>(static_cast<const T*>(w.gamma) + first, cols - first, lanes,
+                                at.lane, T(0), g);
     }
 #pragma unroll
     for (int k = 0; k < kWide<T>; ++k) {
@@ -172,7 +170,7 @@ __global__ void __launch_bounds__(kVectors == kFew ? 128 : kMostLanes)
 #pragma unroll
   for (int i = 0; i < kValues; ++i) h[i] = ((h[i] - a) - z[i] * b) * inv_std;
   if (!at.there) return;
-  store_held<T, kVectors>(static_cast<T*>(w.gx) + from, cols, lanes, at.lane, wide, h);
+  store_held<T, kVectors, kAligned>(static_cast<T*>(w.gx) + from, cols, lanes, at.lane, h);
 }
 
 template <class T>
@@ -189,10 +187,10 @@ __global__ void __launch_bounds__(kMostLanes)
   const T mean = static_cast<const T*>(w.mean)[row];
   const T inv_std = static_cast<const T*>(w.inv_std)[row];
   T plain = 0, scaled = 0, z[kN], h[kN], g[kN];
-  const auto load = [&](int64_t i, int n) {
-    load_held<T, 1>(x + i, n, 1, 0, wide, mean, z);
-    load_held<T, 1>(gy + i, n, 1, 0, wide, T(0), h);
-    if (gamma) load_held<T, 1>(gamma + i, n, 1, 0, wide, T(0), g);
+  const auto load = [&](int64_t i, int64_t left) {
+    load_some<T>(x + i, left, wide, mean, z);
+    load_some<T>(gy + i, left, wide, T(0), h);
+    if (gamma) load_some<T>(gamma + i, left, wide, T(0), g);
 #pragma unroll
     for (int k = 0; k < kN; ++k) {
       z[k] = (z[k] - mean) * inv_std;
@@ -200,41 +198,35 @@ __global__ void __launch_bounds__(kMostLanes)
     }
   };
   for (int64_t i = first; i < w.cols; i += step) {
-    const int n = rest_of(w.cols - i, kN);
-    load(i, n);
+    const int64_t left = w.cols - i;
+    load(i, left);
 #pragma unroll
     for (int k = 0; k < kN; ++k) {
       plain += h[k];
-      if (k < n) scaled += h[k] * z[k];
+      if (k < left) scaled += h[k] * z[k];
     }
   }
   const T a = sum_lanes(plain, lanes, shared[0]) / static_cast<T>(w.cols);
   const T b = sum_lanes(scaled, lanes, shared[1]) / static_cast<T>(w.cols);
   for (int64_t i = first; i < w.cols; i += step) {
-    const int n = rest_of(w.cols - i, kN);
-    load(i, n);
+    const int64_t left = w.cols - i;
+    load(i, left);
 #pragma unroll
     for (int k = 0; k < kN; ++k) h[k] = ((h[k] - a) - z[k] * b) * inv_std;
-    store_held<T, 1>(static_cast<T*>(w.gx) + row * w.cols + i, n, 1, 0, wide, h);
+    store_some<T>(static_cast<T*>(w.gx) + row * w.cols + i, left, wide, h);
   }
 }
 
 template <class T>
 Status layer_norm_grad_of(Stream* stream, const device::LayerNormGradRows& w) {
-  const bool wide = wide_rows<T>(w.cols, w.x, w.gy, w.gx, w.gamma);
-  if (w.cols <= gpu::kWarp * kWide<T>) {
-    const RowLaunch l(w.rows, w.cols, kWide<T>);
-    if (!l.fits) return kUnsupported;
-    return gpu::launch(stream, layer_norm_grad_kernel<T, kFew>, l.grid, l.block, 0, w, l.lanes,
-                       wide);
-  }
-  const RowLaunch l(w.rows, w.cols, kManyOfTwo * kWide<T>);
-  if (!l.fits) return kUnsupported;
-  if (w.cols > int64_t{l.lanes} * kManyOfTwo * kWide<T>) {
-    return gpu::launch(stream, long_layer_norm_grad_kernel<T>, l.grid, l.block, 0, w, wide);
-  }
-  return gpu::launch(stream, layer_norm_grad_kernel<T, kManyOfTwo>, l.grid, l.block, 0, w, l.lanes,
-                     wide);
+  static constexpr RowKernelSet<device::LayerNormGradRows> kernels = {
+      {layer_norm_grad_kernel<T, kFew, false>, layer_norm_grad_kernel<T, kFew, true>},
+      {layer_norm_grad_kernel<T, kManyOfTwo, false>, layer_norm_grad_kernel<T, kManyOfTwo, true>},
+      long_layer_norm_grad_kernel<T>,
+      gpu::kWarp * kWide<T>,
+      kFew * kWide<T>,
+      kManyOfTwo * kWide<T>};
+  return launch_rows(stream, kernels, w, wide_rows<T>(w.cols, w.x, w.gy, w.gx, w.gamma));
 }
 
 // gamma's and beta's gradients are sums over rows: columns are channels.

@@ -20,23 +20,24 @@ __device__ __forceinline__ V greater(V a, V b) {
 
 // ---- Softmax ------------------------------------------------------------------------------------
 
-template <class T, int kVectors>
-__global__ void __launch_bounds__(kVectors == kFew ? 128 : kMostLanes)
-    softmax_kernel(device::SoftmaxRows w, int lanes, bool wide) {
+template <class T, int kVectors, bool kAligned>
+__global__ void __launch_bounds__(kVectors == kFew ? 128 : kMostLanes, kBlocks<T, kAligned>)
+    softmax_kernel(device::SoftmaxRows w, int lanes) {
   using V = value_of<T>;
   constexpr int kValues = kVectors * kWide<T>;
   __shared__ V shared[2][gpu::kWarp];
   const RowOfLane at(lanes, w.rows);
   const int cols = static_cast<int>(w.cols);
   V value[kValues];
-  load_held<T, kVectors>(static_cast<const T*>(w.x) + at.row * w.cols, cols, lanes, at.lane, wide,
-                         -infinite<V>(), value);
+  load_held<T, kVectors, kAligned>(static_cast<const T*>(w.x) + at.row * w.cols, cols, lanes,
+                                   at.lane, -infinite<V>(), value);
   V top = value[0];
 #pragma unroll
   for (int i = 1; i < kValues; ++i) top = greater(top, value[i]);
   top = join_lanes(top, lanes, shared[0], greater<V>);
   V sum = 0;
-  for_held<T, kVectors>(cols, lanes, at.lane, [&](int, int i) {
+  // What is not there is -inf, and its exponential 0.
+  for_held<T, kVectors, kAligned>(cols, lanes, at.lane, [&](int i, bool) {
     const V d = value[i] - top;
     const V e = exp_of(d);
     sum += e;
@@ -47,8 +48,8 @@ __global__ void __launch_bounds__(kVectors == kFew ? 128 : kMostLanes)
 #pragma unroll
   for (int i = 0; i < kValues; ++i) value[i] = w.log ? value[i] - by : value[i] * by;
   if (!at.there) return;
-  store_held<T, kVectors>(static_cast<T*>(w.out) + at.row * w.cols, cols, lanes, at.lane, wide,
-                          value);
+  store_held<T, kVectors, kAligned>(static_cast<T*>(w.out) + at.row * w.cols, cols, lanes, at.lane,
+                                    value);
 }
 
 // The greatest so far, and the sum of the exponentials of what the others are below it.
@@ -78,7 +79,7 @@ __global__ void __launch_bounds__(kMostLanes)
   RunningSum<V> all = {-infinite<V>(), 0};
   for (int64_t i = int64_t{lane} * kN; i < w.cols; i += int64_t{lanes} * kN) {
     V value[kN];
-    load_held<T, 1>(x + i, rest_of(w.cols - i, kN), 1, 0, wide, -infinite<V>(), value);
+    load_some<T>(x + i, w.cols - i, wide, -infinite<V>(), value);
     RunningSum<V> here = {value[0], 0};
 #pragma unroll
     for (int k = 1; k < kN; ++k) here.top = greater(here.top, value[k]);
@@ -95,60 +96,58 @@ __global__ void __launch_bounds__(kMostLanes)
   const V by = w.log ? log_of(sum) : V(1) / sum;
   for (int64_t i = int64_t{lane} * kN; i < w.cols; i += int64_t{lanes} * kN) {
     V value[kN];
-    const int n = rest_of(w.cols - i, kN);
-    load_held<T, 1>(x + i, n, 1, 0, wide, V(0), value);
+    const int64_t left = w.cols - i;
+    load_some<T>(x + i, left, wide, V(0), value);
 #pragma unroll
     for (int k = 0; k < kN; ++k) {
       const V d = value[k] - top;
       value[k] = w.log ? d - by : exp_of(d) * by;
     }
-    store_held<T, 1>(out + i, n, 1, 0, wide, value);
+    store_some<T>(out + i, left, wide, value);
   }
 }
 
 template <class T>
 Status softmax_of(Stream* stream, const device::SoftmaxRows& w) {
-  const bool wide = wide_rows<T>(w.cols, w.x, w.out);
-  if (w.cols <= gpu::kWarp * kWide<T>) {
-    const RowLaunch l(w.rows, w.cols, kWide<T>);
-    if (!l.fits) return kUnsupported;
-    return gpu::launch(stream, softmax_kernel<T, kFew>, l.grid, l.block, 0, w, l.lanes, wide);
-  }
-  const RowLaunch l(w.rows, w.cols, kMany<T> * kWide<T>);
-  if (!l.fits) return kUnsupported;
-  if (w.cols > int64_t{l.lanes} * kMany<T> * kWide<T>) {
-    return gpu::launch(stream, long_softmax_kernel<T>, l.grid, l.block, 0, w, wide);
-  }
-  return gpu::launch(stream, softmax_kernel<T, kMany<T>>, l.grid, l.block, 0, w, l.lanes, wide);
+  static constexpr RowKernelSet<device::SoftmaxRows> kernels = {
+      {softmax_kernel<T, kFew, false>, softmax_kernel<T, kFew, true>},
+      {softmax_kernel<T, kMany<T>, false>, softmax_kernel<T, kMany<T>, true>},
+      long_softmax_kernel<T>,
+      gpu::kWarp * kWide<T>,
+      kFew * kWide<T>,
+      kMany<T> * kWide<T>};
+  return launch_rows(stream, kernels, w, wide_rows<T>(w.cols, w.x, w.out));
 }
 
 // ---- Gradients ----------------------------------------------------------------------------------
 
 // (g - sum(g z)) z, or g - exp(z) sum(g).
-template <class T, int kVectors>
-__global__ void __launch_bounds__(kVectors == kFew ? 128 : kMostLanes)
-    softmax_grad_kernel(device::SoftmaxRows w, int lanes, bool wide) {
+template <class T, int kVectors, bool kAligned>
+__global__ void __launch_bounds__(kVectors == kFew ? 128 : kMostLanes, kBlocks<T, kAligned>)
+    softmax_grad_kernel(device::SoftmaxRows w, int lanes) {
   constexpr int kValues = kVectors * kWide<T>;
   __shared__ T shared[gpu::kWarp];
   const RowOfLane at(lanes, w.rows);
   const int cols = static_cast<int>(w.cols);
   const int64_t from = at.row * w.cols;
   T g[kValues], z[kValues];
-  load_held<T, kVectors>(static_cast<const T*>(w.g) + from, cols, lanes, at.lane, wide, T(0), g);
-  load_held<T, kVectors>(static_cast<const T*>(w.x) + from, cols, lanes, at.lane, wide, T(0), z);
+  load_held<T, kVectors, kAligned>(static_cast<const T*>(w.g) + from, cols, lanes, at.lane, T(0),
+                                   g);
+  load_held<T, kVectors, kAligned>(static_cast<const T*>(w.x) + from, cols, lanes, at.lane, T(0),
+                                   z);
   T sum = 0;
 #pragma unroll
   for (int i = 0; i < kValues; ++i) sum += w.log ? g[i] : g[i] * z[i];
   sum = sum_lanes(sum, lanes, shared);
   if (w.log) {
-    for_held<T, kVectors>(cols, lanes, at.lane,
-                          [&](int, int i) { g[i] = g[i] - exp_of(z[i]) * sum; });
+    for_held<T, kVectors, kAligned>(cols, lanes, at.lane,
+                                    [&](int i, bool) { g[i] = g[i] - exp_of(z[i]) * sum; });
   } else {
 #pragma unroll
     for (int i = 0; i < kValues; ++i) g[i] = (g[i] - sum) * z[i];
   }
   if (!at.there) return;
-  store_held<T, kVectors>(static_cast<T*>(w.out) + from, cols, lanes, at.lane, wide, g);
+  store_held<T, kVectors, kAligned>(static_cast<T*>(w.out) + from, cols, lanes, at.lane, g);
 }
 
 template <class T>
@@ -164,38 +163,33 @@ __global__ void __launch_bounds__(kMostLanes)
   T sum = 0;
   T a[kN], b[kN];
   for (int64_t i = int64_t{lane} * kN; i < w.cols; i += int64_t{lanes} * kN) {
-    const int n = rest_of(w.cols - i, kN);
-    load_held<T, 1>(g + i, n, 1, 0, wide, T(0), a);
-    load_held<T, 1>(z + i, n, 1, 0, wide, T(0), b);
+    const int64_t left = w.cols - i;
+    load_some<T>(g + i, left, wide, T(0), a);
+    load_some<T>(z + i, left, wide, T(0), b);
 #pragma unroll
     for (int k = 0; k < kN; ++k) sum += w.log ? a[k] : a[k] * b[k];
   }
   sum = sum_lanes(sum, lanes, shared);
   for (int64_t i = int64_t{lane} * kN; i < w.cols; i += int64_t{lanes} * kN) {
-    const int n = rest_of(w.cols - i, kN);
-    load_held<T, 1>(g + i, n, 1, 0, wide, T(0), a);
-    load_held<T, 1>(z + i, n, 1, 0, wide, T(0), b);
+    const int64_t left = w.cols - i;
+    load_some<T>(g + i, left, wide, T(0), a);
+    load_some<T>(z + i, left, wide, T(0), b);
 #pragma unroll
     for (int k = 0; k < kN; ++k) a[k] = w.log ? a[k] - exp_of(b[k]) * sum : (a[k] - sum) * b[k];
-    store_held<T, 1>(out + i, n, 1, 0, wide, a);
+    store_some<T>(out + i, left, wide, a);
   }
 }
 
 template <class T>
 Status softmax_grad_of(Stream* stream, const device::SoftmaxRows& w) {
-  const bool wide = wide_rows<T>(w.cols, w.x, w.g, w.out);
-  if (w.cols <= gpu::kWarp * kWide<T>) {
-    const RowLaunch l(w.rows, w.cols, kWide<T>);
-    if (!l.fits) return kUnsupported;
-    return gpu::launch(stream, softmax_grad_kernel<T, kFew>, l.grid, l.block, 0, w, l.lanes, wide);
-  }
-  const RowLaunch l(w.rows, w.cols, kManyOfTwo * kWide<T>);
-  if (!l.fits) return kUnsupported;
-  if (w.cols > int64_t{l.lanes} * kManyOfTwo * kWide<T>) {
-    return gpu::launch(stream, long_softmax_grad_kernel<T>, l.grid, l.block, 0, w, wide);
-  }
-  return gpu::launch(stream, softmax_grad_kernel<T, kManyOfTwo>, l.grid, l.block, 0, w, l.lanes,
-                     wide);
+  static constexpr RowKernelSet<device::SoftmaxRows> kernels = {
+      {softmax_grad_kernel<T, kFew, false>, softmax_grad_kernel<T, kFew, true>},
+      {softmax_grad_kernel<T, kManyOfTwo, false>, softmax_grad_kernel<T, kManyOfTwo, true>},
+      long_softmax_grad_kernel<T>,
+      gpu::kWarp * kWide<T>,
+      kFew * kWide<T>,
+      kManyOfTwo * kWide<T>};
+  return launch_rows(stream, kernels, w, wide_rows<T>(w.cols, w.x, w.g, w.out));
 }
 
 // One thread for each element; `out` may be z.

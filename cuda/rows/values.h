@@ -1,14 +1,29 @@
-// Functions of one value, for kernels along rows.
+// Functions of one value, for kernels along rows. exp and log are the library's own templates over
+// the value types of one lane (as in fused/lane.h): values agree with those of elementwise ops.
 #pragma once
 
 #include "gpu.h"
 
+#define PHINTYS_ONE_LANE
+#define PHINTYS_ONE_LANE_FMA
+#define PHINTYS_ISA device_lane
+#ifndef PHINTYS_EMULATED
+#define PHINTYS_INLINE __device__ __forceinline__
+#define PHINTYS_KERNEL [[maybe_unused]] static __device__ __noinline__
+#define PHINTYS_DEVICE __device__
+#pragma nv_diag_suppress 1675  // unknown pragmas: of gcc, for unrolling
+#pragma nv_diag_suppress 2190  // attributes of a function that was declared without
+#endif
+
+#include "kernels/simd/vec.h"
+#include "ops/math/logarithm.h"
+
 namespace phintys::cuda {
 
-__device__ __forceinline__ float exp_of(float x) { return expf(x); }
-__device__ __forceinline__ double exp_of(double x) { return exp(x); }
-__device__ __forceinline__ float log_of(float x) { return logf(x); }
-__device__ __forceinline__ double log_of(double x) { return log(x); }
+__device__ __forceinline__ float exp_of(float x) { return math::exp(device_lane::SF32{x}).v; }
+__device__ __forceinline__ double exp_of(double x) { return math::exp(device_lane::SF64{x}).v; }
+__device__ __forceinline__ float log_of(float x) { return math::log(device_lane::SF32{x}).v; }
+__device__ __forceinline__ double log_of(double x) { return math::log(device_lane::SF64{x}).v; }
 __device__ __forceinline__ float root_of(float x) { return sqrtf(x); }
 __device__ __forceinline__ double root_of(double x) { return sqrt(x); }
 
