@@ -192,6 +192,7 @@ struct RowsAlong {
 // Where element j of row r of results of length `count` along the axis lies in C order.
 __device__ __forceinline__ int64_t place_of(const RowsAlong& x, int64_t count, int64_t r,
                                             int64_t j) {
+  if (x.inner == 1) return r * count + j;
   const int64_t outer = r / x.inner;
   return (outer * count + j) * x.inner + (r - outer * x.inner);
 }

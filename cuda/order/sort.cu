@@ -81,6 +81,11 @@ __device__ __forceinline__ int64_t thread_number() {
   return static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
 }
 
+// i / n; all numbers here are below 2^31, and short divisions quicker.
+__device__ __forceinline__ int64_t quotient_of(int64_t i, int64_t n) {
+  return static_cast<uint32_t>(i) / static_cast<uint32_t>(n);
+}
+
 // ---- Keys ---------------------------------------------------------------------------------------
 
 // The first keys: places are as they come.
@@ -98,7 +103,7 @@ __global__ void __launch_bounds__(kThreads)
     keys_of_rows_kernel(device::SortWork w, RowsAlong x, uint64_t* keys, uint32_t* places) {
   const int64_t i = thread_number();
   if (i >= x.length * x.rows) return;
-  const int64_t row = i / x.length;
+  const int64_t row = quotient_of(i, x.length);
   const uint32_t key =
       load_key32(x.row(row) + (i - row * x.length) * x.stride, w.x.dtype, w.by_value);
   keys[i] = static_cast<uint64_t>(row) << 32 | (greatest_first(w) ? ~key : key);
@@ -111,7 +116,7 @@ __global__ void __launch_bounds__(kThreads)
                   uint32_t* places) {
   const int64_t i = thread_number();
   if (i >= x.length * x.rows) return;
-  const int64_t place = again ? places[i] : i, row = place / x.length;
+  const int64_t place = again ? places[i] : i, row = quotient_of(place, x.length);
   const uint64_t key =
       load_key64(x.row(row) + (place - row * x.length) * x.stride, w.x.dtype, w.by_value, word);
   keys[i] = greatest_first(w) ? ~key : key;
@@ -121,7 +126,7 @@ __global__ void __launch_bounds__(kThreads)
 __global__ void __launch_bounds__(kThreads)
     row_keys_kernel(int64_t n, int64_t length, const uint32_t* places, uint32_t* keys) {
   const int64_t i = thread_number();
-  if (i < n) keys[i] = static_cast<uint32_t>(places[i] / length);
+  if (i < n) keys[i] = static_cast<uint32_t>(quotient_of(places[i], length));
 }
 
 // ---- Results ------------------------------------------------------------------------------------
@@ -130,7 +135,7 @@ __global__ void __launch_bounds__(kThreads)
     results_kernel(device::SortWork w, RowsAlong x, const uint32_t* places) {
   const int64_t i = thread_number();
   if (i >= x.rows * w.count) return;
-  const int64_t row = i / w.count, j = i - row * w.count;
+  const int64_t row = quotient_of(i, w.count), j = i - row * w.count;
   store_result(w, x, row, j, places[row * x.length + j] - row * x.length);
 }
 
@@ -140,7 +145,7 @@ __global__ void __launch_bounds__(kThreads)
     values_kernel(device::SortWork w, RowsAlong x, const Key* keys) {
   const int64_t i = thread_number();
   if (i >= x.rows * x.length) return;
-  const int64_t row = i / x.length;
+  const int64_t row = quotient_of(i, x.length);
   char* const to = static_cast<char*>(w.values) +
                    place_of(x, x.length, row, i - row * x.length) * item_size_of(w.x.dtype);
   if (item_size_of(w.x.dtype) <= 4) {
@@ -155,14 +160,14 @@ __global__ void __launch_bounds__(kThreads)
     chosen_kernel(device::SortWork w, RowsAlong x, const uint32_t* places, uint32_t* keys) {
   const int64_t i = thread_number();
   if (i >= x.rows * w.count) return;
-  const int64_t row = i / w.count;
+  const int64_t row = quotient_of(i, w.count);
   keys[i] = places[row * x.length + (i - row * w.count)];
 }
 __global__ void __launch_bounds__(kThreads)
     chosen_results_kernel(device::SortWork w, RowsAlong x, const uint32_t* keys) {
   const int64_t i = thread_number();
   if (i >= x.rows * w.count) return;
-  const int64_t row = i / w.count;
+  const int64_t row = quotient_of(i, w.count);
   store_result(w, x, row, i - row * w.count, keys[i] - row * x.length);
 }
 

@@ -192,27 +192,30 @@ Status softmax_grad_of(Stream* stream, const device::SoftmaxRows& w) {
   return launch_rows(stream, kernels, w, wide_rows<T>(w.cols, w.x, w.g, w.out));
 }
 
-// One thread for each element; `out` may be z.
+// Some lanes for each row; `out` may be z.
 template <class T>
-__global__ void crossentropy_kernel(device::CrossentropyRows w) {
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (i >= w.rows * w.cols) return;
-  const int64_t row = i / w.cols, col = i - row * w.cols;
-  T* const out = static_cast<T*>(w.out) + i;
-  if (row >= w.known) {
-    *out = 0;
+__global__ void __launch_bounds__(kMostLanes)
+    crossentropy_kernel(device::CrossentropyRows w, int lanes) {
+  const RowOfLane at(lanes, w.rows);
+  if (!at.there) return;
+  const T* const z = static_cast<const T*>(w.z) + at.row * w.cols;
+  T* const out = static_cast<T*>(w.out) + at.row * w.cols;
+  if (at.row >= w.known) {
+    for (int64_t i = at.lane; i < w.cols; i += lanes) out[i] = 0;
     return;
   }
-  int64_t hit = load_integer(w.y.data + row * w.y.strides[0], w.y.dtype);
+  int64_t hit = load_integer(w.y.data + at.row * w.y.strides[0], w.y.dtype);
   if (hit < -w.cols || hit >= w.cols) {
     *w.failed = 1;
     return;
   }
   if (hit < 0) hit += w.cols;
-  const T v = *reinterpret_cast<const T*>(w.v.data + row * w.v.strides[0]);
-  const T z = static_cast<const T*>(w.z)[i];
-  const T p = (w.log ? exp_of(z) : z) * -v;
-  *out = col == hit ? p + v : p;
+  const T v = *reinterpret_cast<const T*>(w.v.data + at.row * w.v.strides[0]);
+#pragma unroll 4
+  for (int64_t i = at.lane; i < w.cols; i += lanes) {
+    const T p = (w.log ? exp_of(z[i]) : z[i]) * -v;
+    out[i] = i == hit ? p + v : p;
+  }
 }
 
 // Rows without columns: every index is out of range.
@@ -250,16 +253,12 @@ Status crossentropy_softmax_grad(Stream* stream, const device::CrossentropyRows&
   if (work.cols == 0 && work.known > 0) {
     return gpu::launch(stream, refuse_kernel, dim3(1), dim3(1), 0, work.failed);
   }
-  const int64_t size = work.rows * work.cols;
-  if (size == 0) return kOk;
-  constexpr int kThreads = 256;
-  const int64_t blocks = (size + kThreads - 1) / kThreads;
-  if (blocks > gpu::kMaxGridX) return kUnsupported;
-  const dim3 grid(static_cast<unsigned>(blocks));
-  if (work.dtype == DType::f32) {
-    return gpu::launch(stream, crossentropy_kernel<float>, grid, dim3(kThreads), 0, work);
-  }
-  return gpu::launch(stream, crossentropy_kernel<double>, grid, dim3(kThreads), 0, work);
+  if (work.rows * work.cols == 0) return kOk;
+  const RowLaunch l(work.rows, work.cols, 8);
+  if (!l.fits) return kUnsupported;
+  const auto kernel =
+      work.dtype == DType::f32 ? crossentropy_kernel<float> : crossentropy_kernel<double>;
+  return gpu::launch(stream, kernel, l.grid, l.block, 0, work, l.lanes);
 }
 
 }  // namespace phintys::cuda::rows

@@ -17,7 +17,7 @@ def softmax(x):
 
 
 @pytest.mark.parametrize("dtype", ["float16", *FLOATS])
-@pytest.mark.parametrize("shape", [(3, 10), (2, 3, 130), (2, 2100), (0, 4), (5, 1)])
+@pytest.mark.parametrize("shape", [(3, 10), (6, 130), (2, 2100), (0, 4), (5, 1)])
 def test_softmax(dtype, shape):
     x = (4 * floats(*shape, seed=1)).astype(dtype)
     within = {"rtol": TOLERANCE[dtype], "atol": TOLERANCE[dtype], "on_device": True}
