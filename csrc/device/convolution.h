@@ -1,7 +1,7 @@
 // Convolution and its gradients on a device.
 #pragma once
 
-#include "device/table.h"
+#include "device/products.h"
 
 namespace phintys::device {
 
@@ -28,6 +28,7 @@ enum class ConvPart : int32_t { forward, inputs, filters };
 struct Convolution {
   ConvPart part;
   DType dtype;  // f32 or f64
+  F32Products precision;
   int64_t batch, groups;
   int64_t in_channels, out_channels;  // of a group
   ConvAxis axis[3];

@@ -44,7 +44,7 @@ bool small_image(const device::ConvArray& v, const device::ConvAxis* axes, int64
 
 struct Choice {
   ConvPlan plan;
-  int block_rows = 64;
+  BlockKind kind = BlockKind::small;
   bool direct = false;
   // Offsets in scratch.
   int64_t table = 0, packed = 0, partial = 0, bytes = 0;
@@ -102,23 +102,34 @@ void plan_arrays(const Convolution& c, ConvPlan* p) {
   }
 }
 
+// bfloat16 would save nothing where loading is what takes time.
+bool on_tensor_cores(const Convolution& c) {
+  return c.dtype == DType::f32 && c.precision != device::F32Products::full;
+}
+
 void choose_gather(const Convolution& c, Choice* to) {
   ConvPlan& p = to->plan;
   auto blocks = [&](int64_t rows, int64_t columns) {
     return ceil_div(p.rows, rows) * ceil_div(p.columns, columns) * p.phases * p.groups;
   };
-  int64_t block_columns = 64;
-  if (c.dtype == DType::f32 && p.rows <= 32) {
-    to->block_rows = 32;
+  const bool tensor = on_tensor_cores(c);
+  int64_t block_rows = 64, block_columns = 64;
+  if (c.dtype == DType::f64) {
+    to->kind = BlockKind::f64;
+  } else if (!tensor && p.rows <= 32) {
+    to->kind = BlockKind::few_rows;
+    block_rows = 32;
     block_columns = 128;
-  } else if (c.dtype == DType::f32 && blocks(128, 128) >= kEnoughBlocks / 2 &&
+  } else if (blocks(128, 128) >= kEnoughBlocks / 2 &&
              round_up(p.rows, 128) * 4 <= round_up(p.rows, 64) * 5) {
-    to->block_rows = 128;
-    block_columns = 128;
+    to->kind = tensor ? BlockKind::large_tensor : BlockKind::large;
+    block_rows = block_columns = 128;
+  } else if (tensor) {
+    to->kind = BlockKind::small_tensor;
   }
-  const int64_t splits = kEnoughBlocks / blocks(to->block_rows, block_columns);
+  const int64_t splits = kEnoughBlocks / blocks(block_rows, block_columns);
   p.splits = static_cast<int32_t>(most(1, least(splits, least(p.terms / 128, kMaxSplits))));
-  p.padded_rows = static_cast<int32_t>(round_up(p.rows, to->block_rows));
+  p.padded_rows = static_cast<int32_t>(round_up(p.rows, block_rows));
   p.padded_terms = static_cast<int32_t>(round_up(p.terms, kMaxBlockTerms));
   p.result_image = p.groups * p.rows * p.result_plane;
   p.result_size = p.batch * p.result_image;
@@ -130,11 +141,17 @@ void choose_filters(const Convolution& c, Choice* to) {
   auto blocks = [&](int64_t side) {
     return ceil_div(p.rows, side) * ceil_div(p.terms, side) * p.groups;
   };
-  if (c.dtype == DType::f32 && p.rows > 64 && p.terms > 64 &&
-      blocks(128) * p.columns >= 128 * 256 * 2) {
-    to->block_rows = 128;
+  const bool tensor = on_tensor_cores(c);
+  int64_t side = 64;
+  if (c.dtype == DType::f64) {
+    to->kind = BlockKind::f64;
+  } else if (p.rows > 64 && p.terms > 64 && blocks(128) * p.columns >= 64 * 256) {
+    to->kind = tensor ? BlockKind::large_tensor : BlockKind::large;
+    side = 128;
+  } else if (tensor) {
+    to->kind = BlockKind::small_tensor;
   }
-  const int64_t splits = 2 * kEnoughBlocks / blocks(to->block_rows);
+  const int64_t splits = 2 * kEnoughBlocks / blocks(side);
   p.splits = static_cast<int32_t>(most(1, least(splits, least(p.columns / 256, 4 * kMaxSplits))));
   p.padded_rows = 0;
   p.padded_terms = static_cast<int32_t>(round_up(p.terms, kMaxBlockRows));
@@ -195,8 +212,8 @@ Status run(Stream* stream, const Convolution& c) {
   const bool filters = c.part == ConvPart::filters;
   Status status = prepare(stream, p, c.dtype, !filters);
   if (status != kOk) return status;
-  status = filters ? filter_product(stream, p, c.dtype, choice.block_rows == 128)
-                   : gather_product(stream, p, c.dtype, choice.block_rows);
+  status =
+      filters ? filter_product(stream, p, choice.kind) : gather_product(stream, p, choice.kind);
   if (status != kOk || p.splits == 1) return status;
   return join_partials(stream, p.partial, p.result, p.result_size, p.splits, c.dtype);
 }

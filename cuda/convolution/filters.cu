@@ -12,11 +12,12 @@ namespace {
 constexpr int kTerms = 16;  // points at a time
 constexpr int kPad = 4;     // between rows of shared memory: fewer threads meet in one bank
 
-template <class T, int kBlock, int kSide>
-__global__ __launch_bounds__(kBlock / kSide * (kBlock / kSide),
-                             kSide == 8 ? 2 : 1) void filter_kernel(ConvPlan plan) {
-  using Product = BlockProduct<T, kBlock, kBlock, kSide, kSide>;
-  constexpr int kThreads = Product::kThreads;
+template <class Product>
+__global__ void __launch_bounds__(Product::kThreads, Product::kBlocks)
+    filter_kernel(ConvPlan plan) {
+  using T = typename Product::Element;
+  constexpr int kBlock = Product::kBlockRows, kThreads = Product::kThreads;
+  static_assert(Product::kBlockColumns == kBlock);
   constexpr int kLoads = kBlock * kTerms / kThreads;
   constexpr int kStep = kThreads / kTerms;  // rows from one load of a thread to the next
   constexpr int kPitch = kBlock + kPad;
@@ -80,8 +81,8 @@ __global__ __launch_bounds__(kBlock / kSide * (kBlock / kSide),
   auto keep = [&](int buffer) {
 #pragma unroll
     for (int i = 0; i < kLoads; ++i) {
-      a[buffer][point][row + i * kStep] = next_a[i];
-      b[buffer][point][row + i * kStep] = next_b[i];
+      a[buffer][point][row + i * kStep] = Product::kept(next_a[i]);
+      b[buffer][point][row + i * kStep] = Product::kept(next_b[i]);
     }
   };
 
@@ -101,34 +102,46 @@ __global__ __launch_bounds__(kBlock / kSide * (kBlock / kSide),
   T* const result = plan.splits > 1 ? static_cast<T*>(plan.partial) + blockIdx.z * plan.result_size
                                     : static_cast<T*>(plan.result);
 #pragma unroll
-  for (int r = 0; r < kSide; ++r) {
-    const int m = first_row + product.row_of(r / 4) + r % 4;
+  for (int r = 0; r < Product::kRows; ++r) {
+    const int m = first_row + product.row_at(r);
 #pragma unroll
-    for (int c = 0; c < kSide; ++c) {
-      const int j = first_term + product.column_of(c / 4) + c % 4;
+    for (int c = 0; c < Product::kColumns; ++c) {
+      const int j = first_term + product.column_at(c);
       if (m < plan.rows && j < plan.terms) {
-        result[static_cast<int64_t>(group * plan.rows + m) * plan.terms + j] = product.sums[r][c];
+        result[static_cast<int64_t>(group * plan.rows + m) * plan.terms + j] = product.value(r, c);
       }
     }
   }
 }
 
-template <class T, int kBlock, int kSide>
+template <class Product>
 Status queue_kernel(Stream* stream, const ConvPlan& plan) {
-  const int64_t row_blocks = (plan.rows + kBlock - 1) / kBlock;
-  const int64_t blocks = row_blocks * ((plan.terms + kBlock - 1) / kBlock);
+  const int64_t row_blocks = (plan.rows + Product::kBlockRows - 1) / Product::kBlockRows;
+  const int64_t blocks =
+      row_blocks * ((plan.terms + Product::kBlockColumns - 1) / Product::kBlockColumns);
   if (blocks > gpu::kMaxGridX) return kUnsupported;
-  return gpu::launch(stream, filter_kernel<T, kBlock, kSide>,
+  return gpu::launch(stream, filter_kernel<Product>,
                      dim3(static_cast<unsigned>(blocks), plan.groups, plan.splits),
-                     dim3(kBlock / kSide * (kBlock / kSide)), 0, plan);
+                     dim3(Product::kThreads), 0, plan);
 }
 
 }  // namespace
 
-Status filter_product(Stream* stream, const ConvPlan& plan, DType dtype, bool large) {
-  if (dtype == DType::f64) return queue_kernel<double, 64, 4>(stream, plan);
-  if (large) return queue_kernel<float, 128, 8>(stream, plan);
-  return queue_kernel<float, 64, 4>(stream, plan);
+Status filter_product(Stream* stream, const ConvPlan& plan, BlockKind kind) {
+  switch (kind) {
+    case BlockKind::f64:
+      return queue_kernel<PlainProduct<double, 64, 64, 4, 4>>(stream, plan);
+    case BlockKind::few_rows:
+    case BlockKind::small:
+      return queue_kernel<PlainProduct<float, 64, 64, 4, 4>>(stream, plan);
+    case BlockKind::large:
+      return queue_kernel<PlainProduct<float, 128, 128, 8, 8>>(stream, plan);
+    case BlockKind::small_tensor:
+      return queue_kernel<SmallTensorProduct>(stream, plan);
+    case BlockKind::large_tensor:
+      return queue_kernel<LargeTensorProduct>(stream, plan);
+  }
+  return kUnsupported;
 }
 
 }  // namespace phintys::cuda

@@ -35,20 +35,20 @@ struct Column {
   }
 };
 
-template <class T, class Product>
+template <class Product>
 __device__ __forceinline__ void store(const ConvPlan& plan, const ConvPhase& phase,
                                       const Product& product, int group, int first_row,
                                       uint32_t first_column) {
-  constexpr int kRows = sizeof(product.sums) / sizeof(product.sums[0]);
-  constexpr int kColumns = sizeof(product.sums[0]) / sizeof(T);
+  using T = typename Product::Element;
+  constexpr int kVector = Product::kVector;
   T* const result = plan.splits > 1 ? static_cast<T*>(plan.partial) + blockIdx.z * plan.result_size
                                     : static_cast<T*>(plan.result);
   // Points of the only phase follow each other as columns do.
-  const bool vectors = plan.phases == 1 && plan.result_plane % 4 == 0;
+  const bool vectors = plan.phases == 1 && plan.result_plane % kVector == 0;
 #pragma unroll
-  for (int c = 0; c < kColumns; ++c) {
-    const uint32_t n = first_column + product.column_of(c / 4) + c % 4;
-    if (n >= static_cast<uint32_t>(phase.columns) || (vectors && c % 4 != 0)) continue;
+  for (int c = 0; c < Product::kColumns; ++c) {
+    const uint32_t n = first_column + product.column_at(c);
+    if (n >= static_cast<uint32_t>(phase.columns) || (vectors && c % kVector != 0)) continue;
     const ConvPoint p = point_of(phase.points, n);
     int64_t offset = 0;
 #pragma unroll
@@ -58,33 +58,35 @@ __device__ __forceinline__ void store(const ConvPlan& plan, const ConvPhase& pha
     }
     offset += p.image * plan.result_image;
 #pragma unroll
-    for (int r = 0; r < kRows; ++r) {
-      const int row = first_row + product.row_of(r / 4) + r % 4;
+    for (int r = 0; r < Product::kRows; ++r) {
+      const int row = first_row + product.row_at(r);
       if (row >= plan.rows) continue;
       T* const to = result + offset + (group * plan.rows + row) * plan.result_plane;
       if (vectors) {
-        Four<T> four;
+        Piece<T, kVector> piece;
 #pragma unroll
-        for (int i = 0; i < 4; ++i) four.v[i] = product.sums[r][c / 4 * 4 + i];
-        *reinterpret_cast<Four<T>*>(to) = four;
+        for (int i = 0; i < kVector; ++i) piece.v[i] = product.value(r, c / kVector * kVector + i);
+        *reinterpret_cast<Piece<T, kVector>*>(to) = piece;
       } else {
-        *to = product.sums[r][c];
+        *to = product.value(r, c);
       }
     }
   }
 }
 
-template <class T, int kBlockRows, int kBlockColumns, int kBlockTerms, int kRows, int kColumns>
-__global__ __launch_bounds__(kBlockRows / kRows * (kBlockColumns / kColumns),
-                             kRows == 8 ? 2 : 1) void gather_kernel(ConvPlan plan) {
-  using Product = BlockProduct<T, kBlockRows, kBlockColumns, kRows, kColumns>;
+template <class Product, int kBlockTerms>
+__global__ void __launch_bounds__(Product::kThreads, Product::kBlocks)
+    gather_kernel(ConvPlan plan) {
+  using T = typename Product::Element;
+  constexpr int kBlockRows = Product::kBlockRows, kBlockColumns = Product::kBlockColumns;
   constexpr int kThreads = Product::kThreads;
   constexpr int kA = kBlockRows * kBlockTerms / kThreads;
   constexpr int kB = kBlockColumns * kBlockTerms / kThreads;
   constexpr int kStep = kThreads / kBlockColumns;  // from one term of a thread to the next
+  constexpr int kPitchA = kBlockRows + Product::kPad, kPitchB = kBlockColumns + Product::kPad;
   static_assert(kThreads % kBlockColumns == 0 && kBlockRows % kA == 0);
-  __shared__ __align__(16) T a[2][kBlockTerms][kBlockRows];
-  __shared__ __align__(16) T b[2][kBlockTerms][kBlockColumns];
+  __shared__ __align__(16) T a[2][kBlockTerms][kPitchA];
+  __shared__ __align__(16) T b[2][kBlockTerms][kPitchB];
 
   const int t = static_cast<int>(threadIdx.x);
   const int group = static_cast<int>(blockIdx.y) % plan.groups;
@@ -119,10 +121,12 @@ __global__ __launch_bounds__(kBlockRows / kRows * (kBlockColumns / kColumns),
     }
   };
   auto keep = [&](int buffer) {
+#pragma unroll
+    for (int i = 0; i < kA; ++i) next_a.v[i] = Product::kept(next_a.v[i]);
     *reinterpret_cast<Piece<T, kA>*>(&a[buffer][a_term][a_row]) = next_a;
 #pragma unroll
     for (int i = 0; i < kB; ++i) {
-      b[buffer][t / kBlockColumns + i * kStep][t % kBlockColumns] = next_b[i];
+      b[buffer][t / kBlockColumns + i * kStep][t % kBlockColumns] = Product::kept(next_b[i]);
     }
   };
 
@@ -134,32 +138,42 @@ __global__ __launch_bounds__(kBlockRows / kRows * (kBlockColumns / kColumns),
     for (int step = begin; step < end; ++step) {
       const int buffer = (step - begin) & 1;
       if (step + 1 < end) load(step + 1);
-      product.template add<kBlockTerms, kBlockRows, kBlockColumns>(a[buffer][0], b[buffer][0]);
+      product.template add<kBlockTerms, kPitchA, kPitchB>(a[buffer][0], b[buffer][0]);
       if (step + 1 < end) keep(buffer ^ 1);
       __syncthreads();
     }
   }
-  store<T>(plan, phase, product, group, first_row, first_column);
+  store(plan, phase, product, group, first_row, first_column);
 }
 
-template <class T, int kBlockRows, int kBlockColumns, int kBlockTerms, int kRows, int kColumns>
+template <class Product, int kBlockTerms>
 Status queue_kernel(Stream* stream, const ConvPlan& plan) {
-  const int64_t blocks =
-      plan.padded_rows / kBlockRows * ((plan.columns + kBlockColumns - 1) / kBlockColumns);
+  const int64_t columns = (plan.columns + Product::kBlockColumns - 1) / Product::kBlockColumns;
+  const int64_t blocks = plan.padded_rows / Product::kBlockRows * columns;
   if (blocks > gpu::kMaxGridX) return kUnsupported;
-  return gpu::launch(stream,
-                     gather_kernel<T, kBlockRows, kBlockColumns, kBlockTerms, kRows, kColumns>,
+  return gpu::launch(stream, gather_kernel<Product, kBlockTerms>,
                      dim3(static_cast<unsigned>(blocks), plan.phases * plan.groups, plan.splits),
-                     dim3(kBlockRows / kRows * (kBlockColumns / kColumns)), 0, plan);
+                     dim3(Product::kThreads), 0, plan);
 }
 
 }  // namespace
 
-Status gather_product(Stream* stream, const ConvPlan& plan, DType dtype, int block_rows) {
-  if (dtype == DType::f64) return queue_kernel<double, 64, 64, 8, 4, 4>(stream, plan);
-  if (block_rows == 128) return queue_kernel<float, 128, 128, 8, 8, 8>(stream, plan);
-  if (block_rows == 32) return queue_kernel<float, 32, 128, 16, 4, 4>(stream, plan);
-  return queue_kernel<float, 64, 64, 16, 4, 4>(stream, plan);
+Status gather_product(Stream* stream, const ConvPlan& plan, BlockKind kind) {
+  switch (kind) {
+    case BlockKind::f64:
+      return queue_kernel<PlainProduct<double, 64, 64, 4, 4>, 8>(stream, plan);
+    case BlockKind::few_rows:
+      return queue_kernel<PlainProduct<float, 32, 128, 4, 4>, 16>(stream, plan);
+    case BlockKind::small:
+      return queue_kernel<PlainProduct<float, 64, 64, 4, 4>, 16>(stream, plan);
+    case BlockKind::large:
+      return queue_kernel<PlainProduct<float, 128, 128, 8, 8>, 8>(stream, plan);
+    case BlockKind::small_tensor:
+      return queue_kernel<SmallTensorProduct, 16>(stream, plan);
+    case BlockKind::large_tensor:
+      return queue_kernel<LargeTensorProduct, 16>(stream, plan);
+  }
+  return kUnsupported;
 }
 
 }  // namespace phintys::cuda

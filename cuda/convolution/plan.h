@@ -71,6 +71,9 @@ struct ConvPlan {
   int64_t result_size;
 };
 
+// Blocks of the result: 64 x 64 but for few_rows (32 x 128) and the large ones (128 x 128).
+enum class BlockKind { f64, few_rows, small, large, small_tensor, large_tensor };
+
 // A point of the result (of the output's gradient, for filters) as coordinates of its phase.
 struct ConvPoint {
   uint32_t image, at[3];
@@ -85,8 +88,8 @@ __device__ __forceinline__ ConvPoint point_of(const FastDivide* points, uint32_t
 
 // Queue the work; `plan` has all pointers.
 Status prepare(Stream* stream, const ConvPlan& plan, DType dtype, bool pack);
-Status gather_product(Stream* stream, const ConvPlan& plan, DType dtype, int block_rows);
-Status filter_product(Stream* stream, const ConvPlan& plan, DType dtype, bool large);
+Status gather_product(Stream* stream, const ConvPlan& plan, BlockKind kind);
+Status filter_product(Stream* stream, const ConvPlan& plan, BlockKind kind);
 // result[i] = the sum of partial[s * size + i] over s < splits.
 Status join_partials(Stream* stream, const void* partial, void* result, int64_t size, int splits,
                      DType dtype);

@@ -2,6 +2,7 @@
 
 #include "device/convolution.h"
 #include "device/queue.h"
+#include "device/settings.h"
 #include "ops/build.h"
 #include "ops/build_elementwise.h"
 #include "ops/conv/geometry.h"
@@ -456,6 +457,7 @@ bool enqueue_part(device::Queue& queue, const ConvAttributes& c, ConvPart part, 
   device::Convolution d = {};
   d.part = part;
   d.dtype = x.dtype;
+  d.precision = device::settings().f32_products;
   d.batch = g.batch;
   d.groups = g.groups;
   d.in_channels = g.in_channels;
