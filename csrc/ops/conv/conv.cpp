@@ -1,6 +1,7 @@
 #include "ops/conv/conv.h"
 
 #include "device/convolution.h"
+#include "device/products.h"
 #include "device/queue.h"
 #include "device/settings.h"
 #include "ops/build.h"
@@ -444,6 +445,54 @@ bool device_array(const TensorView& v, int ndim, device::ConvArray* to) {
   return true;
 }
 
+// The one stride of an array's points, in bytes. False if there is none.
+bool point_stride(const device::Convolution& d, const device::ConvArray& v, int64_t item,
+                  int64_t* stride) {
+  int64_t length = 1;
+  *stride = item;
+  for (int i = 2; i >= 0; --i) {
+    const int64_t n = d.axis[i].in;
+    if (n == 1) continue;
+    if (length == 1) *stride = v.spatial[i] * item;
+    if (v.spatial[i] * item != *stride * length) return false;
+    length *= n;
+  }
+  return true;
+}
+
+// Filters of one tap: results are products of the filters and each image, whose columns are its
+// points. False where blocks that span images do better.
+bool as_product(const device::Convolution& d, device::Product* p) {
+  if (d.part == ConvPart::filters || std::min(d.in_channels, d.out_channels) < 16) return false;
+  int64_t points = 1;
+  for (const device::ConvAxis& a : d.axis) {
+    if (a.kernel != 1 || a.stride != 1 || a.lo != 0 || a.in != a.out) return false;
+    points *= a.in;
+  }
+  if (points < 64 && d.batch > 1) return false;
+  const bool forward = d.part == ConvPart::forward;
+  const device::ConvArray &from = forward ? d.x : d.y, &to = forward ? d.y : d.x;
+  const int64_t item = static_cast<int64_t>(item_size(d.dtype));
+  *p = {};
+  p->dtype = d.dtype;
+  p->precision = d.precision;
+  p->own_kernels = device::settings().own_products;
+  p->batch_ndim = 2;
+  p->batch_shape[0] = d.batch;
+  p->batch_shape[1] = d.groups;
+  p->m = forward ? d.out_channels : d.in_channels;
+  p->k = forward ? d.in_channels : d.out_channels;
+  p->n = points;
+  p->alpha = 1;
+  p->a = {d.w.data,
+          (forward ? d.w.outer : d.w.channel) * item,
+          (forward ? d.w.channel : d.w.outer) * item,
+          {0, d.out_channels * d.w.outer * item}};
+  p->b = {from.data, from.channel * item, 0, {from.outer * item, p->k * from.channel * item}};
+  p->c = {to.data, to.channel * item, 0, {to.outer * item, p->m * to.channel * item}};
+  return point_stride(d, from, item, &p->b.col) && point_stride(d, to, item, &p->c.col);
+}
+
 bool enqueue_part(device::Queue& queue, const ConvAttributes& c, ConvPart part, const TensorView& x,
                   const TensorView& w, const TensorView& y) {
   if (c.unshared || !queue.table.convolution) return false;
@@ -471,9 +520,17 @@ bool enqueue_part(device::Queue& queue, const ConvAttributes& c, ConvPart part, 
       !device_array(y, c.ndim(), &d.y)) {
     return false;
   }
-  const int64_t bytes = queue.table.convolution->scratch_bytes(d);
+  int64_t bytes = queue.table.convolution->scratch_bytes(d);
   if (bytes < 0) return false;
+  const device::ProductKernels* const products = queue.table.products;
+  device::Product product;
+  const bool one_tap = products && as_product(d, &product);
+  if (one_tap) {
+    const size_t needed = products->scratch_bytes(queue.stream, product);
+    bytes = std::max(bytes, static_cast<int64_t>(needed));
+  }
   d.scratch = queue.scratch(static_cast<size_t>(bytes));
+  if (one_tap && queue.check(products->multiply(queue.stream, product, d.scratch))) return true;
   return queue.check(queue.table.convolution->run(queue.stream, d));
 }
 
