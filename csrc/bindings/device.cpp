@@ -7,6 +7,8 @@
 
 #include "bindings/dlpack.h"
 #include "device/foreign.h"
+#include "device/products.h"
+#include "device/settings.h"
 
 namespace phintys::python {
 
@@ -69,6 +71,26 @@ std::string describe(const std::string& name) {
   char text[256] = "";
   d.check(d.table().describe(d.index(), text, sizeof text));
   return text;
+}
+
+// Where products of matrices are computed.
+std::string product_library(const std::string& name) {
+  device::Device& d = find(name);
+  const device::ProductKernels* products = d.table().products;
+  if (!products) return "none";
+  const py::gil_scoped_release nogil;
+  return products->library();
+}
+
+void set_settings(py::handle f32_products, py::handle own_products) {
+  using device::F32Products;
+  if (!f32_products.is_none()) {
+    const std::string name = py::cast<std::string>(f32_products);
+    device::settings().f32_products = name == "tf32"   ? F32Products::tf32
+                                      : name == "bf16" ? F32Products::bf16
+                                                       : F32Products::full;
+  }
+  if (!own_products.is_none()) device::settings().own_products = py::cast<bool>(own_products);
 }
 
 py::dict memory(const std::string& name) {
@@ -275,6 +297,12 @@ void bind_devices(py::module_& m) {
       "find_device", [](const std::string& name) { return find(name).name(); }, py::arg("name"),
       "The full name (\"cuda:0\") of a device, which is opened.");
   m.def("describe_device", &describe, py::arg("name"), "One line about a device.");
+  m.def("product_library", &product_library, py::arg("name"),
+        "One line: where products of matrices are computed on a device.");
+  m.def(
+      "set_device_settings", &set_settings, py::kw_only(), py::arg("f32_products") = py::none(),
+      py::arg("own_products") = py::none(),
+      "How devices compute products of float32 (full, tf32, bf16), and whether with own kernels.");
   m.def("device_memory", &memory, py::arg("name"), "Bytes: live, kept, free, total.");
   m.def(
       "trim_device",

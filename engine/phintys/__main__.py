@@ -47,7 +47,7 @@ def _info() -> str:
             f"plug-in {s['kind']}: {s['path']}: {s['text'] or str(s['devices']) + ' devices'}"
             for s in plugins.statuses()
         ],
-        *[f"{d['name']}: {d['description']}" for d in gpu["devices"]],
+        *[f"{d['name']}: {d['description']}, products: {d['products']}" for d in gpu["devices"]],
         f"passes: {', '.join(_core.passes())}",
     ]
     return "\n".join(lines)

@@ -327,6 +327,10 @@ def _setup() -> None:
         call_timeout=_on_call_timeout,
         max_loop_steps=_on_max_loop_steps,
         compute_test_value=_on_compute_test_value,
+        **{
+            "cuda.f32_products": lambda value: _core.set_device_settings(f32_products=value),
+            "cuda.own_products": lambda value: _core.set_device_settings(own_products=value),
+        },
         exception_verbosity=lambda value: _core.set_verbose_errors(value == "high"),
     )
     for source, pairs in (

@@ -64,9 +64,10 @@ def status() -> dict[str, Any]:
 
 
 def devices() -> list[dict[str, Any]]:
-    """The GPUs: of each a dict of ``name`` ("cuda:0"), ``description``, ``free`` and ``total``.
+    """The GPUs: of each a dict of ``name`` ("cuda:0") and what is known. An empty list if none.
 
-    The last two are bytes of memory. An empty list if there is none.
+    ``description`` is a line of text, ``free`` and ``total`` are bytes of memory, and ``products``
+    says whether products of matrices go to cuBLAS or to kernels of our own.
     """
     result = []
     count = sum(s["devices"] for s in plugins.statuses() if s["kind"] == _KIND)
@@ -79,6 +80,7 @@ def devices() -> list[dict[str, Any]]:
                 "description": _core.describe_device(name),
                 "free": memory["free"],
                 "total": memory["total"],
+                "products": _core.product_library(name),
             }
         )
     return result

@@ -96,10 +96,10 @@ bool same_state(const Function& a, const Function& b) {
   return true;
 }
 
-int run(const std::string& folder, int steps, int64_t batch) {
+int run(const std::string& folder, int steps, int64_t batch, const phintys::Device& device) {
   const auto start = std::chrono::steady_clock::now();
-  Function predict = Function::load(folder + "/digits_predict.phy");
-  const Function train = Function::load(folder + "/digits_train.phy");
+  Function predict = Function::load(folder + "/digits_predict.phy", device);
+  const Function train = Function::load(folder + "/digits_train.phy", device);
   const std::chrono::duration<double, std::milli> loaded = std::chrono::steady_clock::now() - start;
   std::printf("loaded both functions in %.2f ms\n", loaded.count());
 
@@ -141,8 +141,8 @@ int run(const std::string& folder, int steps, int64_t batch) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2 || argc > 4) {
-    std::fprintf(stderr, "usage: %s FOLDER [STEPS] [BATCH]\n", argv[0]);
+  if (argc < 2 || argc > 5) {
+    std::fprintf(stderr, "usage: %s FOLDER [STEPS] [BATCH] [DEVICE]\n", argv[0]);
     return 2;
   }
   const int steps = argc > 2 ? std::atoi(argv[2]) : 100;
@@ -152,7 +152,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    return run(argv[1], steps, batch);
+    return run(argv[1], steps, batch, phintys::Device(argc > 4 ? argv[4] : "cpu"));
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;

@@ -74,6 +74,6 @@ def test_every_flag_has_a_valid_default():
 
 def test_a_device_that_functions_cannot_run_on_is_refused():
     before = config.device
-    with pytest.raises(ValueError, match="CPU only"):
-        config.device = "cuda"
+    with pytest.raises(ValueError, match="no plug-in for devices of the kind"):
+        config.device = "nonsense"
     assert config.device == before

@@ -103,6 +103,49 @@ void limits(const std::string& path) {
   check(after != before && after == f.get("w").to_vector<double>(), "state of a stopped call");
 }
 
+// On the emulated device where its plug-in lies beside the library.
+void devices(const std::string& path) {
+  using phintys::Device;
+  using phintys::DeviceTensor;
+  using phintys::Function;
+  using phintys::Tensor;
+  check_throws(phintys::Kind::value, "unknown device", [] { Device("no_such_kind").open(); });
+  check_throws(phintys::Kind::io, "no plug-in", [] { Device::add_plugin("/nowhere.so"); });
+  const Function host = Function::load(path);
+  check(host.device().is_host(), "host");
+  const Device device("emulated");
+  try {
+    device.open();
+  } catch (const phintys::Exception& e) {
+    std::printf("devices: skipped, %s\n", e.what());
+    return;
+  }
+  check(!device.description().empty() && device.memory().total > 0, "device");
+  check(Device::plugin_status().find("emulated") == 0, "plug-ins");
+  Function f = Function::load(path, device);
+  check(f.device().name() == "emulated:0", "device of a function");
+  const Tensor x({2, 3}, std::vector<double>{1, 0, -1, 0.5, 2, -3});
+  const auto want = host({x})[0].to_vector<double>();
+  const auto close = [&](const Tensor& got) {
+    const auto values = got.to_vector<double>();
+    check(values.size() == want.size(), "shape on a device");
+    for (size_t i = 0; i < values.size(); ++i)
+      check(std::abs(values[i] - want[i]) < 1e-12, "value on a device");
+  };
+  const Tensor start = f.get("w");
+  close(f({x})[0]);
+  check(f.get("w").to_vector<double>() != start.to_vector<double>(), "state on a device");
+  const Function g = Function::load(path, device);
+  const DeviceTensor there(x, device);
+  const DeviceTensor rate(Tensor(0.125), Device::cpu());
+  const std::vector<DeviceTensor> results = g.call_device({there, rate});
+  check(results[0].device().name() == "emulated:0", "device of a result");
+  close(results[0].to_host());
+  device.synchronize();
+  device.wait_for(device.stream());
+  check(there.to(Device::cpu()).to_host().to_vector<double>() == x.to_vector<double>(), "copies");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -111,6 +154,7 @@ int main(int argc, char** argv) {
     tensors();
     functions(argv[1]);
     limits(argv[1]);
+    devices(argv[1]);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;
