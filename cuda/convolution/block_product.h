@@ -109,11 +109,9 @@ struct TensorProduct {
     return sums[r / 2][c / 2][r % 2 * 2 + c % 2];
   }
   static __device__ __forceinline__ float kept(float v) {
-#ifdef PHINTYS_EMULATED
-    return emulated::bits_float(to_tf32(v));
-#else
-    return __uint_as_float(to_tf32(v));
-#endif
+    uint32_t bits, same;
+    to_tf32(v, v, bits, same);
+    return bits_float(bits);
   }
 
   template <int kTerms, int kPitchA, int kPitchB>

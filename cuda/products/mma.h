@@ -63,6 +63,9 @@ void multiply_fragments(void* const* lanes, int count, Element element) {
 
 }  // namespace emulated
 
+using emulated::bits_float;
+using emulated::float_bits;
+
 __device__ inline void mma_tf32(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
   emulated::Fragments<uint32_t, float> mine{a, b, c};
   emulated::warp_act("mma_tf32", &mine, [](void* const* lanes, int count) {
@@ -132,6 +135,9 @@ __device__ inline void load_matrices(uint32_t (&out)[4], const void* row) {
 }
 
 #else
+
+__device__ __forceinline__ uint32_t float_bits(float v) { return __float_as_uint(v); }
+__device__ __forceinline__ float bits_float(uint32_t bits) { return __uint_as_float(bits); }
 
 __device__ __forceinline__ void mma_tf32(float (&c)[4], const uint32_t (&a)[4],
                                          const uint32_t (&b)[2]) {
