@@ -85,8 +85,7 @@ void order(Copy* copy) {
   c.n = n;
 }
 
-// --- Tiles
-// ------------------------------------------------------------------------------------------
+// --- Tiles ---------------------------------------------------------------------------------------
 
 // Matrices of which `to` has the rows side by side, and `from` the columns; what is around them.
 struct TileWork {
@@ -185,8 +184,7 @@ Status copy_tiles(Stream* stream, const Region& r, int row, const int* unless) {
   }
 }
 
-// --- Repeated elements
-// ------------------------------------------------------------------------------
+// --- Repeated elements ---------------------------------------------------------------------------
 
 // One element written many times side by side, 16 bytes at a time.
 __global__ void __launch_bounds__(kThreads) spread_kernel(const RegionWork work, int item) {

@@ -167,8 +167,7 @@ Status list_true(Stream* stream, const device::TrueList& list, void* scratch, in
   return gpu::launch(stream, list_kernel, static_cast<unsigned>(tiles.tiles), kThreads, 0, work);
 }
 
-// --- Repeated indices
-// -------------------------------------------------------------------------------
+// --- Repeated indices ----------------------------------------------------------------------------
 
 namespace {
 

@@ -68,8 +68,7 @@ Status exclusive_scan(Stream* stream, int64_t* data, int64_t n, int64_t* total, 
   return gpu::launch(stream, scan_kernel, blocks, kThreads, 0, data, n, kScanTile, sums, total);
 }
 
-// --- Sorting
-// ----------------------------------------------------------------------------------------
+// --- Sorting -------------------------------------------------------------------------------------
 
 namespace {
 

@@ -108,12 +108,14 @@ struct AddAny {
 
 // f(the change that is wanted)
 template <class F>
+Status with_sum(Sum sum, F&& f) {
+  if (sum == Sum::f32) return f(Add<float>{sum});
+  if (sum == Sum::f64) return f(Add<double>{sum});
+  return f(AddAny{sum});
+}
+template <class F>
 Status with_change(bool add, Sum sum, int item, F&& f) {
-  if (add) {
-    if (sum == Sum::f32) return f(Add<float>{sum});
-    if (sum == Sum::f64) return f(Add<double>{sum});
-    return f(AddAny{sum});
-  }
+  if (add) return with_sum(sum, f);
   switch (item) {
     case 1:
       return f(Replace<uint8_t>{sum});
@@ -128,8 +130,7 @@ Status with_change(bool add, Sum sum, int item, F&& f) {
   }
 }
 
-// --- Walking
-// ----------------------------------------------------------------------------------------
+// --- Walking -------------------------------------------------------------------------------------
 
 // Each thread changes what `steps` consecutive positions name, one after another.
 template <class Change>
@@ -144,8 +145,30 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// --- Sorted positions
-// -------------------------------------------------------------------------------
+constexpr int kPerThread = 4;
+
+// The same where no element is named twice: several loads are under way at once.
+template <class Change>
+__global__ void __launch_bounds__(kThreads) together_kernel(const RegionWork work, Change change) {
+  const uint32_t first = blockIdx.x * (blockDim.x * kPerThread) + threadIdx.x;
+  typename Change::Value sums[kPerThread];
+  char* to[kPerThread];
+#pragma unroll
+  for (int u = 0; u < kPerThread; ++u) {
+    const uint32_t i = first + u * blockDim.x;
+    Place place;
+    to[u] = nullptr;
+    if (i >= work.size || !work.find(i, &place)) continue;
+    to[u] = place.base;
+    sums[u] = change.join(change.load(place.base), change.load(place.value));
+  }
+#pragma unroll
+  for (int u = 0; u < kPerThread; ++u) {
+    if (to[u]) change.store(to[u], sums[u]);
+  }
+}
+
+// --- Sorted positions ----------------------------------------------------------------------------
 
 // What positions name, as numbers. `owners`, if there are any: the last position, plus 1, of each.
 __global__ void __launch_bounds__(kThreads)
@@ -220,8 +243,60 @@ __global__ void __launch_bounds__(kThreads) sorted_kernel(const SortedWork work,
   change.store(to, sum);
 }
 
-// --- How a region is scattered
-// ----------------------------------------------------------------------
+__device__ __forceinline__ float shuffle(float v, int lane) {
+  return __shfl_sync(gpu::kAllLanes, v, lane);
+}
+__device__ __forceinline__ double shuffle(double v, int lane) {
+  return __shfl_sync(gpu::kAllLanes, v, lane);
+}
+__device__ __forceinline__ uint64_t shuffle(uint64_t v, int lane) {
+  return __shfl_sync(gpu::kAllLanes, static_cast<unsigned long long>(v), lane);
+}
+
+// For few columns: blockIdx.y is one. Lanes begin with entries of their own; what many entries name
+// is then the work of the whole warp, whose lanes fetch values that are added in their order.
+template <class Change>
+__global__ void __launch_bounds__(kThreads) narrow_kernel(const SortedWork work, Change change) {
+  using Value = typename Change::Value;
+  const uint32_t lane = threadIdx.x % 32, column = blockIdx.y;
+  const uint32_t entry = blockIdx.x * blockDim.x + threadIdx.x;
+  char* const base = work.base_data + work.base.offset(column);
+  char* const from = work.value_data + work.column_values.offset(column);
+  const uint32_t key = entry < work.entries ? work.keys[entry] : 0xffffffffu;
+  const bool leads = key != 0xffffffffu && (entry == 0 || work.keys[entry - 1] != key);
+  Value sum{};
+  bool more = leads;
+  if (leads) {
+    sum = change.load(base + static_cast<int64_t>(key) * work.unit);
+    for (uint32_t e = entry; e < entry + kAhead && more; ++e) {
+      more = e < work.entries && work.keys[e] == key;
+      if (more) sum = change.join(sum, change.load(from + work.values.offset(work.positions[e])));
+    }
+  }
+  for (unsigned rest = __ballot_sync(gpu::kAllLanes, more); rest; rest &= rest - 1) {
+    const int leader = __ffs(static_cast<int>(rest)) - 1;
+    const uint32_t shared_key = __shfl_sync(gpu::kAllLanes, key, leader);
+    Value shared_sum = shuffle(sum, leader);
+    uint32_t e = __shfl_sync(gpu::kAllLanes, entry, leader) + kAhead + lane;
+    for (int n = 32; n == 32; e += 32) {
+      const bool same = e < work.entries && work.keys[e] == shared_key;
+      Value value{};
+      if (same) value = change.load(from + work.values.offset(work.positions[e]));
+      n = __popc(__ballot_sync(gpu::kAllLanes, same));
+#pragma unroll
+      for (int l = 0; l < 32; ++l) {
+        const Value next = shuffle(value, l);
+        if (l < n) shared_sum = change.join(shared_sum, next);
+      }
+    }
+    if (static_cast<int>(lane) == leader) sum = shared_sum;
+  }
+  if (leads) change.store(base + static_cast<int64_t>(key) * work.unit, sum);
+}
+
+constexpr int64_t kNarrow = 4;  // columns
+
+// --- How a region is scattered -------------------------------------------------------------------
 
 enum class Way { together, walk, own, sort, none };
 
@@ -326,7 +401,7 @@ Plan plan_scatter(const Region& region, bool add) {
   const int64_t columns = product(r, 0, plan.first), positions = product(r, plan.first, r.ndim);
   bool own = false;  // every column has indices of its own
   for (int d = 0; d < plan.first; ++d) own = own || varies(r, d);
-  if (positions <= 1 && !add) {
+  if (positions <= 1) {
     plan.way = Way::together;
   } else if (positions <= 16 || (own && (positions <= 64 || columns >= 16384))) {
     // A walk takes a microsecond or so for each step; sorting has a dozen kernels.
@@ -342,8 +417,7 @@ Plan plan_scatter(const Region& region, bool add) {
   return plan;
 }
 
-// --- The ways
-// ---------------------------------------------------------------------------------------
+// --- The ways ------------------------------------------------------------------------------------
 
 Status walk(Stream* stream, const Plan& plan, const Region& piece, bool add, int* failed) {
   const RegionWork work(piece, nullptr, failed);
@@ -353,6 +427,15 @@ Status walk(Stream* stream, const Plan& plan, const Region& piece, bool add, int
   return with_change(add, sum_of(piece.dtype), plan.item, [&](auto change) {
     return gpu::launch(stream, walk_kernel<decltype(change)>, blocks_for(threads, block), block, 0,
                        work, static_cast<uint32_t>(steps), change);
+  });
+}
+
+Status add_together(Stream* stream, const Region& piece, int* failed) {
+  const RegionWork work(piece, nullptr, failed);
+  const unsigned threads = work.size < 1u << 18 ? 64 : kThreads;
+  const unsigned blocks = blocks_for(work.size, threads * kPerThread);
+  return with_sum(sum_of(piece.dtype), [&](auto change) {
+    return gpu::launch(stream, together_kernel<decltype(change)>, blocks, threads, 0, work, change);
   });
 }
 
@@ -434,6 +517,12 @@ Status change_listed(Stream* stream, const Plan& plan, const Region& piece, bool
   work.base_data = piece.base + plan.lowest;
   work.value_data = piece.values;
   work.unit = plan.unit;
+  if (add && column_count <= kNarrow) {
+    const dim3 grid(blocks_for(entries, kThreads), static_cast<unsigned>(column_count));
+    return with_sum(sum_of(piece.dtype), [&](auto change) {
+      return gpu::launch(stream, narrow_kernel<decltype(change)>, grid, kThreads, 0, work, change);
+    });
+  }
   const unsigned blocks = blocks_for(entries * column_count, kThreads);
   return with_change(add, sum_of(piece.dtype), plan.item, [&](auto change) {
     return gpu::launch(stream, sorted_kernel<decltype(change)>, blocks, kThreads, 0, work, change);
@@ -460,7 +549,9 @@ Status scatter(Stream* stream, const Region& region, bool add, void* scratch, in
     case Way::none:
       return kUnsupported;
     case Way::together:
-      return move_region(stream, plan.region, plan.item, true, nullptr, failed);
+      if (!add) return move_region(stream, plan.region, plan.item, true, nullptr, failed);
+      return each_piece(plan.region,
+                        [&](const Region& piece) { return add_together(stream, piece, failed); });
     case Way::walk:
       return each_piece(
           plan.region, [&](const Region& piece) { return walk(stream, plan, piece, add, failed); });

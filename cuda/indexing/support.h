@@ -260,8 +260,7 @@ Region simplify(const Region& region);
 // size.
 int widen(Region* region);
 
-// --- Parts of several kernels' work
-// ----------------------------------------------------------------
+// --- Parts of several kernels' work --------------------------------------------------------------
 
 // values = the named elements, or (`store`) the opposite, all at once: where elements are named
 // twice, any of their values stays. `item`: bytes that are moved as one, 1, 2, 4, 8 or 16.
