@@ -292,6 +292,7 @@ size_t hermitian_scratch(Stream* stream, const HermitianWork& w) {
   Session* s = session(stream);
   size_t device = 0, host = 0;
   if (!s) return 0;
+  const gpu::Current current(stream->device);
   const Status status = dispatch(w.dtype, [&]<class T>() -> Status {
     return syevd_room<T>(*s, w, &device, &host) ? kOk : kFailed;
   });
@@ -301,6 +302,7 @@ size_t hermitian_scratch(Stream* stream, const HermitianWork& w) {
 Status hermitian(Stream* stream, const HermitianWork& w) {
   Session* s = session(stream);
   if (!s) return kUnsupported;
+  const gpu::Current current(stream->device);
   return dispatch(w.dtype, [&]<class T>() { return eigenvalues<T>(stream, *s, w); });
 }
 
@@ -308,6 +310,7 @@ size_t singular_scratch(Stream* stream, const SingularWork& w) {
   Session* s = session(stream);
   size_t device = 0, host = 0, own = 0;
   if (!s) return 0;
+  const gpu::Current current(stream->device);
   const Status status = dispatch(w.dtype, [&]<class T>() -> Status {
     const SvdShape<T> shape(w);
     own = shape.bytes(w);
@@ -319,6 +322,7 @@ size_t singular_scratch(Stream* stream, const SingularWork& w) {
 Status singular(Stream* stream, const SingularWork& w) {
   Session* s = session(stream);
   if (!s) return kUnsupported;
+  const gpu::Current current(stream->device);
   return dispatch(w.dtype, [&]<class T>() { return singular_values<T>(stream, *s, w); });
 }
 
