@@ -11,6 +11,7 @@
 // others as they are; float16 as its bits.
 #pragma once
 
+#include "device/loops.h"
 #include "device/table.h"
 
 namespace phintys::device {
@@ -112,9 +113,38 @@ constexpr bool fused_in_registers(int word, int family, FusedKind kind, bool hea
                    : word == 8 && (kind == FusedKind::i64 || kind == FusedKind::f64);
 }
 
+// A loop whose body is a few programs of one word, each the work of a few blocks: one block of
+// kFusedThreads runs all steps.
+//
+// In each step the parts of programs named by the follows point at rows of that step (loops.h); the
+// rows of rings are written to fixed places and copied into their ring when the step is done.
+struct FusedFollow {
+  enum class Part : uint8_t { scalar, input, output } part;
+  uint8_t program, index;
+  char* rows;      // with the offset of the part in the row
+  int64_t stride;  // bytes between rows
+  int64_t first, size;
+};
+
+inline constexpr int kMaxLoopPrograms = 6;
+
+struct FusedLoop {
+  int word, family;
+  uint32_t shared;  // bytes: the most that a program needs
+  // All of these on the device.
+  const FusedProgram* programs;
+  const FusedFollow* follows;
+  const RowMove* copies;
+  int n_programs, n_follows, n_copies;
+  LoopState* state;
+  const bool* stop;  // null: nothing stops it
+};
+
 struct FusedKernels {
   int n_ops;  // the registry that it was built with: numbers of ops mean the same then
   Status (*run)(Stream* stream, const FusedProgram* program);
+  // kUnsupported if there is no kernel for the word and family.
+  Status (*run_loop)(Stream* stream, const FusedLoop* loop);
 };
 
 }  // namespace phintys::device

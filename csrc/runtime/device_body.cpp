@@ -1,4 +1,6 @@
 // Device contexts of programs inside ops: their work is queued for a loop to repeat.
+#include <algorithm>
+
 #include "base/error.h"
 #include "runtime/device_context.h"
 #include "runtime/device_queue.h"
@@ -33,14 +35,42 @@ std::vector<char*> DeviceContext::body_pointers(const Binding& binding) const {
   return pointers;
 }
 
-bool DeviceContext::queue_body(const Binding& bound, std::span<char* const> outputs) {
-  Prepared& prepared = prepared_.at(&bound);
-  Binding& binding = *bindings_[0];
-  PHINTYS_CHECK(&binding == &bound, "another binding is in force");
+// Points the body's outputs, and views of what is in place, at memory.
+void DeviceContext::place_body(const Binding& binding, std::span<char* const> outputs) {
+  PHINTYS_CHECK(&binding == bindings_[0].get(), "another binding is in force");
   for (int k : binding.direct_outputs)
     places_[static_cast<size_t>(p_.outputs[static_cast<size_t>(k)])] = {
         outputs[static_cast<size_t>(k)], nullptr};
   point(binding);
+}
+
+bool DeviceContext::body_programs(const Binding& binding, std::span<char* const> outputs,
+                                  std::vector<device::FusedProgram>* programs) {
+  Prepared& prepared = prepared_.at(&binding);
+  if (binding.direct_outputs.size() != p_.outputs.size()) return false;
+  size_t scratch = 0;
+  for (size_t i = 0; i < binding.instructions.size(); ++i) {
+    if (binding.instructions[i].kind == RunKind::view) continue;
+    if (!prepared.fused[i]) return false;
+    scratch = std::max(scratch, prepared.fused[i]->scratch_bytes());
+  }
+  place_body(binding, outputs);
+  char* const room = scratch > 0 ? static_cast<char*>(queue_->scratch(scratch)) : nullptr;
+  for (size_t i = 0; i < binding.instructions.size(); ++i) {
+    if (!prepared.fused[i]) continue;
+    const Instruction& instr = *binding.instructions[i].instr;
+    std::vector<char*> in, out;
+    for (int b : instr.inputs) in.push_back(on_device(binding, b));
+    for (int b : instr.outputs) out.push_back(places_[static_cast<size_t>(b)].device);
+    if (!prepared.fused[i]->append_programs(in.data(), out.data(), room, programs)) return false;
+  }
+  return true;
+}
+
+bool DeviceContext::queue_body(const Binding& bound, std::span<char* const> outputs) {
+  Prepared& prepared = prepared_.at(&bound);
+  Binding& binding = *bindings_[0];
+  place_body(bound, outputs);
   current_ = &prepared;
   next_table_ = 0;
   for (size_t i = 0; i < binding.instructions.size(); ++i) {

@@ -45,6 +45,10 @@ class DeviceContext final : public ContextBase {
   std::vector<char*> body_pointers(const Binding& binding) const;
   // Queues it; output k goes to outputs[k], contiguous. False if something must run on the host.
   bool queue_body(const Binding& binding, std::span<char* const> outputs);
+  // What queue_body() would queue, as programs of the kernel that runs whole loops. False if not
+  // all of it is elementwise steps and reductions, written straight to `outputs`.
+  bool body_programs(const Binding& binding, std::span<char* const> outputs,
+                     std::vector<device::FusedProgram>* programs);
   // What queue_body() queues between these is recorded: nothing may be uploaded then. The second
   // gives the memory that it uses.
   void start_recording();
@@ -85,6 +89,7 @@ class DeviceContext final : public ContextBase {
     std::vector<Take> takes;
   };
 
+  void place_body(const Binding& binding, std::span<char* const> outputs);
   void leave(const Binding& binding) override;
   void drop(Take& take);
   // --- leaves

@@ -76,7 +76,7 @@ bool DeviceLoop::enqueue(std::span<const TensorView> inputs, std::span<const Ten
   const Binding& binding = context_->enter_body(rows, data, function);
   if (!collect_rows(inputs, outputs, binding)) return false;
   start(inputs, outputs, steps);
-  if (steps > 0) {
+  if (steps > 0 && !run_small(binding, destinations())) {
     std::vector<char*> key = context_->body_pointers(binding);
     key.push_back(table_.data());
     Take* take = find_take(key);
@@ -158,12 +158,17 @@ DeviceLoop::Take* DeviceLoop::find_take(const std::vector<char*>& key) {
   return nullptr;
 }
 
+// Where the body's outputs go.
+std::vector<char*> DeviceLoop::destinations() const {
+  std::vector<char*> places;
+  for (size_t k = scan_.graph->inputs().size(); k < fixed_.size(); ++k)
+    places.push_back(fixed_[k].data());
+  return places;
+}
+
 // Records the work of one step: rows in, the body, rows out, the next step.
 DeviceLoop::Take* DeviceLoop::record(std::vector<char*> key, const Binding& binding) {
-  const size_t n_in = scan_.graph->inputs().size();
-  std::vector<char*> destinations;
-  for (size_t k = 0; k < scan_.graph->outputs().size(); ++k)
-    destinations.push_back(fixed_[n_in + k].data());
+  const std::vector<char*> destinations = this->destinations();
   const device::Table& table = device_.table();
   // The first step's body runs once before, so that what must be uploaded once is; nothing of it
   // is kept.

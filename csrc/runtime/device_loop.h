@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "device/device.h"
+#include "device/fused.h"
 #include "device/loops.h"
 #include "ops/control/scan.h"
 #include "runtime/device_plan.h"
@@ -44,6 +45,10 @@ class DeviceLoop {
   char* fixed_place(size_t slot, int64_t bytes);
   Take* find_take(const std::vector<char*>& key);
   Take* record(std::vector<char*> key, const Binding& binding);
+  // --- the whole loop as one launch (device_small_loop.cpp)
+  bool run_small(const Binding& binding, const std::vector<char*>& destinations);
+  void follow_rows(std::vector<device::FusedProgram>& programs);
+  std::vector<char*> destinations() const;
   void load_rows();
   void end_step(const std::vector<char*>& destinations);
   void upload(void* to, const void* from, size_t bytes);
@@ -64,6 +69,8 @@ class DeviceLoop {
   Array table_;                                             // the moves, on the device
   Array state_;                                             // a LoopState there
   Array ordered_;
+  std::vector<device::FusedFollow> follows_;
+  Array small_programs_, small_follows_, small_copies_;
   std::vector<Array> copies_;  // sequences whose rows are not contiguous
   std::vector<Take> takes_;
   uint64_t runs_ = 0;

@@ -143,13 +143,13 @@ std::unique_ptr<DeviceFused> DeviceFused::bind(const FusedOp& op,
 
 int DeviceFused::launches() const { return static_cast<int>(impl_->launches.size()); }
 
-bool DeviceFused::enqueue(device::Queue& queue, char* const* inputs, char* const* outputs) const {
-  const device::FusedKernels* kernels = queue.table.fused;
-  if (!kernels || kernels->n_ops != ops::elementwise_count()) return false;
-  char* const scratch =
-      impl_->scratch == 0 ? nullptr : static_cast<char*>(queue.scratch(impl_->scratch));
+size_t DeviceFused::scratch_bytes() const { return impl_->scratch; }
+
+bool DeviceFused::append_programs(char* const* inputs, char* const* outputs, char* scratch,
+                                  std::vector<FusedProgram>* programs) const {
+  if (impl_->on_host) return false;
   for (const DeviceLaunch& launch : impl_->launches) {
-    FusedProgram p = launch.program;
+    FusedProgram& p = programs->emplace_back(launch.program);
     const auto find = [&](const DevicePlace& place, char* const* operands) {
       return place.in == DevicePlace::In::scratch ? scratch + place.offset : operands[place.index];
     };
@@ -159,8 +159,18 @@ bool DeviceFused::enqueue(device::Queue& queue, char* const* inputs, char* const
       p.inputs[i].data = find(launch.inputs[i], inputs);
     for (size_t o = 0; o < launch.outputs.size(); ++o)
       p.outputs[o].data = find(launch.outputs[o], outputs);
-    queue.check(kernels->run(queue.stream, &p));
   }
+  return true;
+}
+
+bool DeviceFused::enqueue(device::Queue& queue, char* const* inputs, char* const* outputs) const {
+  const device::FusedKernels* kernels = queue.table.fused;
+  if (impl_->on_host || !kernels || kernels->n_ops != ops::elementwise_count()) return false;
+  char* const scratch =
+      impl_->scratch == 0 ? nullptr : static_cast<char*>(queue.scratch(impl_->scratch));
+  std::vector<FusedProgram> programs;
+  append_programs(inputs, outputs, scratch, &programs);
+  for (const FusedProgram& p : programs) queue.check(kernels->run(queue.stream, &p));
   return true;
 }
 

@@ -8,7 +8,9 @@
 
 #include <memory>
 #include <span>
+#include <vector>
 
+#include "device/fused.h"
 #include "device/queue.h"
 #include "ops/fused.h"
 
@@ -29,6 +31,12 @@ class DeviceFused {
   // Queues the region. Outputs are contiguous; one may be the very memory of an input where
   // BoundFused::can_overwrite says so. False, and nothing is queued, if the device has no kernels.
   bool enqueue(device::Queue& queue, char* const* inputs, char* const* outputs) const;
+
+  // The same as programs that a loop's kernel runs. `scratch`: scratch_bytes() on the device. False
+  // if the host must do it.
+  bool append_programs(char* const* inputs, char* const* outputs, char* scratch,
+                       std::vector<device::FusedProgram>* programs) const;
+  size_t scratch_bytes() const;
 
   int launches() const;  // of kernels, by each enqueue
 

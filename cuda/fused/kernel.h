@@ -71,11 +71,11 @@ struct Plan {
 };
 
 template <int kWord>
-PHINTYS_INLINE Plan plan_elements(const FusedProgram& p) {
+PHINTYS_INLINE Plan plan_elements(const FusedProgram& p, int64_t block) {
   const int threads = static_cast<int>(blockDim.x);
   Plan r{};
   r.bottom = 1;
-  r.at = static_cast<int64_t>(blockIdx.x) * (threads * kLanes<kWord> * kFusedGroups) +
+  r.at = block * (threads * kLanes<kWord> * kFusedGroups) +
          static_cast<int>(threadIdx.x) * kLanes<kWord>;
   r.end = p.inner;
   r.passes = 1;
@@ -83,13 +83,13 @@ PHINTYS_INLINE Plan plan_elements(const FusedProgram& p) {
 }
 
 template <int kWord>
-PHINTYS_INLINE Plan plan_rows(const FusedProgram& p) {
+PHINTYS_INLINE Plan plan_rows(const FusedProgram& p, int64_t block) {
   const int team = p.team;
   const int lane = static_cast<int>(threadIdx.x) % team;
   const int teams = static_cast<int>(blockDim.x) / team;
   const int most = team * kLanes<kWord> * kFusedGroups;
   Plan r;
-  r.item = static_cast<int64_t>(blockIdx.x) * teams + static_cast<int>(threadIdx.x) / team;
+  r.item = block * teams + static_cast<int>(threadIdx.x) / team;
   const bool active = r.item < p.outer * p.parts;
   r.outer = active ? r.item / p.parts : 0;
   r.down = 0;
@@ -104,15 +104,15 @@ PHINTYS_INLINE Plan plan_rows(const FusedProgram& p) {
 }
 
 template <int kWord>
-PHINTYS_INLINE Plan plan_columns(const FusedProgram& p) {
+PHINTYS_INLINE Plan plan_columns(const FusedProgram& p, int64_t block) {
   const int team = p.team;
   const int row = static_cast<int>(threadIdx.x) / team;
   const int above = static_cast<int>(blockDim.x) / team;
   const int most = team * kLanes<kWord> * kFusedGroups;
   const int64_t across = (p.inner + most - 1) / most;
   Plan r;
-  r.item = static_cast<int64_t>(blockIdx.x) / across;
-  r.at = (static_cast<int64_t>(blockIdx.x) - r.item * across) * most +
+  r.item = block / across;
+  r.at = (block - r.item * across) * most +
          static_cast<int>(threadIdx.x) % team * kLanes<kWord>;
   r.along = 0;
   r.end = p.inner;
@@ -127,16 +127,16 @@ PHINTYS_INLINE Plan plan_columns(const FusedProgram& p) {
   return r;
 }
 
+// Any program, as block number `block` runs it.
 template <int kWord, int kFamily>
-__global__ void __launch_bounds__(device::kFusedThreads, kBlocks<kFamily>)
-    general_kernel(const __grid_constant__ FusedProgram p) {
+PHINTYS_INLINE void run_block(const FusedProgram& p, int64_t block) {
   Machine<kWord> m;
   load_scalars<kWord>(p);
   const bool elements = p.shape == device::FusedShape::elementwise;
   const bool rows = p.shape == device::FusedShape::rows;
-  const Plan r = elements ? plan_elements<kWord>(p)
-                 : rows   ? plan_rows<kWord>(p)
-                          : plan_columns<kWord>(p);
+  const Plan r = elements ? plan_elements<kWord>(p, block)
+                 : rows   ? plan_rows<kWord>(p, block)
+                          : plan_columns<kWord>(p, block);
   const int step = (elements ? static_cast<int>(blockDim.x) : p.team) * kLanes<kWord>;
   for (int64_t pass = 0; pass < r.passes; ++pass) {
     const int64_t outer = r.outer + pass * r.down;
@@ -151,6 +151,12 @@ __global__ void __launch_bounds__(device::kFusedThreads, kBlocks<kFamily>)
   } else {
     join_columns<kWord>(p, m, r.valid, {r.at, r.end, step}, r.item * p.inner);
   }
+}
+
+template <int kWord, int kFamily>
+__global__ void __launch_bounds__(device::kFusedThreads, kBlocks<kFamily>)
+    general_kernel(const __grid_constant__ FusedProgram p) {
+  run_block<kWord, kFamily>(p, blockIdx.x);
 }
 
 // Without reductions, for the most frequent programs.

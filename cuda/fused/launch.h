@@ -22,4 +22,8 @@ int op_count();
 PHINTYS_FUSED_KERNELS(X)
 #undef X
 
+// Loops, of programs of these words, without heavy ops.
+Status run_loop_4(Stream* stream, const device::FusedLoop& loop);
+Status run_loop_8(Stream* stream, const device::FusedLoop& loop);
+
 }  // namespace phintys::cuda::fused
