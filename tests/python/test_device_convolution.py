@@ -8,6 +8,9 @@ from device_cases import floats, run_everywhere
 from phintys.tensor.nnet import conv2d, conv3d
 from phintys.tensor.signal.pool import pool_2d, pool_3d
 
+# What stands around the ops of this file is no matter of theirs.
+ON_DEVICE = {"on_device": True, "may_run_on_host": ("Fused", "Elemwise", "Reduce")}
+
 
 def both_gradients(f):
     """A function of two tensors, with the gradients of a sum over its result."""
@@ -41,7 +44,7 @@ def test_conv2d(options, dtype):
         w,
         rtol=1e-4 if dtype == "float32" else 1e-11,
         atol=1e-4 if dtype == "float32" else 1e-11,
-        on_device=True,
+        **ON_DEVICE,
     )
 
 
@@ -62,7 +65,7 @@ def test_conv2d_against_a_loop():
         expected=expected,
         rtol=1e-12,
         atol=1e-12,
-        on_device=True,
+        **ON_DEVICE,
     )
 
 
@@ -74,14 +77,14 @@ def test_conv3d():
         w,
         rtol=1e-11,
         atol=1e-11,
-        on_device=True,
+        **ON_DEVICE,
     )
 
 
 def test_one_by_one():
     x, w = floats(2, 17, 12, 11), floats(18, 17, 1, 1, seed=1)
     run_everywhere(
-        both_gradients(lambda x, w: conv2d(x, w)), x, w, rtol=1e-11, atol=1e-11, on_device=True
+        both_gradients(lambda x, w: conv2d(x, w)), x, w, rtol=1e-11, atol=1e-11, **ON_DEVICE
     )
 
 
@@ -120,20 +123,20 @@ def test_pool_2d(window, options, mode):
         g = phintys.grad(T.sum(z * T.cos(z)), x)
         return [z, g, phintys.grad(T.sum(g * T.sin(x)), x)]
 
-    run_everywhere(build, ties(2, 3, 8, 9), rtol=1e-11, atol=1e-11, on_device=True)
-    run_everywhere(build, ties(2, 3, 8, 9, dtype="float32"), rtol=1e-4, atol=1e-4, on_device=True)
+    run_everywhere(build, ties(2, 3, 8, 9), rtol=1e-11, atol=1e-11, **ON_DEVICE)
+    run_everywhere(build, ties(2, 3, 8, 9, dtype="float32"), rtol=1e-4, atol=1e-4, **ON_DEVICE)
 
 
 def test_pool_3d_and_integers():
     run_everywhere(
         lambda x: pool_3d(x, (2, 3, 2), ignore_border=True, mode="max"),
         floats(2, 4, 6, 5),
-        on_device=True,
+        **ON_DEVICE,
     )
     run_everywhere(
         lambda x: pool_2d(x, (2, 2), ignore_border=True, mode="max"),
         np.arange(-30, 30).reshape(3, 4, 5).astype("int16"),
-        on_device=True,
+        **ON_DEVICE,
     )
 
 
