@@ -80,9 +80,14 @@ class Session:
             self.workers[peer] = Process(peer, self.options, self.log)
         return self.workers[peer]
 
-    def close(self) -> None:
+    def end_workers(self) -> None:
+        """Settings and memory of one case are none of the next one's."""
         for worker in self.workers.values():
             worker.close()
+        self.workers.clear()
+
+    def close(self) -> None:
+        self.end_workers()
         self.log.seek(0)
         errors = self.log.read().decode(errors="replace")
         if errors and self.options.verbose:
@@ -294,6 +299,7 @@ def main(arguments: list[str]) -> int:
         for case in options.cases:
             for variant in load_case(case).variants(options.small):
                 session.run(case, variant)
+            session.end_workers()
     finally:
         session.close()
     result = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gpu.work import NotSupported, Target, Work, asarray, jax_gpu, torch_gpu
+from gpu.work import Target, Work, asarray, jax_gpu, torch_gpu
 
 TITLE = "Products of matrices"
 NOTE = "PyTorch's products are those of cuBLAS. bf16: of float32 matrices, rounded on the way."
@@ -46,13 +46,9 @@ def phintys_work(variant, a, device, own):
     import phintys.cuda
     import phintys.tensor as T
 
-    settings = {"cuda_products": "own" if own else "auto", "cuda_float32": variant["precision"]}
-    for name, value in settings.items():
-        try:
-            setattr(phintys.config, name, value)
-        except Exception as error:
-            if (name, value) not in (("cuda_products", "auto"), ("cuda_float32", "float32")):
-                raise NotSupported(f"no setting {name}={value}") from error
+    precision = variant["precision"]
+    phintys.config.cuda.f32_products = "full" if precision == "float32" else precision
+    phintys.config.cuda.own_products = own
     x, y = T.fmatrix(), T.fmatrix()
     f = phintys.function([x, y], T.dot(x, y).transfer(device), device=device)
     given = [asarray(a[name], device) for name in "ab"]
