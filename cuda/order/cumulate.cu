@@ -1,5 +1,5 @@
 // Running sums, products and extrema. Sums are formed in an order that depends on the shape alone:
-// a row is cut into tiles; the tiles' totals are joined in order, then each tile is run through
+// a row is cut into pieces; the pieces' totals are joined in order, then each piece is run through
 // again with what comes before it.
 #include "order/order.h"
 
@@ -15,6 +15,13 @@ constexpr int kStretch = kSteps * gpu::kWarp;          // elements of a warp
 constexpr int64_t kTile = int64_t{kWarps} * kStretch;  // elements of a block
 constexpr int64_t kChunk = 256;                        // elements of a column that a thread has
 constexpr int64_t kMostColumns = int64_t{1} << 16;     // that are not cut: enough threads
+
+// Pieces of a row. Tests should reach those of several tiles.
+#ifdef PHINTYS_EMULATED
+constexpr int64_t kMostPieces = 40;
+#else
+constexpr int64_t kMostPieces = 2048;
+#endif
 
 template <class T>
 struct Complex {
@@ -203,38 +210,47 @@ __global__ void __launch_bounds__(kThreads) short_rows_kernel(Work w) {
   store_stretch<V>(w, row, 0, lane, value);
 }
 
-// Tile blockIdx.x % pieces of row blockIdx.x / pieces: its total alone (kStore false), or its
-// elements joined with what the tiles before it have.
+// Piece blockIdx.x % pieces of row blockIdx.x / pieces, tile by tile: its total alone (kStore
+// false), or its elements joined with what the pieces before it have.
 template <class V, bool kStore>
-__global__ void __launch_bounds__(kThreads) tile_kernel(Work w) {
+__global__ void __launch_bounds__(kThreads) piece_kernel(Work w) {
   __shared__ V last[kWarps];
   const int lane = static_cast<int>(threadIdx.x) % gpu::kWarp;
   const int warp = static_cast<int>(threadIdx.x) / gpu::kWarp;
-  const int64_t row = blockIdx.x / w.pieces, tile = blockIdx.x - row * w.pieces;
-  const int64_t first = tile * kTile + warp * kStretch;
-  V value[kSteps];
-  scan_stretch<V>(w, row, first, lane, value);
-  if (lane == gpu::kWarp - 1) last[warp] = value[kSteps - 1];
-  __syncthreads();
-  if constexpr (!kStore) {
-    // Only tiles that are full are asked for.
-    if (threadIdx.x != 0) return;
-    V all = last[0];
-    for (int k = 1; k < kWarps; ++k) all = join(w.kind, all, last[k]);
-    reinterpret_cast<V*>(w.totals)[blockIdx.x] = all;
-  } else {
-    bool some = tile > 0;
-    V base = some ? reinterpret_cast<const V*>(w.totals)[blockIdx.x - 1] : value[0];
-    for (int k = 0; k < warp; ++k) {
-      base = some ? join(w.kind, base, last[k]) : last[k];
+  const int64_t row = blockIdx.x / w.pieces, piece = blockIdx.x - row * w.pieces;
+  const int64_t begin = piece * w.piece;
+  const int64_t end = begin + w.piece < w.n ? begin + w.piece : w.n;
+  bool some = kStore && piece > 0;
+  V before{};  // the tile, if there is anything
+  if (some) before = reinterpret_cast<const V*>(w.totals)[blockIdx.x - 1];
+  for (int64_t tile = begin; tile < end; tile += kTile) {
+    const int64_t first = tile + warp * kStretch;
+    V value[kSteps];
+    scan_stretch<V>(w, row, first, lane, value);
+    if (lane == gpu::kWarp - 1) last[warp] = value[kSteps - 1];
+    __syncthreads();
+    V base = before;  // of this warp
+    bool some_base = some;
+#pragma unroll
+    for (int k = 0; k < kWarps; ++k) {
+      if (k == warp) {
+        base = before;
+        some_base = some;
+      }
+      before = some ? join(w.kind, before, last[k]) : last[k];
       some = true;
     }
-    if (some) {
+    if constexpr (kStore) {
+      if (some_base) {
 #pragma unroll
-      for (int k = 0; k < kSteps; ++k) value[k] = join(w.kind, base, value[k]);
+        for (int k = 0; k < kSteps; ++k) value[k] = join(w.kind, base, value[k]);
+      }
+      store_stretch<V>(w, row, first, lane, value);
     }
-    store_stretch<V>(w, row, first, lane, value);
+    __syncthreads();
   }
+  // Of the last piece, which may end within a tile, nobody asks.
+  if (!kStore && threadIdx.x == 0) reinterpret_cast<V*>(w.totals)[blockIdx.x] = before;
 }
 
 // The totals of a row's (or column's) pieces, joined in order: one thread for each row, or a warp.
@@ -297,11 +313,12 @@ Work work_for(const device::CumulateWork& work) {
          1,
          work.n};
   if (work.inner == 1) {
-    w.piece = kTile;
-    w.pieces = work.n <= kStretch ? 1 : (work.n + kTile - 1) / kTile;
+    const int64_t tiles = (work.n + kTile - 1) / kTile;
+    w.piece = kTile * ((tiles + kMostPieces - 1) / kMostPieces);
+    w.pieces = work.n <= kStretch ? 1 : (work.n + w.piece - 1) / w.piece;
   } else if (work.outer * work.inner < kMostColumns && work.n >= 2 * kChunk) {
-    // At most so many pieces that a grid is high.
-    w.piece = (work.n + 4095) / 4096 < kChunk ? kChunk : (work.n + 4095) / 4096;
+    const int64_t least = (work.n + kMostPieces - 1) / kMostPieces;
+    w.piece = least < kChunk ? kChunk : least;
     w.pieces = (work.n + w.piece - 1) / w.piece;
   }
   return w;
@@ -325,11 +342,11 @@ Status cumulate_rows(Stream* stream, const Work& w) {
   if (w.outer * w.pieces > gpu::kMaxGridX) return kUnsupported;
   const dim3 grid(static_cast<unsigned>(w.outer * w.pieces));
   if (w.pieces > 1) {
-    Status status = gpu::launch(stream, tile_kernel<V, false>, grid, dim3(kThreads), 0, w);
+    Status status = gpu::launch(stream, piece_kernel<V, false>, grid, dim3(kThreads), 0, w);
     if (status == kOk) status = join_totals<V>(stream, w, w.outer);
     if (status != kOk) return status;
   }
-  return gpu::launch(stream, tile_kernel<V, true>, grid, dim3(kThreads), 0, w);
+  return gpu::launch(stream, piece_kernel<V, true>, grid, dim3(kThreads), 0, w);
 }
 
 template <class V>

@@ -173,14 +173,18 @@ __global__ void __launch_bounds__(kThreads) arg_columns_kernel(ArgWork w) {
   keep_best(w, result, blockIdx.y, look<Key>(w, w.x + w.kept.offset(result), first, end, 1));
 }
 
+// A warp for each result.
 template <class Key>
 __global__ void __launch_bounds__(kThreads) arg_join_kernel(ArgWork w) {
-  const int64_t result = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
-  if (result >= w.kept.size) return;
+  const RowOfLane at(gpu::kWarp, w.kept.size);
   const Best<Key>* const all = reinterpret_cast<const Best<Key>*>(w.scratch);
-  Best<Key> best = all[result];
-  for (int64_t k = 1; k < w.parts; ++k) best = better(best, all[k * w.kept.size + result]);
-  w.out[result] = best.at;
+  Best<Key> best = {0, kNowhere};
+#pragma unroll 4
+  for (int64_t k = at.lane; k < w.parts; k += gpu::kWarp) {
+    best = better(best, all[k * w.kept.size + at.row]);
+  }
+  for (int by = gpu::kWarp / 2; by > 0; by /= 2) best = better(best, shuffle_best(best, by));
+  if (at.there && at.lane == 0) w.out[at.row] = best.at;
 }
 
 bool runs_across(const ArgWork& w) {
@@ -199,7 +203,7 @@ ArgWork arg_work(const device::ArgExtremum& work) {
             1,
             work.out,
             static_cast<char*>(work.scratch)};
-  constexpr int64_t kMostParts = 256, kWanted = 1 << 17;  // threads that keep a device busy
+  constexpr int64_t kMostParts = 1024, kWanted = 1 << 18;  // threads that keep a device busy
   const int64_t n = w.searched.size, results = w.kept.size < 1 ? 1 : w.kept.size;
   // Elements of a part, at least.
   const int64_t least = runs_across(w) ? 64 : 16384;
@@ -232,7 +236,9 @@ Status arg_extremum_of(Stream* stream, const ArgWork& w) {
     status = gpu::launch(stream, arg_rows_kernel<Key>, grid, dim3(kThreads), 0, w, lanes);
   }
   if (status != kOk || w.parts == 1) return status;
-  return gpu::launch(stream, arg_join_kernel<Key>, dim3(static_cast<unsigned>(blocks)),
+  const int64_t joins = (w.kept.size * gpu::kWarp + kThreads - 1) / kThreads;
+  if (joins > gpu::kMaxGridX) return kUnsupported;
+  return gpu::launch(stream, arg_join_kernel<Key>, dim3(static_cast<unsigned>(joins)),
                      dim3(kThreads), 0, w);
 }
 

@@ -215,8 +215,14 @@ TEST_CASE("running sums on a device") {
   }
   Cumulate op;
   op.axis = 1;
-  // More tiles than a warp has lanes.
-  check(op, {array_of(DType::i32, {1, 70000}, noise(1, 9, true))});
+  // More pieces than a warp has lanes, and pieces of several tiles.
+  for (const int64_t n : {70000, 90000}) {
+    check(op, {array_of(DType::i32, {1, n}, noise(1, 9, true))});
+    check_close(op, {array_of(DType::f64, {1, n}, noise(1))}, 1e-10);
+  }
+  op.axis = 0;
+  check(op, {array_of(DType::i32, {12000, 2}, noise(1, 9, true))});
+  op.axis = 1;
   check(op, {array_of(DType::i32, {3, 0}, noise(1))});
   check(op, {array_of(DType::i32, {0, 3}, noise(1))});
 }
