@@ -5,6 +5,10 @@
 
 namespace phintys::cuda {
 
+// True iff the driver copies from the host's memory at `block` later than it is asked to, and the
+// memory is not staging memory, whose users know that.
+bool read_later(const void* block);
+
 // Fills in the table's functions for memory.
 void add_memory(device::Table* table);
 

@@ -3,6 +3,7 @@
 #include <new>
 
 #include "gpu.h"
+#include "memory.h"
 
 namespace phintys::cuda {
 
@@ -78,14 +79,17 @@ Status wait_for_native(Stream* stream, void* other) {
   return gpu::status(error != cudaSuccess ? error : destroyed);
 }
 
-// --- Copies
-// ---------------------------------------------------------------------------------------
+// --- Copies --------------------------------------------------------------------------------------
 
 Status upload(Stream* stream, void* to, const void* from, size_t bytes) {
   if (bytes == 0) return kOk;
   const gpu::Current current(stream->device);
   if (current.status() != kOk) return current.status();
-  return gpu::status(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream->handle));
+  const bool wait = read_later(from);
+  const cudaError_t error =
+      cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream->handle);
+  // Memory that another library has pinned may change as soon as this returns.
+  return gpu::status(error == cudaSuccess && wait ? cudaStreamSynchronize(stream->handle) : error);
 }
 
 Status download(Stream* stream, void* to, const void* from, size_t bytes) {
@@ -126,8 +130,7 @@ Status clear(Stream* stream, void* to, size_t bytes) {
   return gpu::status(cudaMemsetAsync(to, 0, bytes, stream->handle));
 }
 
-// --- Recordings: CUDA graphs
-// ----------------------------------------------------------------------
+// --- Recordings: CUDA graphs ---------------------------------------------------------------------
 
 Status begin_recording(Stream* stream) {
   const gpu::Current current(stream->device);

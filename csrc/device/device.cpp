@@ -70,8 +70,7 @@ void for_pieces(const TensorView& view, size_t limit, const Fn& fn) {
 
 }  // namespace
 
-// --- A device and its memory
-// ----------------------------------------------------------------------
+// --- A device and its memory ---------------------------------------------------------------------
 
 Device::Device(const Table& table, int index)
     : table_(table), index_(index), name_(std::string(table.kind) + ":" + std::to_string(index)) {
@@ -164,8 +163,7 @@ Array Device::empty(DType dtype, const Dims& shape) {
           contiguous_strides(shape, item_size(dtype))};
 }
 
-// --- Copies
-// ---------------------------------------------------------------------------------------
+// --- Copies --------------------------------------------------------------------------------------
 
 void Device::synchronize() {
   const auto locked = lock();

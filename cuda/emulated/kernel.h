@@ -86,8 +86,7 @@ inline int barrier_count(const char* name, int predicate, int* total, const char
 
 }  // namespace phintys::cuda::emulated
 
-// --- Barriers
-// -------------------------------------------------------------------------------------
+// --- Barriers ------------------------------------------------------------------------------------
 
 inline void __syncthreads(PHINTYS_WHERE) {
   using namespace phintys::cuda::emulated;
@@ -114,8 +113,7 @@ inline void __threadfence() {}
 inline void __threadfence_block() {}
 inline void __nanosleep(unsigned) { phintys::cuda::emulated::let_others_run(); }
 
-// --- Collectives of a warp
-// ------------------------------------------------------------------------
+// --- Collectives of a warp -----------------------------------------------------------------------
 
 template <class T>
 T __shfl_sync(unsigned mask, T value, int source, int width = 32, PHINTYS_WHERE) {
@@ -196,8 +194,7 @@ PHINTYS_REDUCE(max, int, a > b ? a : b)
 #undef PHINTYS_REDUCE
 #undef PHINTYS_WHERE
 
-// --- Memory
-// ---------------------------------------------------------------------------------------
+// --- Memory --------------------------------------------------------------------------------------
 
 #define PHINTYS_ATOMIC(name, T, expression) \
   inline T name(T* at, T value) {           \
@@ -248,8 +245,7 @@ void __stcg(T* at, T value) {
   *at = value;
 }
 
-// --- Bits and numbers
-// -----------------------------------------------------------------------------
+// --- Bits and numbers ----------------------------------------------------------------------------
 
 #define PHINTYS_BITS(name, From, To)    \
   inline To name(From value) {          \

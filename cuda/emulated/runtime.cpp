@@ -151,8 +151,7 @@ void add_work(Queue* queue, Work work) {
 
 using namespace phintys::cuda::emulated;
 
-// --- Errors and devices
-// ---------------------------------------------------------------------------
+// --- Errors and devices --------------------------------------------------------------------------
 
 const char* cudaGetErrorName(cudaError_t error) {
   switch (error) {
@@ -245,8 +244,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
   return cudaErrorInvalidValue;
 }
 
-// --- Memory
-// ---------------------------------------------------------------------------------------
+// --- Memory --------------------------------------------------------------------------------------
 
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   const std::lock_guard lock(machine().mutex);
@@ -311,8 +309,15 @@ cudaError_t cudaFreeHost(void* block) {
   return cudaSuccess;
 }
 
-// --- Streams
-// --------------------------------------------------------------------------------------
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* at) {
+  const std::lock_guard lock(machine().mutex);
+  attributes->type = find_block(machine().pinned, at)   ? cudaMemoryTypeHost
+                     : find_block(machine().blocks, at) ? cudaMemoryTypeDevice
+                                                        : cudaMemoryTypeUnregistered;
+  return cudaSuccess;
+}
+
+// --- Streams -------------------------------------------------------------------------------------
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   const std::lock_guard lock(machine().mutex);
@@ -410,8 +415,7 @@ cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stre
   return cudaSuccess;
 }
 
-// --- Recordings
-// -----------------------------------------------------------------------------------
+// --- Recordings ----------------------------------------------------------------------------------
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   const std::lock_guard lock(stream->mutex);
@@ -454,8 +458,7 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
   return cudaSuccess;
 }
 
-// --- For tests
-// ------------------------------------------------------------------------------------
+// --- For tests -----------------------------------------------------------------------------------
 
 extern "C" {
 
@@ -463,6 +466,13 @@ extern "C" {
 __attribute__((visibility("default"))) void phintys_emulated_set_memory(int device, size_t bytes) {
   const std::lock_guard lock(machine().mutex);
   machine().total[device] = bytes;
+}
+
+// Host memory as another library pins it; null if there is none.
+__attribute__((visibility("default"))) void* phintys_emulated_pin(size_t bytes) {
+  void* block = nullptr;
+  cudaHostAlloc(&block, bytes, cudaHostAllocPortable);
+  return block;
 }
 
 // Blocks of the device that have not been given back.

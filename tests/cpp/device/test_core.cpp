@@ -159,6 +159,32 @@ TEST_CASE("large strided arrays go in several pieces") {
   }
 }
 
+TEST_CASE("memory that another library has pinned may be reused at once") {
+  Device& device = device_of();
+  const Deferred deferred;
+  auto* pinned =
+      static_cast<int32_t*>(reinterpret_cast<void* (*)(size_t)>(hook("phintys_emulated_pin"))(40));
+  for (int i = 0; i < 10; ++i) pinned[i] = i;
+  const int64_t shape[] = {10}, strides[] = {4};
+  const Array there =
+      device.upload({reinterpret_cast<char*>(pinned), DType::i32, 1, shape, strides});
+  for (int i = 0; i < 10; ++i) pinned[i] = -1;
+  CHECK(same_bits(device::to_host(there), counted({10})));
+}
+
+TEST_CASE("staging memory is read when the stream gets there") {
+  Device& device = device_of();
+  const Deferred deferred;
+  const Table& table = device.table();
+  void* block = nullptr;
+  REQUIRE(table.allocate_staging(40, &block) == 0);
+  const Array there = device.empty(DType::i32, {10});
+  CHECK(table.upload(device.stream(), there.data(), block, 40) == 0);
+  std::memcpy(block, counted({10}).data(), 40);
+  CHECK(same_bits(device::to_host(there), counted({10})));
+  CHECK(table.release_staging(block) == 0);
+}
+
 TEST_CASE("threads use one device") {
   Device& device = device_of();
   std::vector<std::thread> threads;
