@@ -35,6 +35,7 @@ PLUGIN = (
     "ops/elementwise/",
     "ops/math/",
     "ops/random/",
+    "vm/tiles_convert.h",
 )
 PLUGIN_NOT = ("device/device.h", "device/queue.h")
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<(phintys/[^>]+)>)')
