@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from phintys import gradient
+from phintys import gradient, plugins
 from phintys.compile.function import function
+from phintys.config import config
 from phintys.errors import PhintysTypeError, PhintysValueError
 from phintys.tensor.conversion import as_tensor_variable
 from phintys.tensor.type import TensorType
@@ -42,15 +43,23 @@ class _Differentiable:
 
     The backward function has the inputs and then one gradient for each output as arguments, and
     gives one gradient for each input of a floating dtype. It is a `_Differentiable` too, so
-    derivatives of any order can be taken.
+    derivatives of any order can be taken. `target`: the device that results stay on, or None.
     """
 
-    def __init__(self, inputs: list[Any], outputs: list[Any], keywords: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        inputs: list[Any],
+        outputs: list[Any],
+        keywords: dict[str, Any],
+        target: str | None = None,
+    ) -> None:
         self.inputs = inputs
         self.outputs = outputs
         self.keywords = keywords
         self.real = [i for i, v in enumerate(inputs) if _is_real(v)]
-        self.call = function(inputs, outputs, on_unused_input="ignore", **keywords)
+        self.target = target
+        delivered = outputs if target is None else [o.transfer(target) for o in outputs]
+        self.call = function(inputs, delivered, on_unused_input="ignore", **keywords)
         self._backward: _Differentiable | None = None
         self._shapes: Any = None
 
@@ -69,7 +78,9 @@ class _Differentiable:
             )
             # An output that is no floating number gets a gradient that is not looked at.
             arguments = [seeds[o] if _is_real(o) else o.type() for o in self.outputs]
-            self._backward = _Differentiable([*self.inputs, *arguments], grads, self.keywords)
+            self._backward = _Differentiable(
+                [*self.inputs, *arguments], grads, self.keywords, self.target
+            )
         return self._backward
 
     def shapes(self, arrays: Sequence[Any]) -> list[tuple[int, ...]]:
@@ -240,32 +251,49 @@ def linear_operator(expression: Any, wrt: Any, at: Any = None, shape: Any = None
 
 
 def torch_function(inputs: Any, outputs: Any, **keywords: Any) -> Callable[..., Any]:
-    """A function on PyTorch's CPU tensors, through which PyTorch differentiates (any order).
+    """A function on PyTorch's tensors, through which PyTorch differentiates (any order).
 
     `inputs` and `outputs` are variables or lists of them, `keywords` (but ``updates``) go to
     :func:`function`. Gradients are taken with respect to inputs of floating dtype. Tensors share
-    memory with the arrays that the compiled function sees.
+    memory with the arrays that the compiled function sees. A function for a GPU (``device="cuda"``)
+    takes tensors there, too; results are where the first tensor is.
     """
     import torch
 
     single = not isinstance(outputs, (list, tuple))
     if "updates" in keywords:
         raise PhintysValueError("torch_function: updates are not differentiated; use function()")
-    core = _Differentiable(_list(inputs, "inputs"), _list(outputs, "outputs"), keywords)
+    device = keywords.get("device")
+    name = plugins.device_of(config.device if device is None else device)
+    target = None if name == "cpu" else name
+    kinds = {"cpu", name.partition(":")[0]}
+    core = _Differentiable(_list(inputs, "inputs"), _list(outputs, "outputs"), keywords, target)
+
+    def given(tensor: Any) -> Any:
+        return tensor.detach().numpy() if tensor.device.type == "cpu" else tensor.detach()
+
+    def result(array: Any, where: Any) -> Any:
+        on_device = hasattr(array, "__dlpack__") and not isinstance(array, np.ndarray)
+        if not on_device:
+            return torch.from_numpy(np.asarray(array))
+        return torch.from_dlpack(array).to(where)
 
     def wrap(part: _Differentiable) -> Any:
         class Compiled(torch.autograd.Function):
             @staticmethod
             def forward(ctx: Any, *tensors: Any) -> Any:
                 ctx.save_for_backward(*tensors)
-                results = part.call(*[t.detach().numpy() for t in tensors])
-                return tuple(torch.from_numpy(np.asarray(r)) for r in results)
+                results = part.call(*[given(t) for t in tensors])
+                return tuple(result(r, tensors[0].device) for r in results)
 
             @staticmethod
             def backward(ctx: Any, *grads: Any) -> Any:
                 tensors = ctx.saved_tensors
                 results = iter(apply(part.backward, [*tensors, *grads]))
-                return tuple(next(results) if i in part.real else None for i in range(len(tensors)))
+                return tuple(
+                    next(results).to(t.device) if i in part.real else None
+                    for i, t in enumerate(tensors)
+                )
 
         return Compiled
 
@@ -285,8 +313,11 @@ def torch_function(inputs: Any, outputs: Any, **keywords: Any) -> Callable[..., 
         ready = []
         for tensor, v in zip(tensors, core.inputs, strict=True):
             tensor = torch.as_tensor(tensor)
-            if tensor.device.type != "cpu":
-                raise PhintysTypeError(f"input {v}: a CPU tensor is needed, got {tensor.device}")
+            if tensor.device.type not in kinds:
+                needed = " or ".join(sorted(kinds & {"cpu", "cuda"})).replace("cpu", "CPU")
+                raise PhintysTypeError(
+                    f"input {v}: a {needed} tensor is needed, got {tensor.device}"
+                )
             ready.append(tensor)
         results = apply(core, ready)
         return results[0] if single else list(results)

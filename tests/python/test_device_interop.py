@@ -100,6 +100,31 @@ def test_torch_takes_results():
     np.testing.assert_allclose(t.numpy(), np.tanh(X), rtol=1e-12)
 
 
+@needs_emulation
+def test_torch_differentiates_through_a_device():
+    torch = pytest.importorskip("torch")
+    from phintys import interop
+
+    v = T.dmatrix("v")
+    outputs = [T.tanh(x).sum(axis=1) * v[0, 0], x.sum()]
+    f = interop.torch_function([x, v], outputs, device="emulated")
+    g = interop.torch_function([x, v], outputs)
+    grads = []
+    for h in (f, g):
+        a = torch.tensor(X, requires_grad=True)
+        b = torch.tensor(X[:1] + 2, requires_grad=True)
+        r, s = h(a, b)
+        assert r.device.type == "cpu"
+        np.testing.assert_allclose(r.detach().numpy(), np.tanh(X).sum(1) * (X[0, 0] + 2))
+        (r.sum() + s).backward()
+        grads.append((a.grad.numpy(), b.grad.numpy()))
+    for one, other in zip(*grads, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+    assert torch.autograd.gradcheck(
+        lambda a: f(a, torch.tensor(X))[0], torch.tensor(X, requires_grad=True)
+    )
+
+
 # --- in -----------------------------------------------------------------------------------------
 
 
@@ -161,6 +186,41 @@ def test_torch_tensors_go_in_without_a_copy():
     np.testing.assert_array_equal(f(a), t.numpy() * 2)
     np.testing.assert_array_equal(f(t), t.numpy() * 2)
     np.testing.assert_array_equal(f(t.T.contiguous().T[:2]), t.numpy()[:2] * 2)
+
+
+@needs_emulation
+@pytest.mark.parametrize("ready", [True, False])
+def test_the_cuda_array_interface(ready):
+    """Of an object whose memory, for want of a GPU, is the emulated device's."""
+    from phintys.device_array import _from_interface
+
+    class Owner:
+        pass
+
+    base = floats(4, 6)
+    for array in (base, base[1:3], base.T, base[:, ::2], base[::-1]):
+        owner = Owner()
+        described = {
+            "shape": array.shape,
+            "typestr": array.dtype.str,
+            "data": (array.ctypes.data, False),
+            "strides": None if array.flags.c_contiguous else array.strides,
+            "version": 3,
+            "stream": None if ready else int(phintys.cuda.stream("emulated:1")),
+        }
+        a = _from_interface(owner, described, "emulated")
+        np.testing.assert_array_equal(a.numpy(), array)
+        alive = weakref.ref(owner)
+        del owner
+        gc.collect()
+        shared = array.flags.c_contiguous
+        assert (a._core.pointer == array.ctypes.data) == shared == (alive() is not None)
+        del a
+        gc.collect()
+        assert alive() is None
+    for change in ({"mask": 1}, {"typestr": ">f8"}, {"typestr": "<M8[s]"}):
+        with pytest.raises((TypeError, ValueError)):
+            _from_interface(Owner(), {**described, **change}, "emulated")
 
 
 @needs_emulation
