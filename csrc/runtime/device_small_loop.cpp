@@ -97,8 +97,8 @@ bool DeviceLoop::run_small(const Binding& binding, const std::vector<char*>& des
   loop.n_copies = static_cast<int>(copies.size());
   loop.state = reinterpret_cast<device::LoopState*>(state_.data());
   if (scan_.until)
-    loop.stop = reinterpret_cast<const bool*>(
-        destinations[static_cast<size_t>(scan_.steps_output())]);
+    loop.stop =
+        reinterpret_cast<const bool*>(destinations[static_cast<size_t>(scan_.steps_output())]);
   const device::Status status = kernels->run_loop(device_.stream(), &loop);
   if (status == device::kUnsupported) return false;
   device_.check(status);

@@ -112,8 +112,7 @@ PHINTYS_INLINE Plan plan_columns(const FusedProgram& p, int64_t block) {
   const int64_t across = (p.inner + most - 1) / most;
   Plan r;
   r.item = block / across;
-  r.at = (block - r.item * across) * most +
-         static_cast<int>(threadIdx.x) % team * kLanes<kWord>;
+  r.at = (block - r.item * across) * most + static_cast<int>(threadIdx.x) % team * kLanes<kWord>;
   r.along = 0;
   r.end = p.inner;
   const int64_t group = r.item / p.parts;

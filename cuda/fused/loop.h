@@ -1,4 +1,5 @@
-// A whole loop in one launch of one block: for bodies so small that launches would be all they cost.
+// A whole loop in one launch of one block: for bodies so small that launches would be all they
+// cost.
 #pragma once
 
 #include "fused/kernel.h"

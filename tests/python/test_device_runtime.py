@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-import pytest
-from device_cases import OTHERS
-
 import phintys
 import phintys.tensor as T
+import pytest
+from device_cases import OTHERS
 from phintys.ifelse import ifelse
 
 
@@ -195,7 +194,8 @@ def test_loop_over_rows(device):
     check_loop(device, [x, u], h[-1], a, b)
     cost = (h**2).sum()
     f = phintys.function([x, u], T.grad(cost, [x, u]), device=device)
-    for got, want in zip(f(a, b), phintys.function([x, u], T.grad(cost, [x, u]))(a, b)):
+    want_all = phintys.function([x, u], T.grad(cost, [x, u]))(a, b)
+    for got, want in zip(f(a, b), want_all, strict=True):
         np.testing.assert_allclose(got, want, rtol=2e-4, atol=1e-5)
     # Rows that do not lie together, and backwards.
     g, _ = phintys.scan(
@@ -235,7 +235,7 @@ def test_loop_that_stops(device, limit):
     host = phintys.function([x], [doubled, emitted])(limit)
     f = phintys.function([x], [doubled, emitted], device=device)
     for _ in range(3):
-        for got, want in zip(f(limit), host):
+        for got, want in zip(f(limit), host, strict=True):
             np.testing.assert_array_equal(got, want)
 
 

@@ -8,10 +8,9 @@ import numpy as np
 import phintys
 import phintys.tensor as T
 import pytest
+from device_cases import floats, run_everywhere
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from device_cases import floats, run_everywhere
 
 UNARY = [
     "neg", "abs", "sgn", "sqr", "sqrt", "inv", "exp", "exp2", "expm1", "log", "log2", "log10",
