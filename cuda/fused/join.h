@@ -11,7 +11,7 @@ namespace phintys::cuda::fused {
 
 template <FusedKind kKind, class Op>
 PHINTYS_INLINE void join_with(uint32_t* a, const uint32_t* b) {
-  step_word<Op, kKind, false>(a, b, b, false);
+  step_word<Op, kKind, false, 1>(a, b, b, false);
 }
 
 template <FusedKind kKind>

@@ -88,31 +88,33 @@ PHINTYS_INLINE void evaluate(uint32_t* to, A... a) {
   }
 }
 
-// *a = op(*a, *x, *y), or op(*x, *y, *a).
-template <class Op, FusedKind kKind, bool kFar>
+// *a = op(*a, *x, *y), or op(*x, *y, *a); words of kCount halves.
+template <class Op, FusedKind kKind, bool kFar, int kCount>
 PHINTYS_INLINE void step_word(uint32_t* a, const uint32_t* x, const uint32_t* y, bool reversed) {
   using V = typename ValueOf<kKind>::type;
   constexpr int kArity = Op::info.arity;
   if constexpr (kArity == 1) {
     evaluate<Op, V, kFar>(a, operand<Op, V, 0>(a));
-  } else if constexpr (kArity == 2) {
-    if constexpr (Op::info.commutative) {
-      evaluate<Op, V, kFar>(a, operand<Op, V, 0>(a), operand<Op, V, 1>(x));
-    } else if constexpr (kFar) {
-      const uint32_t* const first = reversed ? x : a;
-      const uint32_t* const second = reversed ? a : x;
-      evaluate<Op, V, kFar>(a, operand<Op, V, 0>(first), operand<Op, V, 1>(second));
-    } else if (reversed) {
-      evaluate<Op, V, kFar>(a, operand<Op, V, 0>(x), operand<Op, V, 1>(a));
-    } else {
-      evaluate<Op, V, kFar>(a, operand<Op, V, 0>(a), operand<Op, V, 1>(x));
-    }
+  } else if constexpr (kArity == 2 && Op::info.commutative) {
+    evaluate<Op, V, kFar>(a, operand<Op, V, 0>(a), operand<Op, V, 1>(x));
   } else {
-    const uint32_t* const first = reversed ? x : a;
-    const uint32_t* const second = reversed ? y : x;
-    const uint32_t* const third = reversed ? a : y;
-    evaluate<Op, V, kFar>(a, operand<Op, V, 0>(first), operand<Op, V, 1>(second),
-                          operand<Op, V, 2>(third));
+    // Words are chosen, not places of them: those would have to be memory.
+    uint32_t first[kCount];
+    uint32_t second[kCount];
+    uint32_t third[kCount];
+    PHINTYS_UNROLL
+    for (int k = 0; k < kCount; ++k) {
+      const uint32_t last = kArity == 2 ? x[k] : y[k];
+      first[k] = reversed ? x[k] : a[k];
+      second[k] = reversed ? (kArity == 2 ? a[k] : y[k]) : x[k];
+      third[k] = reversed ? a[k] : last;
+    }
+    if constexpr (kArity == 2) {
+      evaluate<Op, V, kFar>(a, operand<Op, V, 0>(first), operand<Op, V, 1>(second));
+    } else {
+      evaluate<Op, V, kFar>(a, operand<Op, V, 0>(first), operand<Op, V, 1>(second),
+                            operand<Op, V, 2>(third));
+    }
   }
 }
 
@@ -128,7 +130,7 @@ PHINTYS_INLINE void step_registers(Machine<kWord>& m, const FusedInstr& in, Plac
     if constexpr (Op::info.arity > 2) cy = y.read(g);
     PHINTYS_UNROLL
     for (int i = 0; i < 4; i += kHalves<kWord>) {
-      step_word<Op, kKind, false>(m.acc[g].r + i, cx.r + i, cy.r + i, kReversed);
+      step_word<Op, kKind, false, kHalves<kWord>>(m.acc[g].r + i, cx.r + i, cy.r + i, kReversed);
     }
   }
 }
@@ -151,21 +153,20 @@ PHINTYS_INLINE void step_slot(Place x, Place y, Place d, int i, bool reversed) {
     if constexpr (Op::info.arity > 1) b[k] = px[k];
     if constexpr (Op::info.arity > 2) c[k] = py[k];
   }
-  step_word<Op, kKind, kFar>(a, b, c, reversed);
+  step_word<Op, kKind, kFar, kHalves<kWord>>(a, b, c, reversed);
   for (int k = 0; k < kHalves<kWord>; ++k) pa[k] = a[k];
 }
 
-#define PHINTYS_EIGHT(X, n) \
-  X(8 * n)                  \
-  X(8 * n + 1) X(8 * n + 2) X(8 * n + 3) X(8 * n + 4) X(8 * n + 5) X(8 * n + 6) X(8 * n + 7)
-#define PHINTYS_EACH_OP(X)                                                                    \
-  PHINTYS_EIGHT(X, 0)                                                                         \
-  PHINTYS_EIGHT(X, 1)                                                                         \
-  PHINTYS_EIGHT(X, 2)                                                                         \
-  PHINTYS_EIGHT(X, 3) PHINTYS_EIGHT(X, 4) PHINTYS_EIGHT(X, 5) PHINTYS_EIGHT(X, 6)             \
-      PHINTYS_EIGHT(X, 7) PHINTYS_EIGHT(X, 8) PHINTYS_EIGHT(X, 9) PHINTYS_EIGHT(X, 10)        \
-          PHINTYS_EIGHT(X, 11) PHINTYS_EIGHT(X, 12) PHINTYS_EIGHT(X, 13) PHINTYS_EIGHT(X, 14) \
-              PHINTYS_EIGHT(X, 15)
+// clang-format off
+#define PHINTYS_EIGHT(X, n)                               \
+  X(8 * n) X(8 * n + 1) X(8 * n + 2) X(8 * n + 3)         \
+  X(8 * n + 4) X(8 * n + 5) X(8 * n + 6) X(8 * n + 7)
+#define PHINTYS_EACH_OP(X) \
+  PHINTYS_EIGHT(X, 0) PHINTYS_EIGHT(X, 1) PHINTYS_EIGHT(X, 2) PHINTYS_EIGHT(X, 3) \
+  PHINTYS_EIGHT(X, 4) PHINTYS_EIGHT(X, 5) PHINTYS_EIGHT(X, 6) PHINTYS_EIGHT(X, 7) \
+  PHINTYS_EIGHT(X, 8) PHINTYS_EIGHT(X, 9) PHINTYS_EIGHT(X, 10) PHINTYS_EIGHT(X, 11) \
+  PHINTYS_EIGHT(X, 12) PHINTYS_EIGHT(X, 13) PHINTYS_EIGHT(X, 14) PHINTYS_EIGHT(X, 15)
+// clang-format on
 static_assert(ops::kNumElementwise <= 128, "more cases are needed");
 
 template <int kOp, FusedKind kKind, int kWord, int kFamily, bool kReversed>

@@ -116,7 +116,7 @@ def test_outputs_take_the_place_of_inputs():
 
     def build(x):
         s = phintys.shared(value.copy())
-        return s.sum(), {s: s * 0.9 + x}
+        return s.sum(), {s: s * np.float32(0.9) + x}
 
     run_everywhere(build, floats(1000, seed=1, dtype="float32"), rtol=1e-5, atol=1e-4)
 
@@ -146,7 +146,7 @@ def test_random_expressions(data):
                     lambda a, b: T.tanh(a) + b,
                     lambda a, b: T.cast(a, "float32") - b,
                     lambda a, b: T.sqr(T.tanh(a)),
-                    lambda a, b: a - b.max(axis=1, keepdims=True),
+                    lambda a, b: T.cast(a, "float64") - b.max(axis=1, keepdims=True),
                 ][op](a, b)
             )
         return [nodes[-1], nodes[len(nodes) // 2]]
