@@ -292,6 +292,8 @@ void bind_devices(py::module_& m) {
         "it keeps as its attribute _core.");
   m.def("add_plugin", &add_plugin, py::arg("path"),
         "Open a plug-in for devices; the kind of its devices.");
+  m.def("set_library_folders", &device::set_library_folders, py::arg("folders"),
+        "Where plug-ins look first for libraries that may be installed; separated by ':'.");
   m.def("plugins", &plugins, "Of every plug-in that was opened: kind, path, devices, text.");
   m.def(
       "find_device", [](const std::string& name) { return find(name).name(); }, py::arg("name"),

@@ -82,6 +82,9 @@ class Device {
 Device& find_device(std::string_view name);
 // Opens the plug-in at `path`, once, and returns its kind. Throws Error(io) with the reason.
 std::string add_plugin(const std::string& path);
+// Folders, separated by ':', in which plug-ins look first for libraries that may be installed. For
+// what is opened from now on.
+void set_library_folders(const std::string& folders);
 struct PluginStatus {
   std::string kind, path, text;
   int devices = 0;

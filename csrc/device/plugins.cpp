@@ -22,6 +22,7 @@ struct Plugin {
 struct Plugins {
   std::mutex mutex;
   std::vector<std::unique_ptr<Plugin>> all;
+  std::string folders;  // of libraries that plug-ins may open
   uint32_t forks = fork_count();
 };
 
@@ -73,6 +74,7 @@ Plugin* open_plugin(const std::string& path) {
     fail(ErrorKind::io, "the plug-in '", path, "' offers devices of the kind '", table->kind,
          "', as '", other->path, "' does already");
   }
+  if (table->set_library_folders) table->set_library_folders(plugins_of_process().folders.c_str());
   auto& all = plugins_of_process().all;
   all.push_back(std::make_unique<Plugin>(Plugin{path, table, {}}));
   return all.back().get();
@@ -147,6 +149,13 @@ std::string add_plugin(const std::string& path) {
   std::free(real);
   const auto lock = lock_plugins();
   return open_plugin(found)->table->kind;
+}
+
+void set_library_folders(const std::string& folders) {
+  const auto lock = lock_plugins();
+  plugins_of_process().folders = folders;
+  for (const auto& plugin : plugins_of_process().all)
+    if (plugin->table->set_library_folders) plugin->table->set_library_folders(folders.c_str());
 }
 
 Device& find_device(std::string_view name) {

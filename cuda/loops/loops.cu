@@ -76,12 +76,12 @@ Status advance(Stream* stream, LoopState* state, const bool* stop) {
 #ifdef PHINTYS_EMULATED
 
 Status repeat(Stream* stream, Recording* body, LoopState* state, int64_t steps, bool) {
-  const Status before = gpu::status(cudaStreamSynchronize(stream->handle));
-  if (before != kOk) return before;
-  for (int64_t i = 0; i < steps && state->go != 0; ++i) {
-    const Status status = gpu::status(cudaGraphLaunch(body->handle, stream->handle));
-    if (status != kOk) return status;
+  Status status = gpu::status(cudaStreamSynchronize(stream->handle));
+  for (int64_t i = 0; i < steps && status == kOk && state->go != 0; ++i) {
+    status = gpu::status(cudaGraphLaunch(body->handle, stream->handle));
+    if (status == kOk) status = gpu::status(cudaStreamSynchronize(stream->handle));
   }
+  if (status != kOk) return status;
   return kOk;
 }
 

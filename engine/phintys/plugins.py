@@ -6,6 +6,8 @@ A plug-in is a shared library ``libphintys_KIND.so`` in the package, or a file t
 
 from __future__ import annotations
 
+import glob
+import importlib.util
 import os
 from typing import Any
 
@@ -47,11 +49,20 @@ def plugin_path(kind: str) -> str | None:
     return _found().get(kind)
 
 
+def library_folders() -> list[str]:
+    """Where pip's packages of cuBLAS, cuSOLVER and the like keep their libraries."""
+    spec = importlib.util.find_spec("nvidia")
+    roots = spec.submodule_search_locations if spec is not None else None
+    found = [os.path.join(root, "*", "lib") for root in roots or ()]
+    return sorted(folder for pattern in found for folder in glob.glob(pattern))
+
+
 def add_plugin(path: str | os.PathLike[str]) -> str:
     """Opens a plug-in and returns the kind of its devices.
 
     OSError, with the reason, if the file is no plug-in or was built for another version.
     """
+    _core.set_library_folders(os.pathsep.join(library_folders()))
     return str(_core.add_plugin(os.fspath(path)))
 
 

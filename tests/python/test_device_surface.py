@@ -581,3 +581,14 @@ def test_files_without_targets_are_as_before(tmp_path):
     _, meta = phintys._core.load_function(str(tmp_path / "f.phy"))
     assert "targets" not in meta["extra"]
     assert json.loads(meta["extra"]["keys"]) == []
+
+
+def test_library_folders_are_those_of_installed_packages(tmp_path, monkeypatch):
+    (tmp_path / "nvidia" / "cublas" / "lib").mkdir(parents=True)
+    (tmp_path / "nvidia" / "cu13" / "lib").mkdir(parents=True)
+    (tmp_path / "nvidia" / "other").mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "nvidia", raising=False)
+    assert plugins.library_folders() == [
+        str(tmp_path / "nvidia" / name / "lib") for name in ("cu13", "cublas")
+    ]
