@@ -72,13 +72,13 @@ __device__ __noinline__ void write_result(const FusedOutput& out, Place place, i
   uint32_t r[kHalves<kWord>];
   for (int k = 0; k < kHalves<kWord>; ++k) r[k] = from[k];
   // Small integers were reduced in wider ones.
-  if (out.kind != FusedKind::b8 && size_of(out.reduced) < 4) {
+  if (out.kind != FusedKind::b8 && item_size_of(out.reduced) < 4) {
     cast_words<kWord, 1>(r, DType::i32, out.reduced);
   } else if (out.reduced == DType::u32) {
     cast_words<kWord, 1>(r, DType::i64, DType::u32);
   }
   if (out.dtype != out.reduced) cast_words<kWord, 1>(r, out.reduced, out.dtype);
-  store_word<kWord>(out.data + at * size_of(out.dtype), r, out.dtype);
+  store_word<kWord>(out.data + at * item_size_of(out.dtype), r, out.dtype);
 }
 
 // A team of threads side by side that hold the first `valid` of its elements.

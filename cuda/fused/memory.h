@@ -1,6 +1,7 @@
 // Between the arrays of a fused region and the interpreter's accumulators.
 #pragma once
 
+#include "dtypes.h"
 #include "fused/values.h"
 
 namespace phintys::cuda::fused {
@@ -45,27 +46,6 @@ PHINTYS_INLINE int64_t offset_of(const FusedProgram& p, const FusedInput& in, in
   return offset + static_cast<int64_t>(rest) * in.strides[first];
 }
 
-PHINTYS_INLINE int size_of(DType d) {
-  switch (d) {
-    case DType::b8:
-    case DType::i8:
-    case DType::u8:
-      return 1;
-    case DType::i16:
-    case DType::u16:
-    case DType::f16:
-      return 2;
-    case DType::i32:
-    case DType::u32:
-    case DType::f32:
-      return 4;
-    case DType::c128:
-      return 16;
-    default:
-      return 8;
-  }
-}
-
 // One element into a word.
 template <int kWord>
 PHINTYS_INLINE void load_word(uint32_t* r, const char* p, DType d) {
@@ -100,7 +80,7 @@ PHINTYS_INLINE void load_word(uint32_t* r, const char* p, DType d) {
 }
 template <int kWord>
 PHINTYS_INLINE void store_word(char* p, const uint32_t* r, DType d) {
-  switch (size_of(d)) {
+  switch (item_size_of(d)) {
     case 1:
       *reinterpret_cast<uint8_t*>(p) = static_cast<uint8_t>(r[0]);
       return;
@@ -122,7 +102,7 @@ PHINTYS_INLINE void store_word(char* p, const uint32_t* r, DType d) {
 // All elements of a group that lie side by side, aligned.
 template <int kWord>
 PHINTYS_INLINE void load_whole(Chunk* c, const char* p, DType d) {
-  const int size = size_of(d);
+  const int size = item_size_of(d);
   if (size == kWord) {
     *c = read_chunk(p);
     return;
@@ -161,7 +141,7 @@ PHINTYS_INLINE void load_whole(Chunk* c, const char* p, DType d) {
 }
 template <int kWord>
 PHINTYS_INLINE void store_whole(char* p, const Chunk& c, DType d) {
-  const int size = size_of(d);
+  const int size = item_size_of(d);
   if (size == kWord) {
     write_chunk(p, c);
     return;
@@ -194,7 +174,7 @@ PHINTYS_INLINE bool aligned(const char* p, int bytes) {
 template <int kWord>
 PHINTYS_INLINE void load_steps(Chunk* c, const char* p, int64_t step, DType d, int count) {
   constexpr int kCount = kLanes<kWord>;
-  const int size = size_of(d);
+  const int size = item_size_of(d);
   if (count == kCount && step == size && aligned(p, size * kCount)) {
     load_whole<kWord>(c, p, d);
     return;

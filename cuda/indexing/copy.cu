@@ -170,7 +170,7 @@ Status copy_tiles(Stream* stream, const Region& r, int row, const int* unless) {
   work.to = Strided(to);
   work.from = Strided(from);
   const uint32_t n = static_cast<uint32_t>(matrices);
-  switch (item_of(r.dtype)) {
+  switch (item_size_of(r.dtype)) {
     case 1:
       return launch_tiles<uint8_t>(stream, work, n);
     case 2:
@@ -226,7 +226,7 @@ bool spreads(Region* r, int64_t item) {
 }
 
 Status copy_region(Stream* stream, Region r, const int* unless) {
-  const int64_t item = item_of(r.dtype);
+  const int64_t item = item_size_of(r.dtype);
   const int row = tiled_dimension(r, item);
   if (row >= 0) {
     return each_piece(r,
@@ -321,7 +321,7 @@ Status collect(Stream* stream, const Tensor& to, const void* const* items) {
     parts.step = to.ndim ? to.strides[0] : 0;
     parts.to = to.data + first * parts.step;
     parts.count = static_cast<int32_t>(count);
-    parts.item = static_cast<int32_t>(item_of(to.dtype));
+    parts.item = static_cast<int32_t>(item_size_of(to.dtype));
     PHINTYS_TRY(gpu::launch(stream, collect_kernel, 1, device::kMaxParts, 0, parts));
   }
   return kOk;

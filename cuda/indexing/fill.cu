@@ -171,12 +171,12 @@ Status arange(Stream* stream, const Tensor& to, const Tensor& start, const Tenso
   const int64_t n = size_of(to);
   if (n == 0) return kOk;
   return gpu::launch(stream, arange_kernel, stride_blocks(n), kThreads, 0, to.data, to.dtype, n,
-                     static_cast<int>(item_of(to.dtype)), start.data, start.dtype, step.data,
+                     static_cast<int>(item_size_of(to.dtype)), start.data, start.dtype, step.data,
                      step.dtype);
 }
 
 Status zero(Stream* stream, const Tensor& to) {
-  const int64_t bytes = size_of(to) * item_of(to.dtype);
+  const int64_t bytes = size_of(to) * item_size_of(to.dtype);
   // Vectors, if the address suits them.
   const int64_t words = reinterpret_cast<uintptr_t>(to.data) % 16 ? 0 : bytes / 16;
   if (bytes == 0) return kOk;
@@ -188,7 +188,7 @@ Status eye(Stream* stream, const Tensor& to, const Tensor& k) {
   if (size_of(to) == 0) return kOk;
   PHINTYS_TRY(zero(stream, to));
   return gpu::launch(stream, diagonal_kernel, stride_blocks(to.shape[0]), kThreads, 0, to.data,
-                     to.dtype, static_cast<int>(item_of(to.dtype)), to.shape[0], to.shape[1],
+                     to.dtype, static_cast<int>(item_size_of(to.dtype)), to.shape[0], to.shape[1],
                      k.data, k.dtype);
 }
 
@@ -216,7 +216,7 @@ Status choose(Stream* stream, const Tensor& to, const Tensor& which, const Tenso
   if (size == 0) return kOk;
   const ChooseWork work{Wide(which), which.data, which.dtype,
                         to.data,     choices,    n,
-                        size,        mode,       static_cast<int32_t>(item_of(to.dtype)),
+                        size,        mode,       static_cast<int32_t>(item_size_of(to.dtype)),
                         failed};
   return gpu::launch(stream, choose_kernel, stride_blocks(size), kThreads, 0, work);
 }

@@ -147,7 +147,7 @@ PatchWork describe(const device::Patches& patches, int64_t size) {
   work.element_step = patches.rows.strides[1];
   work.size = size;
   work.dtype = patches.rows.dtype;
-  work.item = static_cast<int32_t>(item_of(work.dtype));
+  work.item = static_cast<int32_t>(item_size_of(work.dtype));
   return work;
 }
 

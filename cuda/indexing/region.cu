@@ -70,7 +70,7 @@ Region simplify(const Region& region) {
 
 int widen(Region* region) {
   Region& r = *region;
-  const int64_t item = item_of(r.dtype);
+  const int64_t item = item_size_of(r.dtype);
   const int last = r.ndim - 1;
   if (last < 0 || r.base_strides[last] != item || r.value_strides[last] != item || repeats(r, last))
     return static_cast<int>(item);

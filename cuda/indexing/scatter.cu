@@ -28,7 +28,7 @@ Sum sum_of(DType dtype) {
     default:
       break;
   }
-  switch (item_of(dtype)) {
+  switch (item_size_of(dtype)) {
     case 1:
       return Sum::i8;
     case 2:
@@ -322,7 +322,7 @@ bool split_complex(Region* r) {
   const int d = r->ndim++;
   r->dtype = r->dtype == DType::c64 ? DType::f32 : DType::f64;
   r->shape[d] = 2;
-  r->base_strides[d] = r->value_strides[d] = item_of(r->dtype);
+  r->base_strides[d] = r->value_strides[d] = item_size_of(r->dtype);
   for (int k = 0; k < r->count; ++k) r->indices[k].strides[d] = 0;
   r->repeats &= ~(1u << d);
   return true;
@@ -389,7 +389,7 @@ bool prepare(Plan* plan, const Region& region, bool add) {
   r = region;
   if (add && is_complex(r.dtype) && !split_complex(&r)) return false;
   r = simplify(r);
-  plan->item = add ? static_cast<int>(item_of(r.dtype)) : widen(&r);
+  plan->item = add ? static_cast<int>(item_size_of(r.dtype)) : widen(&r);
   plan->first = part(&r);
   return true;
 }

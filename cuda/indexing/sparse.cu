@@ -220,7 +220,7 @@ Work describe(const Sparse& sparse, int64_t size) {
   Work work{};
   work.s = sparse;
   work.size = size;
-  work.item = static_cast<int32_t>(item_of(sparse.dtype));
+  work.item = static_cast<int32_t>(item_size_of(sparse.dtype));
   return work;
 }
 

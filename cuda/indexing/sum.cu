@@ -159,7 +159,7 @@ Status sum(Stream* stream, const Tensor& to, const Tensor& from, void* scratch) 
   if (size_of(to) == 0) return kOk;
   Plan plan;
   if (!plan_sum(to, from, &plan)) return kUnsupported;
-  const int64_t item = item_of(to.dtype);
+  const int64_t item = item_size_of(to.dtype);
   switch (to.dtype) {
     case DType::f16:
     case DType::f32:

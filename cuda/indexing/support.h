@@ -2,6 +2,7 @@
 #pragma once
 
 #include "device/indexing.h"
+#include "dtypes.h"
 #include "gpu.h"
 
 namespace phintys::cuda::indexing {
@@ -18,10 +19,6 @@ inline constexpr int kThreads = 256;
 // cutting lower it.
 int64_t launch_limit();
 
-inline int64_t item_of(DType dtype) {
-  constexpr uint8_t sizes[kNumDTypes] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 4, 8, 8, 16};
-  return sizes[static_cast<int>(dtype)];
-}
 inline bool is_complex(DType dtype) { return dtype == DType::c64 || dtype == DType::c128; }
 
 inline int64_t size_of(const Tensor& t) {
@@ -30,7 +27,7 @@ inline int64_t size_of(const Tensor& t) {
   return n;
 }
 inline bool contiguous(const Tensor& t) {
-  int64_t step = item_of(t.dtype);
+  int64_t step = item_size_of(t.dtype);
   for (int d = t.ndim - 1; d >= 0; --d) {
     if (t.shape[d] != 1 && t.strides[d] != step) return false;
     step *= t.shape[d];

@@ -5,6 +5,7 @@
 // second decides where the first are equal.
 #pragma once
 
+#include "dtypes.h"
 #include "gpu.h"
 
 namespace phintys::cuda {
@@ -12,27 +13,6 @@ namespace phintys::cuda {
 // The integers that elements of a size are loaded as, and their keys.
 template <class Key>
 inline constexpr Key kGreatestKey = static_cast<Key>(~Key{0});
-
-__host__ __device__ constexpr int item_size_of(DType dtype) {
-  switch (dtype) {
-    case DType::b8:
-    case DType::i8:
-    case DType::u8:
-      return 1;
-    case DType::i16:
-    case DType::u16:
-    case DType::f16:
-      return 2;
-    case DType::i32:
-    case DType::u32:
-    case DType::f32:
-      return 4;
-    case DType::c128:
-      return 16;
-    default:
-      return 8;
-  }
-}
 
 // The bits of floating-point numbers, as integers of their order. kInfinity: the bits of infinity.
 template <class U>

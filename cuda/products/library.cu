@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "dtypes.h"
 #include "libraries.h"
 
 namespace phintys::cuda {
@@ -107,10 +108,6 @@ int compute_of(const Product& p) {
   return kCompute32;
 }
 
-int64_t item_of(DType dtype) {
-  return dtype == DType::f16 ? 2 : dtype == DType::f32 ? 4 : dtype == DType::c128 ? 16 : 8;
-}
-
 // A factor on the host as the library wants it: in the type of the computation, a pair if complex.
 struct Factor {
   float single[2];
@@ -134,7 +131,7 @@ int call(const Functions& functions, Handle handle, const Product& p) {
           functions.set_math_mode(handle, p.dtype == DType::f16 ? kNoReducedSums : kDefaultMath)) {
     return failed;
   }
-  const int64_t item = item_of(p.dtype);
+  const int64_t item = item_size_of(p.dtype);
   const auto step = [&](const ProductMatrix& x) -> long long {
     return p.batch_ndim ? x.batch[0] / item : 0;
   };

@@ -1,4 +1,5 @@
 // Products of matrices and vectors: which kernel computes which.
+#include "dtypes.h"
 #include "products/kernels.h"
 #include "products/library.h"
 
@@ -21,29 +22,8 @@ struct Plan {
 
 int64_t size_of(int64_t v) { return v < 0 ? -v : v; }
 
-int64_t item_of(DType dtype) {
-  switch (dtype) {
-    case DType::b8:
-    case DType::i8:
-    case DType::u8:
-      return 1;
-    case DType::i16:
-    case DType::u16:
-    case DType::f16:
-      return 2;
-    case DType::i32:
-    case DType::u32:
-    case DType::f32:
-      return 4;
-    case DType::c128:
-      return 16;
-    default:
-      return 8;
-  }
-}
-
 int64_t sum_item_of(DType dtype) {
-  const int64_t item = item_of(dtype);
+  const int64_t item = item_size_of(dtype);
   return item < 4 ? 4 : item;
 }
 
@@ -89,7 +69,7 @@ void transpose(Product& p) {
 }
 
 bool whole_strides(const Product& p) {
-  const int64_t item = item_of(p.dtype);
+  const int64_t item = item_size_of(p.dtype);
   for (const ProductMatrix* x : {&p.a, &p.b, &p.c0, &p.c}) {
     if (x->row % item || x->col % item) return false;
     for (int d = 0; d < p.batch_ndim; ++d)
@@ -110,7 +90,7 @@ bool along(int64_t stride, int64_t other, int64_t length, int64_t other_length) 
 // Whether pieces of 16 bytes may be read where `dense` is the stride of the dense side.
 bool wide(const Product& p, const ProductMatrix& x, int64_t dense, int64_t other,
           int64_t other_length) {
-  if (dense != item_of(p.dtype)) return false;
+  if (dense != item_size_of(p.dtype)) return false;
   uint64_t all = reinterpret_cast<uint64_t>(x.data);
   if (other_length > 1) all |= static_cast<uint64_t>(other);
   for (int d = 0; d < p.batch_ndim; ++d) all |= static_cast<uint64_t>(x.batch[d]);
@@ -146,7 +126,7 @@ void plan_vector(Plan* plan, int sms) {
   const Product& p = w.p;
   if (along(p.a.col, p.a.row, p.k, p.m)) {
     plan->way = Way::rows;
-    const bool packets = is_float(p.dtype) || is_complex(p.dtype) || item_of(p.dtype) == 8;
+    const bool packets = is_float(p.dtype) || is_complex(p.dtype) || item_size_of(p.dtype) == 8;
     w.wide_a = packets && wide(p, p.a, p.a.col, p.a.row, p.m);
     w.wide_b = packets && wide(p, p.b, p.b.row, 0, 1);
     cut(plan, tiles(p.m, 8) * w.batches, 8 * sms, 2048);
@@ -162,8 +142,8 @@ void plan_simt(Plan* plan, int sms) {
   plan->way = Way::simt;
   w.along_k_a = along(p.a.col, p.a.row, p.k, p.m);
   w.along_k_b = along(p.b.row, p.b.col, p.k, p.n);
-  if (sum_item_of(p.dtype) == item_of(p.dtype) && item_of(p.dtype) != 16 &&
-      (is_float(p.dtype) || p.dtype == DType::c64 || item_of(p.dtype) == 8)) {
+  if (sum_item_of(p.dtype) == item_size_of(p.dtype) && item_size_of(p.dtype) != 16 &&
+      (is_float(p.dtype) || p.dtype == DType::c64 || item_size_of(p.dtype) == 8)) {
     w.wide_a = !w.along_k_a && wide(p, p.a, p.a.row, p.a.col, p.k);
     w.wide_b = !w.along_k_b && wide(p, p.b, p.b.col, p.b.row, p.k);
   }
@@ -221,7 +201,7 @@ bool plan_library(Stream* stream, Plan* plan) {
   if (p.own_kernels || p.m * p.n < 256 || !library_takes(p) || !library_ready(stream)) return false;
   plan->finish_after = p.bias || p.activation != Activation::none;
   if (plan->finish_after) {
-    const int64_t item = item_of(p.dtype);
+    const int64_t item = item_size_of(p.dtype);
     const bool dense = p.c.row == p.n * item && (!p.batch_ndim || p.c.batch[0] == p.m * p.c.row);
     if (!dense || p.dtype == DType::f16) return false;
   }

@@ -91,7 +91,7 @@ def test_what_a_producer_refuses():
 
 @needs_emulation
 def test_torch_takes_results():
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     f = phintys.function([x], T.tanh(x).transfer("emulated"), device="emulated")
     t = torch.from_dlpack(f(X))
     np.testing.assert_allclose(t.numpy(), np.tanh(X), rtol=1e-12)
@@ -102,7 +102,7 @@ def test_torch_takes_results():
 
 @needs_emulation
 def test_torch_differentiates_through_a_device():
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     from phintys import interop
 
     v = T.dmatrix("v")
@@ -178,7 +178,7 @@ def test_a_shared_variable_does_not_write_to_borrowed_memory():
 
 @needs_emulation
 def test_torch_tensors_go_in_without_a_copy():
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     t = torch.arange(12.0, dtype=torch.float64).reshape(3, 4)
     a = phintys.cuda.asarray(t, device="emulated")
     assert a._core.pointer == t.data_ptr()
@@ -305,13 +305,13 @@ def test_arrays_of_the_host_are_no_device_arrays():
     assert on_device(np.zeros(3), "") is None
     assert on_device(3.0, "") is None
     assert on_device({}, "") is None
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     assert on_device(torch.zeros(3), "") is None
 
 
 @needs_gpu
 def test_torch_on_a_gpu():
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     if not torch.cuda.is_available():
         pytest.skip("this PyTorch has no CUDA")
     f = phintys.function([x], (x * 2).transfer("cuda"), device="cuda")
@@ -333,7 +333,7 @@ def test_torch_on_a_gpu():
 def test_cupy_and_jax_on_a_gpu():
     f = phintys.function([x], (x * 2).transfer("cuda"), device="cuda")
     for name in ("cupy", "jax.numpy"):
-        library = pytest.importorskip(name)
+        library = pytest.importorskip(name, reason=f"{name} is not installed")
         a = library.asarray(X)
         got = f(a)
         np.testing.assert_allclose(got.numpy(), np.asarray(X, got.dtype) * 2, rtol=1e-6)
@@ -341,7 +341,7 @@ def test_cupy_and_jax_on_a_gpu():
 
 @needs_gpu
 def test_cuda_python_streams():
-    driver = pytest.importorskip("cuda.core")
+    driver = pytest.importorskip("cuda.core", reason="cuda-python is not installed")
     device = driver.Device(0)
     device.set_current()
     stream = device.create_stream()
