@@ -314,17 +314,20 @@ class Binder {
     return cheap;
   }
 
-  // The number of a step's kernel in a chain that has computed register `previous`.
-  int operands_index(const FusedStep& step, int previous) const {
-    int index = 0;
+  // The kernel of a step in a chain that has computed register `previous` and holds `held`, if
+  // that is not negative.
+  const ChainKernel& chain_kernel(const FusedStep& step, int previous, int held) const {
+    size_t index = 0;
     for (int j = 0; j < 3; ++j) {
       auto kind = ChainOperand::previous;
       if (j < step_arity(step) && step.args[j] != previous)
         kind = single_value_[static_cast<size_t>(step.args[j])] ? ChainOperand::scalar
+               : step.args[j] == held                           ? ChainOperand::held
                                                                 : ChainOperand::row;
-      index = index * kNumChainOperands + static_cast<int>(kind);
+      index = index * kNumChainOperands + static_cast<size_t>(kind);
     }
-    return index;
+    const ChainKernels& k = *chain_kernels(step.op, step.compute);
+    return held < 0 ? k.plain[index] : k.holding[index];
   }
 
   DType reg_dtype(int r) const {
@@ -461,19 +464,20 @@ class Binder {
   }
 
   bool in_chains(const FusedStep& s) const {
-    // Whichever operand is the result of the step before: there are kernels for all or none.
-    return s.op >= 0 && s.compute == s.result &&
-           chain_kernels(s.op, s.compute).of[operands_index(s, s.args[0])].strip;
+    return s.op >= 0 && s.compute == s.result && chain_kernels(s.op, s.compute);
   }
 
   // The steps at positions [begin, end): each takes the result of the one before.
   void add_chain(size_t begin, size_t end) {
     B& b = *bound_;
     const FusedStep& first = op_.steps[static_cast<size_t>(plan_.order[begin])];
-    const ChainFrame& frame = chain_frame(first.compute);
-    const auto start = static_cast<int32_t>(b.chain_steps_.size());
     int previous = first.args[0];
     for (int j = 0; single_value_[static_cast<size_t>(previous)]; ++j) previous = first.args[j];
+    const int held = row_to_hold(op_, plan_, begin, end, previous, single_value_);
+    const ChainFrames& frames = chain_frames(first.compute);
+    const ChainFrame& frame = held < 0 ? frames.plain : frames.holding;
+    const auto start = static_cast<int32_t>(b.chain_steps_.size());
+    if (held >= 0) b.chain_steps_.push_back({frame.hold, static_cast<int16_t>(held), 0, 0});
     b.chain_steps_.push_back({frame.load, static_cast<int16_t>(previous), 0, 0});
     for (size_t p = begin; p < end; ++p) {
       const auto index = static_cast<size_t>(plan_.order[p]);
@@ -481,8 +485,7 @@ class Binder {
       const int reg = step_reg(p);
       const int arity = step_arity(s);
       cost_ += ops::elementwise_info(s.op).cost;
-      b.chain_steps_.push_back({chain_kernels(s.op, s.compute).of[operands_index(s, previous)],
-                                static_cast<int16_t>(s.args[0]),
+      b.chain_steps_.push_back({chain_kernel(s, previous, held), static_cast<int16_t>(s.args[0]),
                                 static_cast<int16_t>(s.args[arity > 1 ? 1 : 0]),
                                 static_cast<int16_t>(s.args[arity > 2 ? 2 : 0])});
       const bool last = p + 1 == end;

@@ -16,6 +16,13 @@ struct ChainPlan {
 // are not. Such steps run as they stand in the region if no step is cheap.
 ChainPlan plan_chains(const FusedOp& op, const std::vector<bool>& cheap);
 
+// The register whose row the chain of the steps at positions [begin, end) should hold rather than
+// read in each step that takes it; -1 if there is none worth it.
+// `loaded`: the register that the chain starts with. `single_value`: by register, whether it is one
+// value instead of a row.
+int row_to_hold(const FusedOp& op, const ChainPlan& plan, size_t begin, size_t end, int loaded,
+                const std::vector<bool>& single_value);
+
 // Operands of a step: 1 for casts.
 int step_arity(const FusedStep& step);
 

@@ -60,12 +60,12 @@ const TileKernels& cast_kernels(DType from, DType to) {
   return chosen().cast[static_cast<int>(from)][static_cast<int>(to)];
 }
 
-const ChainKernels& chain_kernels(int op, DType compute) {
+const ChainKernels* chain_kernels(int op, DType compute) {
   return chosen().chain[op][static_cast<int>(compute)];
 }
 
-const ChainFrame& chain_frame(DType compute) {
-  return chosen().chain_frame[static_cast<int>(compute)];
+const ChainFrames& chain_frames(DType compute) {
+  return chosen().chain_frames[static_cast<int>(compute)];
 }
 
 const CarryKernels* carry_kernels(int op, DType compute) {

@@ -19,9 +19,9 @@ namespace phintys::vm {
 // Kernels of elementwise op number `op` (its index in the registry) computing in dtype `compute`.
 PHINTYS_PUBLIC const TileKernels& elementwise_kernels(int op, DType compute);
 PHINTYS_PUBLIC const TileKernels& cast_kernels(DType from, DType to);
-// Null kernels where the op cannot be part of a chain.
-PHINTYS_PUBLIC const ChainKernels& chain_kernels(int op, DType compute);
-PHINTYS_PUBLIC const ChainFrame& chain_frame(DType compute);
+// Null where the op cannot be part of a chain.
+PHINTYS_PUBLIC const ChainKernels* chain_kernels(int op, DType compute);
+PHINTYS_PUBLIC const ChainFrames& chain_frames(DType compute);
 // Null if there are none.
 PHINTYS_PUBLIC const CarryKernels* carry_kernels(int op, DType compute);
 // Kernels that reduce values of dtype `d` (max and min propagate NaN; all and any take bool).

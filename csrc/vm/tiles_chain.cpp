@@ -12,6 +12,11 @@ namespace {
 constexpr int kStrip = 8;  // vectors: as many as can be arguments
 constexpr int kPart = 4;
 
+// Vectors of a strip that are the chain's values: all, or, if a row is held, all but those of it,
+// which come last.
+template <bool kHolding>
+constexpr int kWidth = kHolding ? kStrip / 2 : kStrip;
+
 // `at`: bytes from the start of each row. `left`: elements from there to the end of the row.
 template <class V, class R = typename V::raw>
 using StripFn = void (*)(const ChainStep*, char* const*, int64_t at, R, R, R, R, R, R, R, R);
@@ -51,6 +56,7 @@ PHINTYS_INLINE int lanes_of(int64_t left, int j) {
 
 // ---- Operands -----------------------------------------------------------------------------------
 
+// For vector j of the strip x.
 template <class V, ChainOperand kKind>
 struct ChainRow {
   const typename V::elem* p = nullptr;
@@ -63,11 +69,13 @@ struct ChainRow {
       all = V::broadcast(*reinterpret_cast<const typename V::elem*>(pointers[index]));
     }
   }
-  PHINTYS_INLINE V strip(int j, V previous) const {
+  PHINTYS_INLINE V strip(int j, const V (&x)[kStrip]) const {
     if constexpr (kKind == ChainOperand::row) {
       return V::load(p + j * V::lanes);
+    } else if constexpr (kKind == ChainOperand::held) {
+      return x[kWidth<true> + j];
     } else {
-      return kKind == ChainOperand::scalar ? all : previous;
+      return kKind == ChainOperand::scalar ? all : x[j];
     }
   }
   PHINTYS_INLINE void go_after(V x) {
@@ -96,8 +104,8 @@ PHINTYS_INLINE V apply(V a, V b, V c) {
 
 // ---- Kernels ------------------------------------------------------------------------------------
 
-template <class Op, class V, ChainOperand kA, ChainOperand kB, ChainOperand kC>
-struct ChainOp {
+template <class Op, class V, bool kHolding, ChainOperand kA, ChainOperand kB, ChainOperand kC>
+struct ChainOpStrip {
   using R = typename V::raw;
   static void strip(const ChainStep* s, char* const* p, int64_t at, R x0, R x1, R x2, R x3, R x4,
                     R x5, R x6, R x7) {
@@ -106,12 +114,17 @@ struct ChainOp {
     ChainRow<V, kB> b(p, s->b, at);
     ChainRow<V, kC> c(p, s->c, at);
 #pragma GCC unroll 8
-    for (int j = 0; j < kStrip; ++j) {
-      x[j] = apply<Op>(a.strip(j, x[j]), b.strip(j, x[j]), c.strip(j, x[j]));
+    for (int j = 0; j < kWidth<kHolding>; ++j) {
+      x[j] = apply<Op>(a.strip(j, x), b.strip(j, x), c.strip(j, x));
       a.go_after(x[j]), b.go_after(x[j]), c.go_after(x[j]);
     }
     go_on<V>(s, p, at, x);
   }
+};
+
+template <class Op, class V, ChainOperand kA, ChainOperand kB, ChainOperand kC>
+struct ChainOpPart {
+  using R = typename V::raw;
   static void part(const ChainStep* s, char* const* p, int64_t at, int64_t left, R x0, R x1, R x2,
                    R x3) {
     V x[kPart] = {{x0}, {x1}, {x2}, {x3}};
@@ -125,24 +138,30 @@ struct ChainOp {
   }
 };
 
-template <class V>
+// The row a as the chain's values, or as the row that it holds.
+template <class V, bool kHolding, bool kHeld>
 struct ChainLoad {
   using R = typename V::raw;
-  static void strip(const ChainStep* s, char* const* p, int64_t at, R, R, R, R, R, R, R, R) {
+  static void strip(const ChainStep* s, char* const* p, int64_t at, R x0, R x1, R x2, R x3, R x4,
+                    R x5, R x6, R x7) {
+    V x[kStrip] = {{x0}, {x1}, {x2}, {x3}, {x4}, {x5}, {x6}, {x7}};
     ChainRow<V, ChainOperand::row> row(p, s->a, at);
-    V x[kStrip];
 #pragma GCC unroll 8
-    for (int j = 0; j < kStrip; ++j) {
-      x[j] = row.strip(j, V{});
-      row.go_after(x[j]);
+    for (int j = 0; j < kWidth<kHolding>; ++j) {
+      V& to = x[kHeld ? kWidth<true> + j : j];
+      to = row.strip(j, x);
+      row.go_after(to);
     }
     go_on<V>(s, p, at, x);
   }
-  static void part(const ChainStep* s, char* const* p, int64_t at, int64_t left, R, R, R, R) {
-    const ChainRow<V, ChainOperand::row> row(p, s->a, at);
-    V x[kPart];
+  static void part(const ChainStep* s, char* const* p, int64_t at, int64_t left, R x0, R x1, R x2,
+                   R x3) {
+    V x[kPart] = {{x0}, {x1}, {x2}, {x3}};
+    if constexpr (!kHeld) {
+      const ChainRow<V, ChainOperand::row> row(p, s->a, at);
 #pragma GCC unroll 4
-    for (int j = 0; j < kPart; ++j) x[j] = row.part(j, V{}, left);
+      for (int j = 0; j < kPart; ++j) x[j] = row.part(j, V{}, left);
+    }
     go_on<V>(s, p, at, left, x);
   }
 };
@@ -170,7 +189,7 @@ PHINTYS_INLINE void stream(typename V::elem* p, V x) {
 #endif
 }
 
-template <class V, bool kStream>
+template <class V, bool kHolding, bool kStream>
 struct ChainStore {
   using R = typename V::raw;
   static void strip(const ChainStep* s, char* const* p, int64_t at, R x0, R x1, R x2, R x3, R x4,
@@ -179,10 +198,10 @@ struct ChainStore {
     auto* const to = reinterpret_cast<typename V::elem*>(p[s->a] + at);
     if (kStream && reinterpret_cast<uintptr_t>(to) % sizeof(R) == 0) {
 #pragma GCC unroll 8
-      for (int j = 0; j < kStrip; ++j) stream(to + j * V::lanes, x[j]);
+      for (int j = 0; j < kWidth<kHolding>; ++j) stream(to + j * V::lanes, x[j]);
     } else {
 #pragma GCC unroll 8
-      for (int j = 0; j < kStrip; ++j) x[j].store(to + j * V::lanes);
+      for (int j = 0; j < kWidth<kHolding>; ++j) x[j].store(to + j * V::lanes);
     }
     go_on<V>(s, p, at, x);
   }
@@ -203,13 +222,14 @@ struct ChainEnd {
   static void part(const ChainStep*, char* const*, int64_t, int64_t, R, R, R, R) {}
 };
 
-template <class V>
+template <class V, bool kHolding>
 void run_chain(const ChainStep* steps, char* const* pointers, int64_t n) {
   constexpr int64_t kItem = sizeof(typename V::elem);
   const typename V::raw x = V::broadcast(1).v;
   const auto strip = reinterpret_cast<StripFn<V>>(steps->kernel.strip);
+  constexpr int64_t kElements = kWidth<kHolding> * V::lanes;
   int64_t i = 0;
-  for (; i + kStrip * V::lanes <= n; i += kStrip * V::lanes)
+  for (; i + kElements <= n; i += kElements)
     strip(steps, pointers, i * kItem, x, x, x, x, x, x, x, x);
   const auto part = reinterpret_cast<PartFn<V>>(steps->kernel.part);
   for (; i < n; i += kPart * V::lanes) part(steps, pointers, i * kItem, n - i, x, x, x, x);
@@ -217,39 +237,64 @@ void run_chain(const ChainStep* steps, char* const* pointers, int64_t n) {
 
 // ---- Filling tables -----------------------------------------------------------------------------
 
-template <class K>
+template <class Strip, class Part = Strip>
 ChainKernel chain_kernel() {
-  return {reinterpret_cast<ChainFn>(&K::strip), reinterpret_cast<ChainFn>(&K::part)};
+  return {reinterpret_cast<ChainFn>(&Strip::strip), reinterpret_cast<ChainFn>(&Part::part)};
+}
+
+// The end of a row holds nothing in registers.
+constexpr ChainOperand unheld(ChainOperand kind) {
+  return kind == ChainOperand::held ? ChainOperand::row : kind;
 }
 
 template <class Op, class V, int kIndex>
 void fill_operands(ChainKernels* k) {
-  if constexpr (kIndex < 27) {
-    constexpr auto kA = static_cast<ChainOperand>(kIndex / 9);
-    constexpr auto kB = static_cast<ChainOperand>(kIndex / 3 % 3);
-    constexpr auto kC = static_cast<ChainOperand>(kIndex % 3);
+  if constexpr (kIndex < ChainKernels::kCount) {
+    constexpr auto kA = static_cast<ChainOperand>(kIndex / 16);
+    constexpr auto kB = static_cast<ChainOperand>(kIndex / 4 % 4);
+    constexpr auto kC = static_cast<ChainOperand>(kIndex % 4);
     constexpr int kArity = Op::info.arity;
     constexpr ChainOperand kPrevious = ChainOperand::previous;
     constexpr bool kSome =
         kA == kPrevious || (kArity > 1 && kB == kPrevious) || (kArity > 2 && kC == kPrevious);
     constexpr bool kThere = (kArity > 1 || kB == kPrevious) && (kArity > 2 || kC == kPrevious);
-    if constexpr (kSome && kThere) k->of[kIndex] = chain_kernel<ChainOp<Op, V, kA, kB, kC>>();
+    constexpr ChainOperand kHeld = ChainOperand::held;
+    constexpr bool kHolds = kA == kHeld || kB == kHeld || kC == kHeld;
+    if constexpr (kSome && kThere) {
+      using Part = ChainOpPart<Op, V, unheld(kA), unheld(kB), unheld(kC)>;
+      k->holding[kIndex] = chain_kernel<ChainOpStrip<Op, V, true, kA, kB, kC>, Part>();
+      if constexpr (!kHolds)
+        k->plain[kIndex] = chain_kernel<ChainOpStrip<Op, V, false, kA, kB, kC>, Part>();
+    }
     fill_operands<Op, V, kIndex + 1>(k);
   }
 }
 
 template <class Op, class V>
 void fill_chain_op(KernelTables* tables, DType d) {
-  if constexpr (kOneDType<Op>)
-    fill_operands<Op, V, 0>(&tables->chain[ops::index_of<Op>][static_cast<int>(d)]);
+  if constexpr (kOneDType<Op>) {
+    static ChainKernels kernels;
+    fill_operands<Op, V, 0>(&kernels);
+    tables->chain[ops::index_of<Op>][static_cast<int>(d)] = &kernels;
+  }
+}
+
+template <class V, bool kHolding>
+ChainFrame chain_frame() {
+  ChainFrame f{};
+  if (kHolding) f.hold = chain_kernel<ChainLoad<V, true, true>>();
+  f.load = chain_kernel<ChainLoad<V, kHolding, false>>();
+  f.store = chain_kernel<ChainStore<V, kHolding, false>>();
+  f.stream = chain_kernel<ChainStore<V, kHolding, kCanStream>>();
+  f.end = chain_kernel<ChainEnd<V>>();
+  f.run = run_chain<V, kHolding>;
+  return f;
 }
 
 template <class V, class... Op>
 void fill_chains(KernelTables* tables, DType d, OpList<Op...>) {
   (fill_chain_op<Op, V>(tables, d), ...);
-  tables->chain_frame[static_cast<int>(d)] = {
-      chain_kernel<ChainLoad<V>>(), chain_kernel<ChainStore<V, false>>(),
-      chain_kernel<ChainStore<V, kCanStream>>(), chain_kernel<ChainEnd<V>>(), run_chain<V>};
+  tables->chain_frames[static_cast<int>(d)] = {chain_frame<V, false>(), chain_frame<V, true>()};
 }
 
 }  // namespace

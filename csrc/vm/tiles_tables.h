@@ -11,9 +11,9 @@ struct KernelTables {
   TileKernels elementwise[ops::kNumElementwise][kNumDTypes];
   TileKernels cast[kNumDTypes][kNumDTypes];  // [from][to]
   ReduceKernels reduce[kNumReduceKinds][kNumDTypes];
-  // float32 and float64 only; of cheap ops.
-  ChainKernels chain[ops::kNumElementwise][kNumDTypes];
-  ChainFrame chain_frame[kNumDTypes];
+  // Of cheap ops, for float32 and float64; otherwise null.
+  const ChainKernels* chain[ops::kNumElementwise][kNumDTypes];
+  ChainFrames chain_frames[kNumDTypes];
   CarryKernels carry[ops::kNumElementwise][kNumDTypes];
 };
 

@@ -21,13 +21,13 @@ struct TileKernels {
   TileFn scalar;
 };
 
-// ---- Chains
-// ---------------------------------------------------------------------------------------
+// ---- Chains -------------------------------------------------------------------------------------
 //
 // Cheap steps that each take the result of the step before, run on a strip of a few vectors at a
 // time that stay in registers from step to step: a kernel of a chain ends by jumping to the next.
 // Other operands are rows or single values; results that something else needs are stored on the
-// way.
+// way. A chain that reads one row again and again holds it in registers, beside strips of half
+// the width.
 
 // A kernel, as a function of the type that its instruction set gives it: only run() calls it.
 using ChainFn = void (*)();
@@ -43,24 +43,31 @@ struct ChainStep {
 };
 
 // Where an operand comes from.
-enum class ChainOperand : uint8_t { previous, row, scalar };
-inline constexpr int kNumChainOperands = 3;
+enum class ChainOperand : uint8_t { previous, row, scalar, held };
+inline constexpr int kNumChainOperands = 4;
 
-// Kernels of one op for one dtype, by the operands a, b, c: (a * 3 + b) * 3 + c, `previous` for
+// Kernels of one op for one dtype, by the operands a, b, c: (a * 4 + b) * 4 + c, `previous` for
 // those that the op does not have. Null where there is none: one operand at least is the previous
-// result.
+// result, and `held` ones are in `holding` only.
 struct ChainKernels {
-  ChainKernel of[kNumChainOperands * kNumChainOperands * kNumChainOperands];
+  static constexpr int kCount = kNumChainOperands * kNumChainOperands * kNumChainOperands;
+  ChainKernel plain[kCount];
+  ChainKernel holding[kCount];  // for chains that hold a row
 };
 
 // What else chains are made of, for one dtype.
 struct ChainFrame {
-  ChainKernel load;    // a chain's first step: the row a
+  ChainKernel hold;    // of chains that hold a row the first step: the row a. Null in others.
+  ChainKernel load;    // before the steps: the row a
   ChainKernel store;   // to the row a; the last step is one, or
   ChainKernel stream;  // one past the caches, if the row starts at a cache line
   ChainKernel end;     // after the last step
   // Elements [0, n) of all rows.
   void (*run)(const ChainStep* steps, char* const* pointers, int64_t n);
+};
+
+struct ChainFrames {
+  ChainFrame plain, holding;
 };
 
 // A reduction over contiguous values of dtype T into one value of T.

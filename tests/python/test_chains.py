@@ -121,6 +121,18 @@ def close(got, want, what=""):
         np.testing.assert_allclose(g, w, rtol=2e-3, atol=2e-3, err_msg=f"{what} output {k}")
 
 
+def part_of(variables, arrays, rows, columns):
+    """The elements of arrays that make some rows and columns of a result."""
+    parts = []
+    for v, a in zip(variables, arrays, strict=True):
+        if v.ndim == 2 and not v.broadcastable[0]:
+            a = a[rows]
+        if v.ndim and not v.broadcastable[-1]:
+            a = a[..., columns]
+        parts.append(a)
+    return parts
+
+
 def shape_of(seed):
     """From 256 elements to 5,000, of all proportions."""
     columns = [1, 2, 3, 7, 16, 61, 64, 100, 127, 256, 300, 513, 1000, 4000][seed % 14]
@@ -159,13 +171,7 @@ def test_any_part_has_the_same_bits(program, seed, dtype):
     few = max(1, 255 // c)  # rows that make too few elements for chains
     for top, bottom, left in [(0, r, 0), (rows - r, rows, columns - c), (0, min(few, rows), 0)]:
         right = left + c
-        parts = []
-        for v, a in zip(variables, arrays, strict=True):
-            if v.ndim == 2 and not v.broadcastable[0]:
-                a = a[top:bottom]
-            if v.ndim and not v.broadcastable[-1]:
-                a = a[..., left:right]
-            parts.append(a)
+        parts = part_of(variables, arrays, slice(top, bottom), slice(left, right))
         same_bits(f(*parts), [w[top:bottom, left:right] for w in whole], (top, left))
 
 
@@ -208,6 +214,68 @@ def test_reductions_of_chains(program, seed, dtype):
     # Next to the values themselves.
     both = compiled(variables, [last, *outputs])(*arrays)
     same_bits([both[0], both[1]], [plain, got[0]])
+
+
+# --- rows that most steps read, which stay in registers -----------------------------------------
+
+
+def repeated(program, variables, binary):
+    """All values of a chain of which each step takes the one before, and most take one variable."""
+    held, z, values = variables[0], variables[1], []
+    for code, i, j, c in program:
+        other = (
+            held if code % 4 else [*variables[1:], *values][j % (len(variables) + len(values) - 1)]
+        )
+        op = binary[c % len(binary)]
+        z = op(z, other) if i % 3 else op(other, z)
+        if len(values) % 5 == 4:
+            z = T.clip(z, -8, 8)
+        values.append(z)
+    return values
+
+
+@bounded(100)
+@given(PROGRAM, SEED, st.sampled_from(["float32", "float64"]))
+@example([(1, 1, 0, 0)] * 20, 5, "float32")
+@example([(1, 1, 0, 0)] * 20, 12, "float64")
+def test_held_rows(program, seed, dtype):
+    variables = [v for v in sources(dtype) if v.dtype == dtype]
+    values = repeated(program, variables, ADDITIVE)
+    outputs = chosen(values, seed)
+    # Each strip, and each number of elements behind the last one.
+    rows, columns = shape_of(seed) if seed % 2 else (1, 256 + seed)
+    arrays = arrays_for(variables, rows, columns, seed)
+    want = compiled(variables, outputs, UNFUSED)(*arrays)
+    same_bits(compiled(variables, outputs)(*arrays), want)
+    # Multiply-adds round once: against the same function on parts that are too few for chains.
+    outputs = chosen(repeated(program, variables, CONTRACTED), seed)
+    f = compiled(variables, outputs)
+    whole = f(*arrays)
+    c = min(columns, 200)
+    few = part_of(variables, arrays, slice(1), slice(c))
+    same_bits(f(*few), [w[:1, :c] for w in whole], "few")
+
+
+@pytest.mark.parametrize("n", [256, 300, 5_000, 1_300_001])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_held_rows_that_are_written_over(n, dtype):
+    """A state read in each step of the chain that replaces it, and of one that does so midway."""
+    rng = np.random.default_rng(3)
+    start, other = (rng.uniform(-1, 1, n).astype(dtype) for _ in range(2))
+    y = T.TensorType(dtype, (False,))("y")
+    results = []
+    for mode in (FAST_RUN, UNFUSED):
+        w, v = phintys.shared(start), phintys.shared(other)
+        z = y
+        for _ in range(6):
+            z = T.maximum(z - w, w) - y
+        last = z
+        for _ in range(5):
+            last = T.minimum(w - last, v + w)
+        f = compiled([y], [last.max()], mode, updates=[(w, z), (v, last)])
+        largest = [f(other)[0] for _ in range(3)]
+        results.append([w.get_value(), v.get_value(), np.array(largest)])
+    same_bits(*results)
 
 
 # --- large outputs, which go past the caches ------------------------------------------------------

@@ -75,17 +75,30 @@ struct EndRow {
   char* bytes(int n) { return reinterpret_cast<char*>(last(n)); }
 };
 
-int digit(int index, int j) { return j == 0 ? index / 9 : j == 1 ? index / 3 % 3 : index % 3; }
+int digit(int index, int j) { return j == 0 ? index / 16 : j == 1 ? index / 4 % 4 : index % 4; }
 ChainOperand operand(int index, int j) { return static_cast<ChainOperand>(digit(index, j)); }
 
-// Every kernel of one instruction set and dtype: f(op, index of the operands' kinds, kernel).
+const ChainKernel& kernel_of(const ChainKernels& k, int index, bool holding) {
+  return holding ? k.holding[index] : k.plain[index];
+}
+const ChainFrame& frame_of(const KernelTables& tables, DType d, bool holding) {
+  const ChainFrames& frames = tables.chain_frames[static_cast<int>(d)];
+  return holding ? frames.holding : frames.plain;
+}
+
+// Every kernel of one instruction set and dtype:
+// f(op, index of the operands' kinds, whether chains hold a row, kernel).
 template <class F>
 void for_each_kernel(Isa isa, DType d, F&& f) {
   const KernelTables& tables = *kernel_tables(isa);
   for (int op = 0; op < ops::elementwise_count(); ++op) {
-    for (int index = 0; index < 27; ++index) {
-      const ChainKernel& k = tables.chain[op][static_cast<int>(d)].of[index];
-      if (k.strip != nullptr) f(op, index, k);
+    const ChainKernels* const kernels = tables.chain[op][static_cast<int>(d)];
+    if (kernels == nullptr) continue;
+    for (int form = 0; form < 2 * ChainKernels::kCount; ++form) {
+      const bool holding = form >= ChainKernels::kCount;
+      const int index = form % ChainKernels::kCount;
+      const ChainKernel& k = kernel_of(*kernels, index, holding);
+      if (k.strip != nullptr) f(op, index, holding, k);
     }
   }
 }
@@ -104,13 +117,14 @@ std::string label(Isa isa, int op, int index) {
          std::to_string(digit(index, 2));
 }
 
-// One step on n elements: the row that is loaded, three more operands, the result.
+// One step on n elements: the row that is loaded, three more operands, the result, the row that is
+// held.
 template <class T>
 class OneStep {
  public:
-  OneStep(Isa isa, int op, int index, ChainKernel kernel)
-      : tables_(*kernel_tables(isa)), op_(op), index_(index), kernel_(kernel) {
-    std::mt19937 random(static_cast<unsigned>(op * 27 + index));
+  OneStep(Isa isa, int op, int index, bool holding, ChainKernel kernel)
+      : tables_(*kernel_tables(isa)), op_(op), index_(index), holding_(holding), kernel_(kernel) {
+    std::mt19937 random(static_cast<unsigned>(op * ChainKernels::kCount + index));
     for (EndRow<T>& row : rows_) fill(random, row.last(kMost), kMost);
     fill(random, value_.data(), 1);
   }
@@ -125,6 +139,7 @@ class OneStep {
       const ChainOperand kind = operand(index_, j);
       in[j] = kind == ChainOperand::previous ? rows_[3].last(n)
               : kind == ChainOperand::row    ? rows_[static_cast<size_t>(j)].last(n)
+              : kind == ChainOperand::held   ? rows_[4].last(n)
                                              : value.data();
     }
     tables_.elementwise[op_][static_cast<int>(kDType<T>)].tile[0](out.data(), in[0], in[1], in[2],
@@ -134,33 +149,37 @@ class OneStep {
 
   // The result in `to`; `past`: by stores past the caches.
   void run(T* to, int n, bool past = false) {
-    const ChainFrame& frame = tables_.chain_frame[static_cast<int>(kDType<T>)];
-    char* pointers[6] = {rows_[3].bytes(n), reinterpret_cast<char*>(to),
+    const ChainFrame& frame = frame_of(tables_, kDType<T>, holding_);
+    char* pointers[7] = {rows_[3].bytes(n), reinterpret_cast<char*>(to),
                          rows_[0].bytes(n), rows_[1].bytes(n),
-                         rows_[2].bytes(n), reinterpret_cast<char*>(value_.data())};
+                         rows_[2].bytes(n), reinterpret_cast<char*>(value_.data()),
+                         rows_[4].bytes(n)};
     int16_t in[3];
     for (int j = 0; j < 3; ++j) {
       const ChainOperand kind = operand(index_, j);
       // What comes from a register has no pointer; -1 would be read far away.
       in[j] = static_cast<int16_t>(kind == ChainOperand::scalar ? 5
                                    : kind == ChainOperand::row  ? 2 + j
+                                   : kind == ChainOperand::held ? 6
                                                                 : -32768);
     }
-    const ChainStep steps[] = {{frame.load, 0, 0, 0},
+    const ChainStep steps[] = {{frame.hold, 6, 0, 0},
+                               {frame.load, 0, 0, 0},
                                {kernel_, in[0], in[1], in[2]},
                                {past ? frame.stream : frame.store, 1, 0, 0},
                                {frame.end, 0, 0, 0}};
-    frame.run(steps, pointers, n);
+    frame.run(steps + (holding_ ? 0 : 1), pointers, n);
   }
 
-  // Row 3 is the one that the chain loads.
+  // Row 3 is the one that the chain loads, row 4 the one that it holds.
   T* row(int j, int n) { return rows_[static_cast<size_t>(j)].last(n); }
 
  private:
   const KernelTables& tables_;
   int op_, index_;
+  bool holding_;
   ChainKernel kernel_;
-  EndRow<T> rows_[4];
+  EndRow<T> rows_[5];
   AtTheEnd<T> value_{1};
 };
 
@@ -171,33 +190,35 @@ TEST_CASE("which kernels chains have") {
     for (int op = 0; op < ops::elementwise_count(); ++op) {
       const ElementwiseInfo& info = ops::elementwise_info(op);
       for (int d = 0; d < kNumDTypes; ++d) {
-        const ChainKernels& kernels = tables.chain[op][d];
-        const bool any = std::any_of(std::begin(kernels.of), std::end(kernels.of),
-                                     [](const ChainKernel& k) { return k.strip != nullptr; });
-        for (int index = 0; index < 27; ++index) {
-          bool previous = false;
-          bool there = true;
+        const ChainKernels* const kernels = tables.chain[op][d];
+        if (kernels == nullptr) continue;
+        for (int index = 0; index < ChainKernels::kCount; ++index) {
+          bool previous = false, there = true, held = false;
           for (int j = 0; j < 3; ++j) {
             const bool is = operand(index, j) == ChainOperand::previous;
             previous = previous || (is && j < info.arity);
             there = there && (is || j < info.arity);
+            held = held || operand(index, j) == ChainOperand::held;
           }
           INFO(label(isa, op, index), " ", d);
-          // For all operands or none; binding takes that for granted.
-          CHECK((kernels.of[index].strip != nullptr) == (any && previous && there));
-          CHECK((kernels.of[index].part != nullptr) == (any && previous && there));
+          // For all operands; binding takes that for granted.
+          const bool wanted = previous && there;
+          CHECK((kernels->plain[index].strip != nullptr) == (wanted && !held));
+          CHECK((kernels->plain[index].part != nullptr) == (wanted && !held));
+          CHECK((kernels->holding[index].strip != nullptr) == wanted);
+          CHECK((kernels->holding[index].part != nullptr) == wanted);
         }
-        if (!any) continue;
         CHECK(!info.heavy);
         CHECK((d == static_cast<int>(DType::f32) || d == static_cast<int>(DType::f64)));
-        CHECK((tables.chain_frame[d].run != nullptr));
+        CHECK((tables.chain_frames[d].plain.run != nullptr));
+        CHECK((tables.chain_frames[d].holding.run != nullptr));
       }
     }
     for (const char* name : {"add", "sub", "mul", "true_div", "neg", "abs_", "sqrt", "maximum",
                              "mul_add", "mul_sub", "neg_mul_add"}) {
       for (const DType d : {DType::f32, DType::f64}) {
         const int op = ops::elementwise_index(name);
-        CHECK((tables.chain[op][static_cast<int>(d)].of[0].strip != nullptr));
+        CHECK(tables.chain[op][static_cast<int>(d)] != nullptr);
       }
     }
   });
@@ -206,37 +227,40 @@ TEST_CASE("which kernels chains have") {
 TEST_CASE_TEMPLATE("a step in a chain gives the bits of a tile kernel", T, float, double) {
   EndRow<T> out;
   for_each_isa([&](Isa isa, const KernelTables&) {
-    for_each_kernel(isa, kDType<T>, [&](int op, int index, const ChainKernel& kernel) {
-      OneStep<T> step(isa, op, index, kernel);
-      for (const int n : lengths<T>()) {
-        INFO(label(isa, op, index), " n ", n);
-        const std::vector<T> want = step.expected(n);
-        std::fill_n(out.memory.data(), kMost, T(77));
-        step.run(out.last(n), n);
-        CHECK(same(out.last(n), want.data(), n));
-        CHECK(std::all_of(out.memory.data(), out.last(n), [](T v) { return v == T(77); }));
-      }
-    });
+    for_each_kernel(
+        isa, kDType<T>, [&](int op, int index, bool holding, const ChainKernel& kernel) {
+          OneStep<T> step(isa, op, index, holding, kernel);
+          for (const int n : lengths<T>()) {
+            INFO(label(isa, op, index), holding ? " holding" : "", " n ", n);
+            const std::vector<T> want = step.expected(n);
+            std::fill_n(out.memory.data(), kMost, T(77));
+            step.run(out.last(n), n);
+            CHECK(same(out.last(n), want.data(), n));
+            CHECK(std::all_of(out.memory.data(), out.last(n), [](T v) { return v == T(77); }));
+          }
+        });
   });
 }
 
 TEST_CASE_TEMPLATE("chains write over any row that they read", T, float, double) {
   for_each_isa([](Isa isa, const KernelTables&) {
-    for_each_kernel(isa, kDType<T>, [&](int op, int index, const ChainKernel& kernel) {
-      OneStep<T> step(isa, op, index, kernel);
-      std::vector<T> before(kMost);
-      for (int j = 0; j < 4; ++j) {
-        if (j < 3 && operand(index, j) != ChainOperand::row) continue;
-        std::copy_n(step.row(j, kMost), kMost, before.data());
-        for (const int n : {1, 7, 64, 130, 259, kMost}) {
-          INFO(label(isa, op, index), " over ", j, " n ", n);
-          const std::vector<T> want = step.expected(n);
-          step.run(step.row(j, n), n);
-          CHECK(same(step.row(j, n), want.data(), n));
-          std::copy_n(before.data(), kMost, step.row(j, kMost));
-        }
-      }
-    });
+    for_each_kernel(isa, kDType<T>,
+                    [&](int op, int index, bool holding, const ChainKernel& kernel) {
+                      OneStep<T> step(isa, op, index, holding, kernel);
+                      std::vector<T> before(kMost);
+                      for (int j = 0; j < 5; ++j) {
+                        if (j < 3 && operand(index, j) != ChainOperand::row) continue;
+                        if (j == 4 && !holding) continue;
+                        std::copy_n(step.row(j, kMost), kMost, before.data());
+                        for (const int n : {1, 7, 64, 130, 259, kMost}) {
+                          INFO(label(isa, op, index), " over ", j, " n ", n);
+                          const std::vector<T> want = step.expected(n);
+                          step.run(step.row(j, n), n);
+                          CHECK(same(step.row(j, n), want.data(), n));
+                          std::copy_n(before.data(), kMost, step.row(j, kMost));
+                        }
+                      }
+                    });
   });
 }
 
@@ -246,9 +270,11 @@ TEST_CASE_TEMPLATE("stores past the caches, wherever rows start", T, float, doub
   T* const line = reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(memory.data()) + 63) / 64 * 64);
   for_each_isa([&](Isa isa, const KernelTables& tables) {
     const int op = ops::elementwise_index("mul_add");
-    OneStep<T> step(isa, op, 4, tables.chain[op][static_cast<int>(kDType<T>)].of[4]);
+    const ChainKernels& kernels = *tables.chain[op][static_cast<int>(kDType<T>)];
     for (int start = 0; start < 2 * kLanes<T>; ++start) {
       T* const to = line + kEnds + start;
+      const bool holding = start % 2 != 0;
+      OneStep<T> step(isa, op, 5, holding, kernel_of(kernels, 5, holding));
       for (const int n : lengths<T>()) {
         if (to + n > memory.data() + memory.size()) continue;
         INFO(isa_name(isa), " start ", start, " n ", n);
@@ -265,21 +291,23 @@ TEST_CASE_TEMPLATE("stores past the caches, wherever rows start", T, float, doub
 
 namespace {
 
-// A random chain on `kRows` rows, which it also stores to, and on single values.
+// A random chain on `kRows` rows, which it also stores to, on single values, and on a row that it
+// may hold.
 template <class T>
 struct RandomChain {
-  static constexpr int kRows = 6, kValues = 3;
+  static constexpr int kRows = 6, kValues = 3, kHeld = kRows + kValues, kPointers = kHeld + 1;
   struct Step {
     int op, index;
     int args[3];
     int store;  // a row, or -1
   };
   std::vector<Step> steps;
+  bool holding;
 
-  RandomChain(std::mt19937& random, int n_steps) {
+  RandomChain(std::mt19937& random, int n_steps, bool holds) : holding(holds) {
     std::vector<int> candidates;
     for (int op = 0; op < ops::elementwise_count(); ++op)
-      if (kernels(op).of[0].strip != nullptr) candidates.push_back(op);
+      if (kernels(op) != nullptr) candidates.push_back(op);
     for (int s = 0; s < n_steps; ++s) {
       Step step{candidates[random() % candidates.size()], 0, {0, 0, 0}, -1};
       // Values stay near 1, or all would soon be infinite.
@@ -288,11 +316,12 @@ struct RandomChain {
       const int arity = ops::elementwise_info(step.op).arity;
       const int previous = static_cast<int>(random() % static_cast<unsigned>(arity));
       for (int j = 0; j < 3; ++j) {
-        int kind = j == previous || j >= arity ? 0 : static_cast<int>(random() % 3);
+        int kind = j == previous || j >= arity ? 0 : static_cast<int>(random() % (holding ? 4 : 3));
         if (bound && j < arity && j != previous) kind = 2;
-        step.index = step.index * 3 + kind;
+        step.index = step.index * kNumChainOperands + kind;
         step.args[j] = kind == 1   ? static_cast<int>(random() % kRows)
                        : kind == 2 ? kRows + static_cast<int>(random() % kValues)
+                       : kind == 3 ? kHeld
                                    : 0;
       }
       if (random() % 3 == 0 || s + 1 == n_steps) step.store = static_cast<int>(random() % kRows);
@@ -300,17 +329,20 @@ struct RandomChain {
     }
   }
 
-  static const ChainKernels& kernels(int op, Isa isa = Isa::baseline) {
+  static const ChainKernels* kernels(int op, Isa isa = Isa::baseline) {
     if (kernel_tables(isa) == nullptr) isa = current_isa();
     return kernel_tables(isa)->chain[op][static_cast<int>(kDType<T>)];
   }
 
   void run(Isa isa, char** pointers, int n) const {
-    const ChainFrame& frame = kernel_tables(isa)->chain_frame[static_cast<int>(kDType<T>)];
-    std::vector<ChainStep> chain = {{frame.load, 0, 0, 0}};
+    const ChainFrame& frame = frame_of(*kernel_tables(isa), kDType<T>, holding);
+    std::vector<ChainStep> chain;
+    if (holding) chain.push_back({frame.hold, kHeld, 0, 0});
+    chain.push_back({frame.load, 0, 0, 0});
     for (const Step& s : steps) {
-      chain.push_back({kernels(s.op, isa).of[s.index], static_cast<int16_t>(s.args[0]),
-                       static_cast<int16_t>(s.args[1]), static_cast<int16_t>(s.args[2])});
+      chain.push_back({kernel_of(*kernels(s.op, isa), s.index, holding),
+                       static_cast<int16_t>(s.args[0]), static_cast<int16_t>(s.args[1]),
+                       static_cast<int16_t>(s.args[2])});
       if (s.store >= 0) chain.push_back({frame.store, static_cast<int16_t>(s.store), 0, 0});
     }
     chain.push_back({frame.end, 0, 0, 0});
@@ -329,8 +361,8 @@ struct RandomChain {
         if (kind == ChainOperand::scalar)
           values[j].assign(static_cast<size_t>(n), *reinterpret_cast<T*>(pointers[s.args[j]]));
         in[j] = kind == ChainOperand::previous ? previous.data()
-                : kind == ChainOperand::row    ? pointers[s.args[j]]
-                                               : static_cast<const void*>(values[j].data());
+                : kind == ChainOperand::scalar ? static_cast<const void*>(values[j].data())
+                                               : pointers[s.args[j]];
       }
       kernel_tables(isa)->elementwise[s.op][static_cast<int>(kDType<T>)].tile[0](
           previous.data(), in[0], in[1], in[2], n);
@@ -347,13 +379,13 @@ TEST_CASE_TEMPLATE("chains of any length against their steps", T, float, double)
   for_each_isa([&](Isa isa, const KernelTables&) {
     for (const int n_steps : {1, 2, 5, 20, 64, 500}) {
       for (int trial = 0; trial < 20; ++trial) {
-        const Chain chain(random, n_steps);
+        const Chain chain(random, n_steps, trial % 2 != 0);
         const int n = static_cast<int>(random() % (kMost + 1));
         EndRow<T> rows[Chain::kRows];
         std::vector<T> copies[Chain::kRows];
         T values[Chain::kValues] = {T(2), T(-1.5), T(0.75)};
-        char* ends[Chain::kRows + Chain::kValues];
-        char* plain[Chain::kRows + Chain::kValues];
+        char* ends[Chain::kPointers];
+        char* plain[Chain::kPointers];
         for (int r = 0; r < Chain::kRows; ++r) {
           fill(random, rows[r].last(n), n);
           copies[r].assign(rows[r].last(n), rows[r].last(n) + n);
@@ -363,6 +395,9 @@ TEST_CASE_TEMPLATE("chains of any length against their steps", T, float, double)
         }
         for (int v = 0; v < Chain::kValues; ++v)
           ends[Chain::kRows + v] = plain[Chain::kRows + v] = reinterpret_cast<char*>(values + v);
+        EndRow<T> held;
+        fill(random, held.last(n), n);
+        ends[Chain::kHeld] = plain[Chain::kHeld] = held.bytes(n);
         chain.run(isa, ends, n);
         chain.run_steps(isa, plain, n);
         INFO(isa_name(isa), " steps ", n_steps, " n ", n);
