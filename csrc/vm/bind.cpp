@@ -22,7 +22,7 @@ constexpr int64_t kBlockElements = 65536;  // of a partial reduction
 // rests while they are read. A single chain that writes its results is one stream as it is.
 constexpr int64_t kMemoryBytes = int64_t{32} << 20;
 constexpr int64_t kMemoryTile = 256;
-constexpr int64_t kMemoryRow = 4096;
+constexpr int64_t kMemoryRow = 2048;
 // Smaller regions run step by step: loops make lists of calls of them.
 constexpr int64_t kChainElements = 256;
 // Outputs from here on are written past the caches: they would not stay there, and the lines that
@@ -291,6 +291,7 @@ class Binder {
         single = single && single_value_[static_cast<size_t>(op_.steps[s].args[k])];
       single_value_[static_cast<size_t>(n_inputs()) + s] = single || bound_->single_;
     }
+    product_ = summed_product();
     plan_ = plan_chains(op_, cheap_steps());
     for (size_t p = 0; p < plan_.order.size(); ++p) {
       const FusedStep& step = op_.steps[static_cast<size_t>(plan_.order[p])];
@@ -304,13 +305,37 @@ class Binder {
     for (size_t r = 0; r < n; ++r) read_[r] = last_use_[r] >= 0;
     for (const FusedOutput& o : op_.outputs)
       last_use_[static_cast<size_t>(o.reg)] = static_cast<int>(op_.steps.size());
+    if (product_ < 0) return;
+    const FusedStep& factors = op_.steps[static_cast<size_t>(product_)];
+    for (int k = 0; k < step_arity(factors); ++k)
+      last_use_[static_cast<size_t>(factors.args[k])] = static_cast<int>(op_.steps.size());
+  }
+
+  // The step of which a sum over long rows is the only use, a product of two rows: the sum then
+  // computes it on its way. -1 if there is none.
+  int summed_product() const {
+    if (bound_->strategy_ != Strategy::fold_blocks || op_.outputs.size() != 1) return -1;
+    const FusedOutput& o = op_.outputs[0];
+    if (o.reg < n_inputs()) return -1;
+    const int index = o.reg - n_inputs();
+    const FusedStep& s = op_.steps[static_cast<size_t>(index)];
+    const std::string_view name = step_name(s);
+    if ((name != "mul" && name != "sqr") || s.compute != s.result) return -1;
+    if (!reduce_kernels(static_cast<ReduceKind>(o.reduce), s.result).fold_products) return -1;
+    for (int k = 0; k < step_arity(s); ++k)
+      if (single_value_[static_cast<size_t>(s.args[k])]) return -1;
+    for (const FusedStep& other : op_.steps)
+      for (int k = 0; k < step_arity(other); ++k)
+        if (other.args[k] == o.reg) return -1;
+    return index;
   }
 
   std::vector<bool> cheap_steps() const {
     std::vector<bool> cheap(op_.steps.size(), false);
     if (bound_->total_ < kChainElements) return cheap;
     for (size_t s = 0; s < op_.steps.size(); ++s)
-      cheap[s] = !single_value_[static_cast<size_t>(n_inputs()) + s] && in_chains(op_.steps[s]);
+      cheap[s] = !single_value_[static_cast<size_t>(n_inputs()) + s] && in_chains(op_.steps[s]) &&
+                 static_cast<int>(s) != product_;
     return cheap;
   }
 
@@ -395,7 +420,9 @@ class Binder {
     for (size_t p = 0; p < plan_.order.size();) {
       size_t end = p + 1;
       while (end < plan_.order.size() && plan_.continues[end]) ++end;
-      if (end == p + 1 && !streams_itself(step_reg(p))) {
+      if (plan_.order[p] == product_) {
+        cost_ += 1.0;
+      } else if (end == p + 1 && !streams_itself(step_reg(p))) {
         add_step(static_cast<size_t>(plan_.order[p]));
       } else {
         add_chain(p, end);
@@ -578,6 +605,12 @@ class Binder {
       B::Reduction red{};
       int r = o.reg;
       red.ptr = static_cast<int16_t>(single_value_[static_cast<size_t>(r)] ? filled(r) : r);
+      red.factor = -1;
+      if (product_ >= 0) {
+        const FusedStep& factors = op_.steps[static_cast<size_t>(product_)];
+        red.ptr = static_cast<int16_t>(factors.args[0]);
+        red.factor = static_cast<int16_t>(factors.args[step_arity(factors) - 1]);
+      }
       red.kind = static_cast<ReduceKind>(o.reduce);
       red.acc = reg_dtype(r);
       red.out = o.dtype;
@@ -606,6 +639,9 @@ class Binder {
     }
     if (b.strategy_ == Strategy::fold_blocks && b.rows_ > 0 && from_memory())
       b.tile_ = std::min(b.tile_, std::max<int64_t>(256, kMemoryRow / item));
+    // One pass over an input where it lies.
+    if (b.strategy_ == Strategy::fold_blocks && b.rows_ == 0 && b.reductions_.size() == 1)
+      b.tile_ = kBlockElements;
     b.cost_ = cost_;
     if (b.strategy_ == Strategy::fold_rows && b.reduced_ > 0)
       b.tile_ = std::max<int64_t>(b.tile_ / b.reduced_, 1) * b.reduced_;
@@ -668,6 +704,7 @@ class Binder {
   std::vector<bool> single_value_;
   std::vector<bool> read_;  // by steps
   ChainPlan plan_;
+  int product_ = -1;           // the step that a sum computes itself
   std::vector<int> position_;  // of each step
   std::vector<int> last_use_, filled_, direct_output_, free_rows_;
   double cost_ = 0;

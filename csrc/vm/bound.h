@@ -87,7 +87,8 @@ class BoundFused {
     bool stream = false;  // past the caches: the destination is too large to stay in them
   };
   struct Reduction {
-    int16_t ptr;  // the row (or, if `single`, the value) that is reduced
+    int16_t ptr;     // the row (or, if `single`, the value) that is reduced
+    int16_t factor;  // another row: what is reduced are the products with it; or -1
     ReduceKind kind;
     DType acc, out;
     const ReduceKernels* fold;

@@ -271,7 +271,9 @@ class BoundFused::FlatBuilder {
     const char* row = at(r.ptr);
     const int64_t results = b_.outputs_size();
     char* acc = r.cast ? memory_.take(r.acc, results) : out;
-    if (b_.strategy_ == Strategy::fold_blocks) {
+    if (r.factor >= 0) {
+      calls_.push_back({r.fold->fold_products, acc, row, at(r.factor), nullptr, n_});
+    } else if (b_.strategy_ == Strategy::fold_blocks) {
       calls_.push_back({fold, acc, row, as_operand(r.fold), nullptr, n_});
     } else if (b_.strategy_ == Strategy::fold_rows) {
       const auto* length = reinterpret_cast<const char*>(static_cast<intptr_t>(b_.reduced_));

@@ -435,7 +435,12 @@ void BoundFused::run_fold_blocks(char* const* inputs, char* const* outputs, char
                    eval(f, pos, n);
                    for (size_t k = 0; k < n_red; ++k) {
                      alignas(16) char folded[16];
-                     reductions_[k].fold->fold(folded, f.ptr[reductions_[k].ptr], n);
+                     const Reduction& r = reductions_[k];
+                     if (r.factor < 0) {
+                       r.fold->fold(folded, f.ptr[r.ptr], n);
+                     } else {
+                       r.fold->fold_products(folded, f.ptr[r.ptr], f.ptr[r.factor], nullptr, n);
+                     }
                      values[k].add(folded);
                    }
                  }

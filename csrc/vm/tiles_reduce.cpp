@@ -26,6 +26,7 @@ struct Prod {
   }
 };
 struct Max {
+  static constexpr bool kSum = false;
   template <class T>
   static constexpr T neutral = static_cast<T>(-__builtin_inf());
   template <class V>
@@ -34,6 +35,7 @@ struct Max {
   }
 };
 struct Min {
+  static constexpr bool kSum = false;
   template <class T>
   static constexpr T neutral = static_cast<T>(__builtin_inf());
   template <class V>
@@ -92,54 +94,110 @@ PHINTYS_INLINE V neutral_vector() {
   return x;
 }
 
+// The vectors that are folded: of a row of n elements.
+template <class V>
+struct FoldRow {
+  using T = typename V::elem;
+  const T* row;
+  int64_t n;
+  V neutral;
+
+  PHINTYS_INLINE V at(int64_t i) const { return Row<V>::load(row + Row<V>::width * i); }
+  PHINTYS_INLINE V part(int64_t i) const {
+    return Row<V>::load_part(row + Row<V>::width * i, static_cast<int>(n - i), neutral);
+  }
+};
+
+// The same of the products of two rows.
+template <class V>
+struct FoldProducts {
+  using T = typename V::elem;
+  const T *a, *b;
+  int64_t n;
+  V neutral;
+
+  PHINTYS_INLINE V at(int64_t i) const { return V::load(a + i) * V::load(b + i); }
+  PHINTYS_INLINE V part(int64_t i) const {
+    const int r = static_cast<int>(n - i);
+    return load_part(a + i, r, neutral) * load_part(b + i, r, V::broadcast(1));
+  }
+};
+
+// The elements from *i on, kAccumulators * kSteps vectors of them. Each accumulator of a sum takes
+// kSteps vectors that follow each other, by one load: of eight loads that each step over eight
+// vectors, processors do not foresee the stream that they are together. What else is folded has
+// longer steps, and accumulators that take turns.
+template <class R, class V, class Source>
+PHINTYS_INLINE void fold_block(const Source& x, int64_t* i, V (&a)[kAccumulators]) {
+  constexpr int kLanes = V::lanes;
+  if constexpr (!R::kSum) {
+    for (int k = 0; k < kAccumulators; ++k, *i += kLanes) a[k] = x.at(*i);
+    for (int step = 1; step < kSteps; ++step) {
+      for (int k = 0; k < kAccumulators; ++k, *i += kLanes) a[k] = R::combine(a[k], x.at(*i));
+    }
+  } else {
+    for (int k = 0; k < kAccumulators; ++k) {
+      a[k] = x.at(*i);
+      *i += kLanes;
+#pragma GCC unroll 1
+      for (int step = 1; step < kSteps; ++step, *i += kLanes) a[k] = R::combine(a[k], x.at(*i));
+    }
+  }
+}
+
+// The elements from i to the end, which are less than a block.
+template <class R, class V, class Source>
+PHINTYS_INLINE V fold_rest(const Source& x, int64_t i) {
+  constexpr int kLanes = V::lanes;
+  V a[kAccumulators];
+  for (int k = 0; k < kAccumulators; ++k) a[k] = x.neutral;
+  while (i + kAccumulators * kLanes <= x.n) {
+    for (int k = 0; k < kAccumulators; ++k, i += kLanes) a[k] = R::combine(a[k], x.at(i));
+  }
+  for (; i + kLanes <= x.n; i += kLanes) a[0] = R::combine(a[0], x.at(i));
+  if (i < x.n) a[1] = R::combine(a[1], x.part(i));
+  return join_accumulators<R>(a);
+}
+
 // Blocks of kAccumulators * kSteps vectors; their results are joined pairwise, as a binary counter
 // carries, so that the rounding error grows with the logarithm of n.
-template <class R, class V>
-Value<V> fold_row(const typename V::elem* row, int64_t n) {
-  constexpr int kLanes = V::lanes;
-  constexpr int kWidth = Row<V>::width;
-  constexpr int64_t kGroup = int64_t{kAccumulators} * kLanes;
-  const V neutral = neutral_vector<R, V>();
-  const auto at = [row](int64_t i)
-                      __attribute__((always_inline)) { return Row<V>::load(row + kWidth * i); };
-  const auto part = [row, n, neutral](int64_t i) __attribute__((always_inline)) {
-    return Row<V>::load_part(row + kWidth * i, static_cast<int>(n - i), neutral);
-  };
+template <class R, class V, class Source>
+PHINTYS_INLINE Value<V> fold_source(const Source& x) {
+  const int64_t n = x.n;
   // One infinite complex number must not be multiplied by 1 + 0i.
-  if (math::is_complex<V> && n == 1) return Row<V>::first(part(0));
-  if (n < kLanes) return fold_vector<R>(part(0));
+  if (math::is_complex<V> && n == 1) return Row<V>::first(x.part(0));
+  if (n < V::lanes) return fold_vector<R>(x.part(0));
 
   V levels[48];
   uint64_t n_blocks = 0;
   int64_t i = 0;
-  V a[kAccumulators];
-  for (; i + kGroup * kSteps <= n; ++n_blocks) {
-    for (int k = 0; k < kAccumulators; ++k) a[k] = at(i + k * kLanes);
-    i += kGroup;
-    for (int step = 1; step < kSteps; ++step, i += kGroup) {
-      for (int k = 0; k < kAccumulators; ++k) {
-        a[k] = R::combine(a[k], at(i + k * kLanes));
-      }
-    }
+  for (; i + int64_t{kAccumulators} * kSteps * V::lanes <= n; ++n_blocks) {
+    V a[kAccumulators];
+    fold_block<R>(x, &i, a);
     V block = join_accumulators<R>(a);
     int level = 0;
     for (uint64_t c = n_blocks; c & 1; c >>= 1) block = R::combine(levels[level++], block);
     levels[level] = block;
   }
-  for (int k = 0; k < kAccumulators; ++k) a[k] = neutral;
-  for (; i + kGroup <= n; i += kGroup) {
-    for (int k = 0; k < kAccumulators; ++k) {
-      a[k] = R::combine(a[k], at(i + k * kLanes));
-    }
-  }
-  for (; i + kLanes <= n; i += kLanes) a[0] = R::combine(a[0], at(i));
-  if (i < n) a[1] = R::combine(a[1], part(i));
-  V total = join_accumulators<R>(a);
+  V total = fold_rest<R, V>(x, i);
   int level = 0;
   for (uint64_t c = n_blocks; c != 0; c >>= 1, ++level) {
     if (c & 1) total = R::combine(levels[level], total);
   }
   return fold_vector<R>(total);
+}
+
+template <class R, class V>
+Value<V> fold_row(const typename V::elem* row, int64_t n) {
+  return fold_source<R, V>(FoldRow<V>{row, n, neutral_vector<R, V>()});
+}
+
+template <class R, class V>
+void fold_products(void* out, const void* a, const void* b, const void*, int64_t n) {
+  using T = typename V::elem;
+  const FoldProducts<V> x{static_cast<const T*>(a), static_cast<const T*>(b), n,
+                          neutral_vector<R, V>()};
+  *static_cast<Value<V>*>(out) = fold_source<R, V>(x);
 }
 
 template <class R, class V>
@@ -275,6 +333,10 @@ void fill_floats(KernelTables* t, ReduceKind kind) {
   k[static_cast<int>(DType::f16)] = {fold_half<R>, fold_half_rows<R>};
   k[static_cast<int>(DType::f32)] = {fold_float<R, VF32>, fold_float_rows<R, VF32>};
   k[static_cast<int>(DType::f64)] = {fold_float<R, VF64>, fold_float_rows<R, VF64>};
+  if constexpr (R::kSum) {
+    k[static_cast<int>(DType::f32)].fold_products = fold_products<R, VF32>;
+    k[static_cast<int>(DType::f64)].fold_products = fold_products<R, VF64>;
+  }
 }
 
 template <class R>

@@ -78,6 +78,9 @@ struct ReduceKernels {
   // out[r] = the reduction of rows[r * len .. (r + 1) * len), for short rows; len >= 1. Same bits
   // as `fold` of each row.
   void (*fold_rows)(void* out, const void* rows, int64_t n_rows, int64_t len);
+  // *out = what `fold` gives for a row of the products a[i] * b[i]; for sums of float32 and
+  // float64, otherwise null. There is no operand c.
+  TileFn fold_products = nullptr;
 };
 
 enum class ReduceKind : uint8_t { sum, prod, max, min, all, any };

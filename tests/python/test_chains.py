@@ -216,6 +216,62 @@ def test_reductions_of_chains(program, seed, dtype):
     same_bits([both[0], both[1]], [plain, got[0]])
 
 
+# --- products that a sum computes on its way ------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 64, 1000, 1025, 70_001, 1_300_001])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sums_of_products(n, dtype):
+    """Against exact sums of the products as they are rounded, of whole rows and of strides."""
+    rng = np.random.default_rng(4)
+    a, b = (rng.uniform(-2, 2, n).astype(dtype) for _ in range(2))
+    x, y = T.TensorType(dtype, (False,))("x"), T.TensorType(dtype, (False,))("y")
+    outputs = [(x * y).sum(), T.sqr(x).sum(), T.sqr(x - y).sum(), ((x - y) * y).sum()]
+    products = [a * b, a * a, (a - b) * (a - b), (a - b) * b]
+    for z, p in zip(outputs, products, strict=True):
+        f = compiled([x, y], z)
+        exact = p.astype("longdouble")
+        apart = [np.repeat(v, 3)[::3] for v in (a, b)]
+        for arrays in ([a, b], apart, [a, apart[1]]):
+            got = f(*arrays)
+            assert abs(got - exact.sum()) <= 32 * np.finfo(dtype).eps * np.abs(exact).sum()
+            same_bits([f(*arrays)], [got], "a second call")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sums_of_products_of_edges(dtype):
+    x, y = T.TensorType(dtype, (False,))("x"), T.TensorType(dtype, (False,))("y")
+    dot = compiled([x, y], (x * y).sum())
+    zeros, ones = np.zeros(700, dtype), np.ones(700, dtype)
+    assert dot(zeros[:0], zeros[:0]) == 0
+    for n in (1, 5, 16, 333, 700):
+        assert not np.signbit(dot(zeros[:n], ones[:n]))
+        bad = ones[:n].copy()
+        bad[n // 2] = np.inf
+        assert dot(bad, ones[:n]) == np.inf
+        assert np.isnan(dot(bad, zeros[:n]))
+    huge = np.full(700, np.finfo(dtype).max, dtype)
+    assert dot(huge, 2 * ones) == np.inf
+    with pytest.raises(ValueError, match="mis-match"):
+        dot(ones[:3], ones[:4])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sums_of_products_beside_other_uses(workers, threads):
+    """Rows of a matrix, a product that is an output too, factors that are single values."""
+    threads(workers)
+    rng = np.random.default_rng(5)
+    a, b = rng.uniform(-2, 2, (2, 40, 3001))
+    x, y, c = T.matrix("x"), T.matrix("y"), T.scalar("c")
+    outputs = [(x * y).sum(axis=1), (x * y).sum(), x * y, (x * y).max(), (x * c).sum(axis=1)]
+    want = [(a * b).sum(axis=1), (a * b).sum(), a * b, (a * b).max(), (a * 0.5).sum(axis=1)]
+    got = compiled([x, y, c], outputs)(a, b, 0.5)
+    alone = [compiled([x, y, c], z)(a, b, 0.5) for z in outputs]
+    for values in (got, alone):
+        for g, w in zip(values, want, strict=True):
+            np.testing.assert_allclose(g, w, rtol=1e-11, atol=1e-11)
+
+
 # --- rows that most steps read, which stay in registers -----------------------------------------
 
 
