@@ -49,6 +49,17 @@ struct Product {
   Activation activation;  // of float16, float32 and float64
 };
 
+// What follows a product of two matrices, where an op may do both at once (Queue::product_end).
+struct ProductEnd {
+  int64_t rows, cols;
+  const char* bias;  // as in Product
+  int64_t bias_row, bias_col;
+  const char *bias_begin, *bias_end;  // of all its elements
+  Activation activation;
+  char* out;  // contiguous: instead of the product's own output
+  bool done = false;
+};
+
 struct ProductKernels {
   // Bytes of memory that multiply() needs besides, for the same Product (pointers may be missing).
   size_t (*scratch_bytes)(Stream* stream, const Product& product);

@@ -6,6 +6,8 @@
 
 namespace phintys::device {
 
+struct ProductEnd;
+
 class Queue {
  public:
   Queue(const Table& table, Stream* stream, int device, int* failed)
@@ -28,6 +30,9 @@ class Queue {
   // writes 1 to it and leaves that element alone: the runtime then computes the call on the host,
   // whose error says what is wrong.
   int* const failed;
+  // While an op is asked that may compute one product, and could do more with its result: it then
+  // writes that alone, and says that it is done. Otherwise null.
+  ProductEnd* product_end = nullptr;
 };
 
 // The view for kernels, with adjacent dimensions merged where the strides allow it and those of

@@ -71,8 +71,7 @@ bool DeviceContext::queue_body(const Binding& bound, std::span<char* const> outp
   Prepared& prepared = prepared_.at(&bound);
   Binding& binding = *bindings_[0];
   place_body(bound, outputs);
-  current_ = &prepared;
-  next_table_ = 0;
+  begin_instructions(prepared);
   for (size_t i = 0; i < binding.instructions.size(); ++i) {
     BoundInstruction& instr = binding.instructions[i];
     if (instr.kind == RunKind::view) continue;

@@ -286,6 +286,12 @@ DeviceContext::Prepared& DeviceContext::prepare(const Binding& binding) {
       if (!prepared.fused[i]) prepared.on_host[i] = 1;
     }
   }
+  prepared.done.resize(binding.instructions.size());
+  prepared.epilogues.resize(binding.instructions.size());
+  const FunctionSpec& options = function_->options();
+  if (options.monitor || options.profile) return prepared;  // each result is looked at
+  for (size_t i = 0; i < binding.instructions.size(); ++i)
+    if (!prepared.on_host[i]) prepared.epilogues[i] = find_epilogue(p_, binding, i, leaves_);
   return prepared;
 }
 

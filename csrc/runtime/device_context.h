@@ -13,8 +13,10 @@
 #include <vector>
 
 #include "device/device.h"
+#include "device/products.h"
 #include "device/queue.h"
 #include "runtime/context_base.h"
+#include "runtime/device_epilogue.h"
 #include "runtime/device_loop.h"
 #include "runtime/device_plan.h"
 #include "runtime/scratch.h"
@@ -79,6 +81,8 @@ class DeviceContext final : public ContextBase {
   struct Prepared {
     std::vector<std::unique_ptr<vm::DeviceFused>> fused;  // by instruction of the binding
     std::vector<uint8_t> on_host;                         // that run there
+    std::vector<std::optional<Epilogue>> epilogues;       // of products
+    std::vector<uint8_t> done;                 // regions that a product has computed in this run
     std::vector<std::pair<int, Array>> known;  // values known from shapes, as the device has them
     // Tables that kernels read (Queue::upload_constant), in the order of their uploads.
     std::vector<std::pair<std::string, Ref<Buffer>>> tables;
@@ -113,6 +117,9 @@ class DeviceContext final : public ContextBase {
   bool replay(Prepared& prepared, const std::vector<char*>& pointers);
   bool record(Binding& binding, Prepared& prepared, const std::vector<char*>& pointers);
   void run_plain(Binding& binding, Prepared& prepared);
+  void begin_instructions(Prepared& prepared);
+  bool enqueue_with_end(BoundInstruction& bound, const Binding& binding, Prepared& prepared,
+                        const Epilogue& epilogue);
   bool enqueue_loop(BoundInstruction& bound, const Binding& binding);
   bool enqueue(BoundInstruction& bound, const Binding& binding, Prepared& prepared, size_t index);
   void run_on_host(BoundInstruction& bound, const Binding& binding);

@@ -1,6 +1,7 @@
 // How a device context runs instructions: queued, recorded and replayed, or on the host.
 #include <algorithm>
 #include <cstring>
+#include <tuple>
 
 #include "base/error.h"
 #include "device/indexing.h"
@@ -138,8 +139,7 @@ bool DeviceContext::record(Binding& binding, Prepared& prepared,
   bool whole = true;
   std::exception_ptr error;
   try {
-    current_ = &prepared;
-    next_table_ = 0;
+    begin_instructions(prepared);
     for (size_t i = 0; i < binding.instructions.size() && whole; ++i)
       if (binding.instructions[i].kind != RunKind::view)
         whole = enqueue(binding.instructions[i], binding, prepared, i);
@@ -167,8 +167,7 @@ bool DeviceContext::record(Binding& binding, Prepared& prepared,
 }
 
 void DeviceContext::run_plain(Binding& binding, Prepared& prepared) {
-  current_ = &prepared;
-  next_table_ = 0;
+  begin_instructions(prepared);
   prepared.queued = 0;
   prepared.recordable = true;
   prepared.may_fail = false;
@@ -201,6 +200,41 @@ void DeviceContext::run_plain(Binding& binding, Prepared& prepared) {
   prepared.recordable &= prepared.queued >= kWorthRecording;
 }
 
+void DeviceContext::begin_instructions(Prepared& prepared) {
+  current_ = &prepared;
+  next_table_ = 0;
+  std::fill(prepared.done.begin(), prepared.done.end(), uint8_t{0});
+}
+
+// A product that may compute the region that follows it, too.
+bool DeviceContext::enqueue_with_end(BoundInstruction& bound, const Binding& binding,
+                                     Prepared& prepared, const Epilogue& epilogue) {
+  const BoundInstruction& region = binding.instructions[epilogue.region];
+  const TensorView& out = region.outputs[0];
+  device::ProductEnd end{};
+  end.rows = out.shape[0];
+  end.cols = out.shape[1];
+  end.activation = epilogue.activation;
+  end.out = places_[static_cast<size_t>(region.instr->outputs[0])].device;
+  if (epilogue.bias >= 0) {
+    const auto operand = static_cast<size_t>(epilogue.bias);
+    TensorView bias = region.inputs[operand];
+    bias.data = on_device(binding, region.instr->inputs[operand]);
+    end.bias = bias.data;
+    std::tie(end.bias_begin, end.bias_end) = extent(bias);
+    end.bias_row = bias.shape[0] == 1 ? 0 : bias.strides[0];
+    end.bias_col = bias.shape[1] == 1 ? 0 : bias.strides[1];
+  }
+  struct Offer {
+    device::Queue& queue;
+    ~Offer() { queue.product_end = nullptr; }
+  } const offer{*queue_};
+  queue_->product_end = &end;
+  const bool queued = bound.instr->op->enqueue(*queue_, bound.inputs, bound.outputs);
+  prepared.done[epilogue.region] = queued && end.done;
+  return queued;
+}
+
 // A loop: the host tells it the number of steps and other integers that it knows.
 bool DeviceContext::enqueue_loop(BoundInstruction& bound, const Binding& binding) {
   const Instruction& instr = *bound.instr;
@@ -218,6 +252,7 @@ bool DeviceContext::enqueue_loop(BoundInstruction& bound, const Binding& binding
 
 bool DeviceContext::enqueue(BoundInstruction& bound, const Binding& binding, Prepared& prepared,
                             size_t index) {
+  if (prepared.done[index]) return true;
   const Instruction& instr = *bound.instr;
   for (size_t i = 0; i < instr.inputs.size(); ++i) {
     bound.inputs[i].data = on_device(binding, instr.inputs[i]);
@@ -231,6 +266,8 @@ bool DeviceContext::enqueue(BoundInstruction& bound, const Binding& binding, Pre
     return prepared.fused[index]->enqueue(*queue_, bound.input_ptrs.data(),
                                           bound.output_ptrs.data());
   if (bound.kind == RunKind::inner) return enqueue_loop(bound, binding);
+  if (prepared.epilogues[index] && !prepared.on_host[prepared.epilogues[index]->region])
+    return enqueue_with_end(bound, binding, prepared, *prepared.epilogues[index]);
   return instr.op->enqueue(*queue_, bound.inputs, bound.outputs);
 }
 

@@ -2,7 +2,10 @@
 // before it is stored.
 #pragma once
 
+#include <type_traits>
+
 #include "device/products.h"
+#include "fused/lane.h"
 #include "gpu.h"
 
 namespace phintys::cuda {
@@ -174,29 +177,18 @@ __device__ __forceinline__ char* matrix_at(const Product& p, const ProductMatrix
   return p.batch_ndim ? at + int64_t{left} * x.batch[0] : at;
 }
 
-__device__ __forceinline__ float activate(float v, Activation activation) {
-  switch (activation) {
-    case Activation::max0:
-      return v < 0.f ? 0.f : v;  // NaN stays
-    case Activation::tanh:
-      return tanhf(v);
-    case Activation::sigmoid:
-      return 1.f / (1.f + expf(-v));
-    default:
-      return v;
-  }
+// The bodies of the ops, so that a product with an activation has the bits of the two apart. Not
+// inlined: every kernel of products would hold them.
+template <class S>
+__device__ __noinline__ S activate_far(S x, Activation activation) {
+  return activation == Activation::tanh ? ops::Tanh::body(x) : ops::Sigmoid::body(x);
 }
-__device__ __forceinline__ double activate(double v, Activation activation) {
-  switch (activation) {
-    case Activation::max0:
-      return v < 0. ? 0. : v;
-    case Activation::tanh:
-      return tanh(v);
-    case Activation::sigmoid:
-      return 1. / (1. + exp(-v));
-    default:
-      return v;
-  }
+
+template <class T>
+__device__ __forceinline__ T activate(T v, Activation activation) {
+  if (activation == Activation::max0) return v < T(0) ? T(0) : v;  // NaN stays
+  using S = std::conditional_t<sizeof(T) == 4, device_lane::SF32, device_lane::SF64>;
+  return activate_far(S{v}, activation).v;
 }
 
 // What becomes of the sums of one matrix.

@@ -172,3 +172,103 @@ def test_rounded_operands(device, mode, least, most):
             assert low <= worst < high
     finally:
         phintys.config.cuda.f32_products = kept
+
+
+# --- what follows a product: bias and activation --------------------------------------------------
+
+
+ACTIVATIONS = {
+    "none": lambda z: z,
+    "tanh": T.tanh,
+    "sigmoid": T.nnet.sigmoid,
+    "maximum": lambda z: T.maximum(z, 0),
+    "relu": T.nnet.relu,
+    "exp": T.exp,  # no activation of products
+}
+BIASES = {
+    "row": (lambda z, b: z + b, (50,)),
+    "column": (lambda z, b: b + z, (40, 1)),
+    "matrix": (lambda z, b: z + b, (40, 50)),
+    "number": (lambda z, b: b + z, ()),
+    "other stride": (lambda z, b: z + b[::-2], (100,)),
+    "transposed": (lambda z, b: z + b.T, (50, 40)),
+    "no": (lambda z, b: z, ()),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("bias", BIASES)
+def test_bias_and_activation(activation, bias, dtype):
+    add, shape = BIASES[bias]
+    a, b = floats(40, 9, dtype=dtype), floats(9, 50, seed=1, dtype=dtype) * np.asarray(0.3, dtype)
+    c = floats(*shape, seed=2, dtype=dtype)
+    if bias == "column":
+        c = c[:, 0]
+        add = lambda z, b: b[:, None] + z  # noqa: E731
+    act = ACTIVATIONS[activation]
+    rtol, atol = {"float16": (1e-2, 1e-2)}.get(dtype, (2e-5, 1e-6))
+    run_everywhere(
+        lambda a, b, c: act(add(T.dot(a, b), c)), a, b, c, rtol=rtol, atol=atol, on_device=True
+    )
+
+
+def test_bias_and_activation_of_other_products():
+    a, b, c = (floats(12, 12, seed=k, dtype="float32") for k in range(3))
+    row = floats(12, seed=4, dtype="float32")
+    for build in (
+        lambda a, b, c, row: T.tanh(c + 2 * T.dot(a, b) + row),
+        lambda a, b, c, row: T.tanh(T.dot(a, b.T) + c),
+        lambda a, b, c, row: T.tanh(T.dot(a[:, :0], b[:0]) + row),
+        lambda a, b, c, row: T.tanh(T.dot(a[:1], b) + row),
+        lambda a, b, c, row: T.tanh(T.dot(a, row) + row),
+        lambda a, b, c, row: T.tanh(T.dot(a, b)[::-1] + row),
+        lambda a, b, c, row: T.tanh(T.dot(a, b) + T.dot(a, c)),
+        lambda a, b, c, row: T.tanh(T.dot(a, b).sum(axis=0) + row),
+        lambda a, b, c, row: T.tanh(T.dot(T.tanh(T.dot(a, b) + row), c) + row),
+        # Read by more than one.
+        lambda a, b, c, row: [T.dot(a, b), T.tanh(T.dot(a, b) + row)],
+        lambda a, b, c, row: [T.tanh(T.dot(a, b) + row), (T.dot(a, b) + row).sum()],
+        lambda a, b, c, row: T.tanh(T.dot(a, b) + T.dot(a, b)),
+        lambda a, b, c, row: T.matmul(a, b) + row,
+        lambda a, b, c, row: T.nnet.relu(T.batched_dot(a[None], b[None]) + row),
+    ):
+        run_everywhere(build, a, b, c, row, rtol=2e-5, atol=1e-6, on_device=True)
+
+
+def test_a_product_that_replaces_what_it_reads():
+    """The new value has the memory of an operand, which the product still reads."""
+    a, row = floats(12, 12, dtype="float32"), floats(12, seed=4, dtype="float32")
+
+    def step(a, row):
+        w = phintys.shared(floats(12, 12, seed=5, dtype="float32"), "w")
+        v = phintys.shared(floats(12, 12, seed=6, dtype="float32"), "v")
+        return w.sum(), {w: T.tanh(T.dot(w, a) + row), v: T.nnet.sigmoid(T.dot(a, w) + v)}
+
+    run_everywhere(step, a, row, rtol=2e-5, atol=1e-6, on_device=True)
+
+
+def test_recurrent_steps():
+    w, row = floats(12, 12, dtype="float32"), floats(12, seed=4, dtype="float32")
+    xs = floats(9, 5, 12, seed=5, dtype="float32")
+
+    def build(xs, w, row):
+        states, _ = phintys.scan(
+            lambda x, h: T.tanh(T.dot(h, w) + x),
+            sequences=xs,
+            outputs_info=T.zeros_like(xs[0]) + row,
+        )
+        return states
+
+    run_everywhere(build, xs, w, row, rtol=2e-5, atol=1e-6, on_device=True)
+
+
+@on_devices
+def test_products_go_on_with_what_follows(device):
+    """Seen at (z + |z|) / 2, which is infinite beyond half of the greatest number."""
+    a = np.full((3, 4), 8.6e18, "float32")
+    x, b = T.fmatrix("x"), T.fvector("b")
+    f = phintys.function([x, b], T.nnet.relu(T.dot(x, x.T) + b), device=device)
+    zeros = np.zeros(3, "float32")
+    for _ in range(4):
+        np.testing.assert_allclose(f(a, zeros), np.full((3, 3), 4 * 8.6e18**2), rtol=1e-6)
