@@ -203,7 +203,9 @@ struct BoundFused::Frame {
 void BoundFused::init_frame(Frame& f, char* const* inputs, char* const* outputs) const {
   f.inputs = inputs;
   f.outputs = outputs;
-  size_t rows = static_cast<size_t>(rows_) + reductions_.size();
+  // Folds of blocks keep their results outside of rows, and their rows may be long.
+  size_t rows = static_cast<size_t>(rows_);
+  if (strategy_ != Strategy::fold_blocks) rows += reductions_.size();
   char* scratch =
       thread_scratch(rows * static_cast<size_t>(row_bytes_) + static_cast<size_t>(slots_) * 16);
   char* slots = scratch + rows * static_cast<size_t>(row_bytes_);
