@@ -1,4 +1,5 @@
 // Pooling, forward and backward.
+#include "dtypes.h"
 #include "plugin.h"
 #include "pooling/axes.h"
 
@@ -7,32 +8,14 @@ namespace {
 
 constexpr int64_t kMost = (int64_t{1} << 31) - (1 << 21);  // with room for a step of the grid
 
-int64_t item(DType dtype) {
-  switch (dtype) {
-    case DType::f64:
-    case DType::i64:
-    case DType::u64:
-      return 8;
-    case DType::f32:
-    case DType::i32:
-    case DType::u32:
-      return 4;
-    case DType::i16:
-    case DType::u16:
-      return 2;
-    default:
-      return 1;
-  }
-}
-
 Status run(Stream* stream, const Pooling& p);
 
 // The planes of index [from, from + count) of the first axis.
 Status run_some(Stream* stream, Pooling p, int64_t from, int64_t count, int64_t result_stride) {
   for (device::PoolArray* v : {&p.x, &p.z, &p.g}) {
-    if (v->data) v->data += from * v->lead[0] * item(p.dtype);
+    if (v->data) v->data += from * v->lead[0] * item_size_of(p.dtype);
   }
-  p.result += from * result_stride * item(p.dtype);
+  p.result += from * result_stride * item_size_of(p.dtype);
   p.lead[0] = count;
   return run(stream, p);
 }
