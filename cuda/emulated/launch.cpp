@@ -21,6 +21,7 @@ constexpr unsigned char kGuard = 0xa5;
 constexpr size_t kPoisonBudget = size_t{4} << 20;
 
 std::mutex running;  // held while kernels run
+uint64_t launches = 0;
 
 // Dynamic shared memory is aligned as gpu.h says, and no better.
 alignas(256) unsigned char shared_memory[128 + kMaxShared + kGuardBytes];
@@ -78,6 +79,7 @@ void* dynamic_shared_memory() { return dynamic_begin; }
 
 void run_blocks(const Launch& launch) {
   const std::lock_guard lock(running);
+  ++launches;
   const bool reverse = reversed();
   const Static fixed = find_static();
   memset(dynamic_begin + launch.shared_bytes, kGuard, kGuardBytes);
@@ -112,3 +114,9 @@ int queue_launch(device::Stream* stream, Launch launch) {
 }
 
 }  // namespace phintys::cuda::emulated
+
+// For tests: kernels launched so far.
+extern "C" __attribute__((visibility("default"))) uint64_t phintys_emulated_launches() {
+  const std::lock_guard lock(phintys::cuda::emulated::running);
+  return phintys::cuda::emulated::launches;
+}

@@ -4,7 +4,14 @@ import numpy as np
 import phintys
 import phintys.tensor as T
 import pytest
-from device_cases import floats, on_devices, run_everywhere
+from device_cases import (
+    emulated_launches,
+    floats,
+    needs_emulation,
+    on_devices,
+    run_everywhere,
+    variable_like,
+)
 
 DTYPES = ["float16", "float32", "float64", "complex64", "complex128", "int8", "int64", "uint16"]
 
@@ -261,6 +268,33 @@ def test_recurrent_steps():
         return states
 
     run_everywhere(build, xs, w, row, rtol=2e-5, atol=1e-6, on_device=True)
+
+
+@needs_emulation
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("bias", BIASES)
+def test_what_follows_needs_no_kernel_of_its_own(activation, bias, dtype):
+    add, shape = BIASES[bias]
+    if bias == "column":
+        shape = shape[:1]
+        add = lambda z, b: b[:, None] + z  # noqa: E731
+    a, b, c = floats(40, 9, dtype=dtype), floats(9, 50, dtype=dtype), floats(*shape, dtype=dtype)
+    x, y, z = (variable_like(v) for v in (a, b, c))
+
+    def launches(build):
+        output = build(T.dot(x, y), z).transfer("emulated")
+        f = phintys.function([x, y, z], output, device="emulated", on_unused_input="ignore")
+        f(a, b, c)
+        phintys.cuda.synchronize("emulated")
+        before = emulated_launches()
+        f(a, b, c)
+        phintys.cuda.synchronize("emulated")
+        return emulated_launches() - before
+
+    alone = launches(lambda product, z: product)
+    together = launches(lambda product, z: ACTIVATIONS[activation](add(product, z)))
+    assert together == alone + (activation == "exp")
 
 
 @on_devices
