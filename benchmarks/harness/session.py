@@ -53,6 +53,15 @@ class Process:
             return {"failed": f"the process ended with {process.returncode}", "dead": True}
         return json.loads(line)
 
+    def ticks(self) -> int:
+        """Processor time of all its threads, in ticks of the clock (hundredths of a second)."""
+        try:
+            with open(f"/proc/{self.process.pid}/stat") as file:
+                fields = file.read().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            return 0
+        return int(fields[11]) + int(fields[12])
+
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -72,6 +81,15 @@ class Session:
             env = peers.environment(name, threads, str(self.options.cache))
             self.workers[name] = Process(env, threads, self.log)
         return self.workers[name]
+
+    def settle(self, limit: float = 0.5) -> None:
+        """Waits until all workers rest: threads of some libraries spin for 0.2 s after a call."""
+        until = time.monotonic() + limit
+        before, now = -1, 0
+        while before != now and time.monotonic() < until:
+            before = sum(worker.ticks() for worker in self.workers.values())
+            time.sleep(0.025)
+            now = sum(worker.ticks() for worker in self.workers.values())
 
     def close(self) -> None:
         for worker in self.workers.values():
@@ -110,6 +128,7 @@ class Session:
                 list(hosts)[turn % max(1, len(hosts)) :] + list(hosts)[: turn % max(1, len(hosts))]
             )
             for peer in order:
+                self.settle()
                 answer = hosts[peer].ask(limit, do="sample", peer=peer, samples=3)
                 if "failed" in answer:
                     results[peer] = answer

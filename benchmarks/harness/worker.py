@@ -113,8 +113,6 @@ class Worker:
 
     def sample(self, peer: str, samples: int) -> dict[str, Any]:
         job, run, count = self.jobs[peer]
-        # Another peer has just used the caches and, for some of them, still spins on a core.
-        time.sleep(0.002)
         run(max(1, count // 10))
         return {"seconds": [run(count) / count / job.calls for _ in range(samples)]}
 

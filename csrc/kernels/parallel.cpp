@@ -57,9 +57,11 @@ inline void relax() {
 constexpr int kFinishSpins = 200;
 // A worker that has just worked looks for more for up to this long before it sleeps, as waking
 // costs 5 to 50 us (most in virtual machines) and parallel steps follow one another closely. The
-// time halves with each fruitless look, so that rare calls cost next to nothing.
+// time halves with each fruitless look, so that rare calls cost next to nothing, and doubles with
+// each look that found work and each sleep that was so short that a look would have been better.
 constexpr int kLingerSpins = 1024;  // some 30 us
 constexpr int kLeastLinger = 16;
+constexpr std::int64_t kShortSleep = 100'000;  // ns, the time to wake up among them
 // How many sleepers one thread wakes; each of them wakes as many again while there is work, so no
 // thread, above all not the caller, pays for waking a large pool.
 constexpr int kWakeFanOut = 2;
@@ -322,9 +324,11 @@ class Pool {
       // Going to sleep. Either the next caller sees this thread in sleepers_, or its new epoch is
       // seen here by the kernel's comparison.
       if (epoch_.load(std::memory_order_relaxed) != seen) continue;
+      const std::int64_t asleep = now();
       sleepers_.fetch_add(1, std::memory_order_seq_cst);
       sleep_while(epoch_, seen);
       sleepers_.fetch_sub(1, std::memory_order_seq_cst);
+      if (now() - asleep < kShortSleep) linger = std::min(4 * linger, kLingerSpins);
     }
   }
 
