@@ -79,15 +79,58 @@ int available_cpus() {
 }
 
 // ---------------------------------------------------------------------------------------------
+// Processors. A system may put the thread that it wakes on the processor of the one that woke it,
+// although others are idle: Linux in virtual machines does so at almost every time, as the host has
+// taken the idle processors away. The two then take turns there for as long as jobs follow one
+// another. So a worker that wakes up where the last job was started excludes that processor from
+// those it may use.
+
+class Place {
+ public:
+#ifdef __linux__
+  static int cpu() { return sched_getcpu(); }
+
+  // To be called by the worker that it belongs to, with the time, after each sleep.
+  void leave(int callers_cpu, std::int64_t time, int workers) {
+    if (callers_cpu < 0 || callers_cpu != cpu() || time - moved_ < kStay) return;
+    moved_ = time;
+    cpu_set_t now;
+    CPU_ZERO(&now);
+    if (sched_getaffinity(0, sizeof now, &now) != 0) return;
+    // What is not this worker's own doing is somebody's wish.
+    if (!CPU_EQUAL(&now, &mine_)) all_ = now;
+    // With more threads than processors, some must share in any case.
+    if (workers >= CPU_COUNT(&all_)) return;
+    mine_ = all_;
+    CPU_CLR(callers_cpu, &mine_);
+    if (CPU_COUNT(&mine_) > 0) sched_setaffinity(0, sizeof mine_, &mine_);
+  }
+
+ private:
+  // Callers on several processors would chase a worker, and a move costs some 50 us.
+  static constexpr std::int64_t kStay = 5'000'000;
+  cpu_set_t all_{}, mine_{};
+  std::int64_t moved_ = 0;
+#else
+  static int cpu() { return -1; }
+  void leave(int, std::int64_t, int) {}
+#endif
+};
+
+// ---------------------------------------------------------------------------------------------
 // Stalls: see set_parallel_clock().
 
 std::atomic<std::int64_t (*)()> g_clock{nullptr};
 
-std::int64_t now() {
-  if (const auto clock = g_clock.load(std::memory_order_relaxed)) return clock();
+std::int64_t steady_now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
       .count();
+}
+
+std::int64_t now() {
+  if (const auto clock = g_clock.load(std::memory_order_relaxed)) return clock();
+  return steady_now();
 }
 
 class Stalls {
@@ -241,6 +284,7 @@ class Pool {
     const std::uint32_t n = static_cast<std::uint32_t>(n_chunks);
     slot.open(n, ctx, fn);
     open_.fetch_or(bit, std::memory_order_seq_cst);
+    caller_cpu_.store(Place::cpu(), std::memory_order_relaxed);
     epoch_.fetch_add(1, std::memory_order_seq_cst);
     wake_workers(n - 1);
 
@@ -307,28 +351,31 @@ class Pool {
   void worker(int index) {
     t_in_region = true;
     int linger = kLeastLinger;
+    Place place;
     for (;;) {
       std::uint32_t seen = epoch_.load(std::memory_order_seq_cst);
       if (index >= wanted_.load(std::memory_order_seq_cst)) return;
-      if (look_for_work()) {
-        const std::uint32_t before = epoch_.load(std::memory_order_relaxed);
-        bool more = before != seen;
-        for (int i = 0; i < linger && !more; ++i) {
-          relax();
-          more = epoch_.load(std::memory_order_relaxed) != before;
-        }
-        linger = more ? std::min(2 * linger, kLingerSpins) : std::max(linger / 2, kLeastLinger);
-        if (more) continue;
-        seen = before;
+      const bool worked = look_for_work();
+      const std::uint32_t before = worked ? epoch_.load(std::memory_order_relaxed) : seen;
+      bool more = before != seen;
+      for (int i = 0; i < linger && !more; ++i) {
+        relax();
+        more = epoch_.load(std::memory_order_relaxed) != before;
       }
+      linger = more ? std::min(2 * linger, kLingerSpins) : std::max(linger / 2, kLeastLinger);
+      if (more) continue;
+      seen = before;
       // Going to sleep. Either the next caller sees this thread in sleepers_, or its new epoch is
       // seen here by the kernel's comparison.
       if (epoch_.load(std::memory_order_relaxed) != seen) continue;
-      const std::int64_t asleep = now();
+      const std::int64_t asleep = steady_now();
       sleepers_.fetch_add(1, std::memory_order_seq_cst);
       sleep_while(epoch_, seen);
       sleepers_.fetch_sub(1, std::memory_order_seq_cst);
-      if (now() - asleep < kShortSleep) linger = std::min(4 * linger, kLingerSpins);
+      const std::int64_t awake = steady_now();
+      if (awake - asleep < kShortSleep) linger = std::min(4 * linger, kLingerSpins);
+      place.leave(caller_cpu_.load(std::memory_order_relaxed), awake,
+                  wanted_.load(std::memory_order_relaxed));
     }
   }
 
@@ -349,6 +396,7 @@ class Pool {
   alignas(64) std::atomic<std::uint32_t> used_{0};
   alignas(64) std::atomic<std::uint32_t> open_{0};
   alignas(64) std::atomic<std::uint32_t> epoch_{0};
+  std::atomic<int> caller_cpu_{-1};  // where the last job was started; written when epoch_ is
   alignas(64) std::atomic<std::uint32_t> sleepers_{0};
   alignas(64) std::atomic<int> running_{0};
   std::atomic<int> wanted_{0};

@@ -1,7 +1,10 @@
 #include <doctest/doctest.h>
+#include <sched.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -173,6 +176,97 @@ TEST_CASE("after a stall, jobs stay in their threads for a while") {
   }
   set_parallel_clock(nullptr);
 }
+
+#ifdef __linux__
+namespace {
+
+// A job that both threads take part in: `look` is called in the worker.
+template <class F>
+void job_with_worker(F look) {
+  const auto caller = std::this_thread::get_id();
+  std::atomic<int> inside{0};
+  parallel_for(2, [&](std::int64_t) {
+    if (std::this_thread::get_id() != caller) look();
+    inside.fetch_add(1);
+    while (inside < 2) std::this_thread::yield();
+  });
+}
+
+// How often the worker slept while jobs followed one another at some microseconds.
+std::int64_t sleeps_of_worker(int jobs) {
+  std::int64_t first = -1, last = -1;
+  for (int job = 0; job < jobs; ++job) {
+    job_with_worker([&] {
+      rusage usage{};
+      getrusage(RUSAGE_THREAD, &usage);
+      if (first < 0) first = usage.ru_nvcsw;
+      last = usage.ru_nvcsw;
+    });
+    const auto next = std::chrono::steady_clock::now() + std::chrono::microseconds(5);
+    while (std::chrono::steady_clock::now() < next) {
+    }
+  }
+  return last - first;
+}
+
+cpu_set_t affinity() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  REQUIRE(sched_getaffinity(0, sizeof set, &set) == 0);
+  return set;
+}
+
+const bool g_one_cpu = [] {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return sched_getaffinity(0, sizeof set, &set) != 0 || CPU_COUNT(&set) < 2;
+}();
+
+}  // namespace
+
+TEST_CASE("a worker stays awake between jobs that follow one another closely" *
+          doctest::skip(g_one_cpu)) {
+  constexpr int kJobs = 200;
+  set_parallel_clock([]() -> std::int64_t { return 0; });  // no stalls: they would end the sharing
+  {
+    Threads t(2);
+    std::int64_t least = kJobs;
+    // Other programs may take the processor away for a while.
+    for (int round = 0; round < 50 && least > kJobs / 4; ++round) {
+      least = std::min(least, sleeps_of_worker(kJobs));
+    }
+    CHECK(least <= kJobs / 4);
+  }
+  set_parallel_clock(nullptr);
+}
+
+TEST_CASE("a worker leaves its caller's processor" * doctest::skip(g_one_cpu)) {
+  const cpu_set_t all = affinity();
+  set_parallel_clock([]() -> std::int64_t { return 0; });
+  {
+    Threads t(2);
+    int cpu = -1, shared = 0;
+    job_with_worker([&] { cpu = sched_getcpu(); });
+    for (int round = 0; round < 3; ++round) {
+      // The caller comes to where the worker is. The worker may take some jobs to notice.
+      cpu_set_t one;
+      CPU_ZERO(&one);
+      CPU_SET(cpu, &one);
+      REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+      shared = 0;
+      const int callers = cpu;
+      for (int job = 0; job < 200; ++job) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        job_with_worker([&] { cpu = sched_getcpu(); });
+        shared += cpu == callers;
+      }
+      CHECK(shared < 50);
+    }
+    sched_setaffinity(0, sizeof all, &all);
+  }
+  set_parallel_clock(nullptr);
+}
+#endif
 
 TEST_CASE("the exception of the lowest chunk arrives, always the same") {
   for (int threads : {1, 2, 4}) {
