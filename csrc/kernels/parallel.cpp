@@ -21,6 +21,7 @@
 #endif
 
 #include "base/error.h"
+#include "kernels/sharing.h"
 
 namespace phintys {
 namespace {
@@ -62,12 +63,22 @@ constexpr int kFinishSpins = 200;
 constexpr int kLingerSpins = 1024;  // some 30 us
 constexpr int kLeastLinger = 16;
 constexpr std::int64_t kShortSleep = 100'000;  // ns, the time to wake up among them
+// The time from one change of the processor that is left to the caller to the next, of which the
+// change should take a hundredth at most, and what is added for each worker.
+constexpr std::int64_t kTurn = 5'000'000, kTurnOfOne = 100'000;  // ns
 // How many sleepers one thread wakes; each of them wakes as many again while there is work, so no
 // thread, above all not the caller, pays for waking a large pool.
 constexpr int kWakeFanOut = 2;
 
 // Not initial-exec: a library with static TLS of more than some hundred bytes cannot be dlopened.
 thread_local bool t_in_region = false;
+
+// In nanoseconds.
+std::int64_t now() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
 
 int available_cpus() {
 #ifdef __linux__
@@ -81,87 +92,43 @@ int available_cpus() {
 // ---------------------------------------------------------------------------------------------
 // Processors. A system may put the thread that it wakes on the processor of the one that woke it,
 // although others are idle: Linux in virtual machines does so at almost every time, as the host has
-// taken the idle processors away. The two then take turns there for as long as jobs follow one
-// another. So a worker that wakes up where the last job was started excludes that processor from
-// those it may use.
+// taken the idle processors away. There it waits for the caller to be interrupted, which takes
+// longer than most jobs. So workers may use all processors but that of the caller.
 
-class Place {
+class Worker {
  public:
+  template <class F>
+  explicit Worker(F f) : thread_(f) {}
+  void join() { thread_.join(); }
+
 #ifdef __linux__
   static int cpu() { return sched_getcpu(); }
 
-  // To be called by the worker that it belongs to, with the time, after each sleep.
-  void leave(int callers_cpu, std::int64_t time, int workers) {
-    if (callers_cpu < 0 || callers_cpu != cpu() || time - moved_ < kStay) return;
-    moved_ = time;
-    cpu_set_t now;
-    CPU_ZERO(&now);
-    if (sched_getaffinity(0, sizeof now, &now) != 0) return;
-    // What is not this worker's own doing is somebody's wish.
-    if (!CPU_EQUAL(&now, &mine_)) all_ = now;
+  // Returns false if it cannot do without that processor, being one of `workers`.
+  bool leave(int cpu, int workers) {
+    const pthread_t thread = thread_.native_handle();
+    cpu_set_t present;
+    CPU_ZERO(&present);
+    if (pthread_getaffinity_np(thread, sizeof present, &present) != 0) return false;
+    // What is not done here is somebody's wish.
+    if (!CPU_EQUAL(&present, &others_)) all_ = present;
     // With more threads than processors, some must share in any case.
-    if (workers >= CPU_COUNT(&all_)) return;
-    mine_ = all_;
-    CPU_CLR(callers_cpu, &mine_);
-    if (CPU_COUNT(&mine_) > 0) sched_setaffinity(0, sizeof mine_, &mine_);
+    if (workers >= CPU_COUNT(&all_)) return false;
+    others_ = all_;
+    CPU_CLR(cpu, &others_);
+    return pthread_setaffinity_np(thread, sizeof others_, &others_) == 0;
   }
 
  private:
-  // Callers on several processors would chase a worker, and a move costs some 50 us.
-  static constexpr std::int64_t kStay = 5'000'000;
-  cpu_set_t all_{}, mine_{};
-  std::int64_t moved_ = 0;
+  cpu_set_t all_{}, others_{};
 #else
   static int cpu() { return -1; }
-  void leave(int, std::int64_t, int) {}
-#endif
-};
-
-// ---------------------------------------------------------------------------------------------
-// Stalls: see set_parallel_clock().
-
-std::atomic<std::int64_t (*)()> g_clock{nullptr};
-
-std::int64_t steady_now() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
-std::int64_t now() {
-  if (const auto clock = g_clock.load(std::memory_order_relaxed)) return clock();
-  return steady_now();
-}
-
-class Stalls {
- public:
-  // Whether jobs run on their callers' threads now.
-  bool alone(std::int64_t time) const { return time < until_.load(std::memory_order_relaxed); }
-
-  // A job whose caller worked from `start` to `worked` and waited for others until `end`.
-  void see(std::int64_t start, std::int64_t worked, std::int64_t end) {
-    const std::int64_t waited = end - worked;
-    if (waited > kLeast && waited > 2 * (worked - start)) {
-      const std::int64_t pause = pause_.load(std::memory_order_relaxed);
-      until_.store(end + pause, std::memory_order_relaxed);
-      pause_.store(std::min(2 * pause, kLongest), std::memory_order_relaxed);
-    } else if (end > until_.load(std::memory_order_relaxed) + kCalm) {
-      pause_.store(kShortest, std::memory_order_relaxed);
-    }
-  }
-  void forget() {
-    until_.store(INT64_MIN, std::memory_order_relaxed);
-    pause_.store(kShortest, std::memory_order_relaxed);
-  }
+  bool leave(int, int) { return false; }
 
  private:
-  static constexpr std::int64_t kMs = 1'000'000;
-  static constexpr std::int64_t kLeast = kMs / 2, kShortest = 20 * kMs, kLongest = 160 * kMs;
-  static constexpr std::int64_t kCalm = 200 * kMs;  // without a stall, after which pauses are short
-  std::atomic<std::int64_t> until_{INT64_MIN};
-  std::atomic<std::int64_t> pause_{kShortest};
+#endif
+  std::thread thread_;
 };
-Stalls g_stalls;
 
 // ---------------------------------------------------------------------------------------------
 // One running parallel_for. Slots live as long as the pool, so that a late worker may look at one
@@ -201,9 +168,9 @@ struct alignas(128) Slot {
   }
   void close() { word.fetch_or(kClosed, std::memory_order_acq_rel); }
 
-  // Runs chunks until none is left to claim. Returns whether it ran any.
-  bool work(bool as_caller) {
-    bool worked = false;
+  // Runs chunks until none is left to claim. Returns how many it ran.
+  std::uint32_t work(bool as_caller) {
+    std::uint32_t worked = 0;
     std::uint64_t w = word.load(std::memory_order_acquire);
     const std::uint64_t generation = w >> 32;
     const std::uint32_t count = n.load(std::memory_order_acquire);
@@ -214,7 +181,7 @@ struct alignas(128) Slot {
                                       std::memory_order_acquire)) {
         continue;
       }
-      worked = true;
+      ++worked;
       std::uint32_t finished = 1;
       const std::uint32_t chunk = static_cast<std::uint32_t>(w);
       try {
@@ -270,13 +237,16 @@ class Pool {
  public:
   static constexpr int kSlots = 32;
 
-  // Returns false if all slots are taken, or after a stall: the caller does the work alone.
+  // Returns false if the caller should do the work alone: all slots are taken, or sharing does not
+  // pay now.
   bool run(std::int64_t n_chunks, void* ctx, ChunkFn fn, int threads) {
     const std::int64_t start = now();
-    if (g_stalls.alone(start)) return false;
+    if (!account_.pays(start)) return false;
     if (PHINTYS_UNLIKELY(running_.load(std::memory_order_acquire) != threads - 1)) {
       resize(threads - 1);
     }
+    const int cpu = Worker::cpu();
+    if (PHINTYS_UNLIKELY(cpu != callers_cpu_.load(std::memory_order_relaxed))) leave_to_caller(cpu);
     const int index = take_slot();
     if (index < 0) return false;
     Slot& slot = slots_[index];
@@ -284,17 +254,16 @@ class Pool {
     const std::uint32_t n = static_cast<std::uint32_t>(n_chunks);
     slot.open(n, ctx, fn);
     open_.fetch_or(bit, std::memory_order_seq_cst);
-    caller_cpu_.store(Place::cpu(), std::memory_order_relaxed);
     epoch_.fetch_add(1, std::memory_order_seq_cst);
     wake_workers(n - 1);
 
     t_in_region = true;
-    slot.work(/*as_caller=*/true);
+    const std::uint32_t own = slot.work(/*as_caller=*/true);
     t_in_region = false;
     open_.fetch_and(~bit, std::memory_order_relaxed);
     const std::int64_t worked = now();
     slot.wait_finished(n);
-    g_stalls.see(start, worked, now());
+    account_.enter(start, worked, now(), own, n);
     std::exception_ptr error = std::move(slot.error);
     slot.error = nullptr;
     slot.close();
@@ -320,6 +289,8 @@ class Pool {
       while (static_cast<int>(workers_.size()) < n) {
         const int index = static_cast<int>(workers_.size());
         workers_.emplace_back([this, index] { worker(index); });
+        callers_cpu_.store(-1, std::memory_order_relaxed);  // not left by the new one
+        next_turn_ = 0;
       }
     } catch (const std::system_error&) {
       // The system refuses more threads. That is no reason to fail, nor to try again at each call:
@@ -341,6 +312,19 @@ class Pool {
     }
   }
 
+  // Callers on several processors take turns slowly: each turn costs about a microsecond for each
+  // worker that sleeps and more for one that runs.
+  void leave_to_caller(int cpu) {
+    std::unique_lock<std::mutex> lock(resize_mutex_, std::try_to_lock);
+    const std::int64_t time = now();
+    if (!lock || time < next_turn_) return;
+    const int n = static_cast<int>(workers_.size());
+    next_turn_ = time + kTurn + n * kTurnOfOne;
+    callers_cpu_.store(cpu, std::memory_order_relaxed);
+    for (Worker& worker : workers_)
+      if (!worker.leave(cpu, n)) break;
+  }
+
   void wake_workers(std::uint32_t useful) {
     const std::uint32_t sleepers = sleepers_.load(std::memory_order_seq_cst);
     if (sleepers == 0) return;
@@ -351,7 +335,6 @@ class Pool {
   void worker(int index) {
     t_in_region = true;
     int linger = kLeastLinger;
-    Place place;
     for (;;) {
       std::uint32_t seen = epoch_.load(std::memory_order_seq_cst);
       if (index >= wanted_.load(std::memory_order_seq_cst)) return;
@@ -368,14 +351,11 @@ class Pool {
       // Going to sleep. Either the next caller sees this thread in sleepers_, or its new epoch is
       // seen here by the kernel's comparison.
       if (epoch_.load(std::memory_order_relaxed) != seen) continue;
-      const std::int64_t asleep = steady_now();
+      const std::int64_t asleep = now();
       sleepers_.fetch_add(1, std::memory_order_seq_cst);
       sleep_while(epoch_, seen);
       sleepers_.fetch_sub(1, std::memory_order_seq_cst);
-      const std::int64_t awake = steady_now();
-      if (awake - asleep < kShortSleep) linger = std::min(4 * linger, kLingerSpins);
-      place.leave(caller_cpu_.load(std::memory_order_relaxed), awake,
-                  wanted_.load(std::memory_order_relaxed));
+      if (now() - asleep < kShortSleep) linger = std::min(4 * linger, kLingerSpins);
     }
   }
 
@@ -387,7 +367,7 @@ class Pool {
           static_cast<std::uint32_t>(slot.word.load(std::memory_order_acquire));
       const std::uint32_t n = slot.n.load(std::memory_order_acquire);
       if (next < n && n - next > 1) wake_workers(n - next - 1);
-      worked = slot.work(/*as_caller=*/false) || worked;
+      worked |= slot.work(/*as_caller=*/false) > 0;
     }
     return worked;
   }
@@ -396,12 +376,14 @@ class Pool {
   alignas(64) std::atomic<std::uint32_t> used_{0};
   alignas(64) std::atomic<std::uint32_t> open_{0};
   alignas(64) std::atomic<std::uint32_t> epoch_{0};
-  std::atomic<int> caller_cpu_{-1};  // where the last job was started; written when epoch_ is
   alignas(64) std::atomic<std::uint32_t> sleepers_{0};
   alignas(64) std::atomic<int> running_{0};
   std::atomic<int> wanted_{0};
+  std::atomic<int> callers_cpu_{-1};  // which workers may not use
   std::mutex resize_mutex_;
-  std::vector<std::thread> workers_;
+  std::vector<Worker> workers_;
+  std::int64_t next_turn_ = 0;
+  alignas(64) SharingAccount account_;
 };
 
 // The pool is never destroyed: at process exit its workers sleep until the process is gone, and no
@@ -482,13 +464,8 @@ void set_num_threads(int n) {
     fail(ErrorKind::value, "the number of threads must be from 0 (all CPUs) to 4096, not ", n);
   }
   g_threads.store(n == 0 ? available_cpus() : n, std::memory_order_relaxed);
-  g_stalls.forget();
   // Surplus workers end now; missing ones start with the next parallel call.
   if (Pool* p = g_pool.load(std::memory_order_acquire)) p->resize(num_threads() - 1);
-}
-
-void set_parallel_clock(std::int64_t (*clock)()) noexcept {
-  g_clock.store(clock, std::memory_order_relaxed);
 }
 
 void set_parallel_for(ParallelForHook hook, void* hook_ctx) noexcept {

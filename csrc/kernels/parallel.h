@@ -33,13 +33,6 @@ PHINTYS_PUBLIC void set_parallel_for(ParallelForHook hook, void* hook_ctx) noexc
 // inside a chunk runs serially. May be called from many threads at once. Does not allocate.
 PHINTYS_PUBLIC void parallel_for(std::int64_t n_chunks, void* ctx, ChunkFn fn);
 
-// When other programs use the processors, a worker may lose its processor in the middle of a chunk,
-// for far longer than the whole of a short job takes, and the caller waits. After such a stall,
-// jobs run on their callers' threads for a while, which doubles while stalls go on (20 to 160 ms).
-// set_num_threads() ends it. Tests put a clock of theirs (nanoseconds) in place of the steady one;
-// null: the steady one.
-PHINTYS_PUBLIC void set_parallel_clock(std::int64_t (*clock)()) noexcept;
-
 // True iff the current thread is executing a chunk or holds a SerialRegion.
 PHINTYS_PUBLIC bool in_parallel_region() noexcept;
 

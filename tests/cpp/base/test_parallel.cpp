@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "kernels/parallel.h"
+#include "kernels/sharing.h"
 
 using namespace phintys;
 
@@ -110,73 +111,6 @@ TEST_CASE("work is really shared") {
   CHECK(together);
 }
 
-namespace {
-
-std::int64_t g_time = 0;
-// Looks at the clock after which time passes: a job looks when it starts, when its caller has no
-// more to do, and when the others have finished.
-int g_looks = 0;
-std::int64_t g_passes = 0;
-
-std::int64_t test_clock() {
-  if (g_looks > 0 && --g_looks == 0) g_time += g_passes;
-  return g_time;
-}
-
-// Threads that ran chunks of a job in which every chunk takes a while.
-int threads_of_a_job() {
-  std::mutex mutex;
-  std::set<std::thread::id> seen;
-  parallel_for(8, [&](std::int64_t) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    std::lock_guard<std::mutex> lock(mutex);
-    seen.insert(std::this_thread::get_id());
-  });
-  return static_cast<int>(seen.size());
-}
-
-bool shared_at_last() {
-  for (int i = 0; i < 10000; ++i)
-    if (threads_of_a_job() == 2) return true;
-  return false;
-}
-
-// A job whose caller waits for that long.
-void stall(std::int64_t waited) {
-  g_passes = waited;
-  g_looks = 3;
-  parallel_for(2, [](std::int64_t) {});
-}
-
-}  // namespace
-
-TEST_CASE("after a stall, jobs stay in their threads for a while") {
-  constexpr std::int64_t kMs = 1'000'000;
-  set_parallel_clock(test_clock);
-  {
-    Threads t(2);
-    CHECK(shared_at_last());
-    stall(3 * kMs);
-    for (int i = 0; i < 20; ++i) CHECK(threads_of_a_job() == 1);
-    CHECK(sum_to(1000) == 499500);
-    g_time += 21 * kMs;
-    CHECK(shared_at_last());
-    // Another one soon after: for twice as long.
-    stall(3 * kMs);
-    g_time += 30 * kMs;
-    CHECK(threads_of_a_job() == 1);
-    g_time += 11 * kMs;
-    CHECK(shared_at_last());
-    // A wait that is short, as a job's last chunk may be, is none.
-    stall(kMs / 4);
-    CHECK(shared_at_last());
-    stall(3 * kMs);
-    set_num_threads(2);
-    CHECK(shared_at_last());
-  }
-  set_parallel_clock(nullptr);
-}
-
 #ifdef __linux__
 namespace {
 
@@ -227,46 +161,97 @@ const bool g_one_cpu = [] {
 TEST_CASE("a worker stays awake between jobs that follow one another closely" *
           doctest::skip(g_one_cpu)) {
   constexpr int kJobs = 200;
-  set_parallel_clock([]() -> std::int64_t { return 0; });  // no stalls: they would end the sharing
-  {
-    Threads t(2);
-    std::int64_t least = kJobs;
-    // Other programs may take the processor away for a while.
-    for (int round = 0; round < 50 && least > kJobs / 4; ++round) {
-      least = std::min(least, sleeps_of_worker(kJobs));
-    }
-    CHECK(least <= kJobs / 4);
+  Threads t(2);
+  std::int64_t least = kJobs;
+  // Other programs may take the processor away for a while.
+  for (int round = 0; round < 50 && least > kJobs / 4; ++round) {
+    least = std::min(least, sleeps_of_worker(kJobs));
   }
-  set_parallel_clock(nullptr);
+  CHECK(least <= kJobs / 4);
 }
 
 TEST_CASE("a worker leaves its caller's processor" * doctest::skip(g_one_cpu)) {
   const cpu_set_t all = affinity();
-  set_parallel_clock([]() -> std::int64_t { return 0; });
-  {
-    Threads t(2);
-    int cpu = -1, shared = 0;
-    job_with_worker([&] { cpu = sched_getcpu(); });
-    for (int round = 0; round < 3; ++round) {
-      // The caller comes to where the worker is. The worker may take some jobs to notice.
-      cpu_set_t one;
-      CPU_ZERO(&one);
-      CPU_SET(cpu, &one);
-      REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
-      shared = 0;
-      const int callers = cpu;
-      for (int job = 0; job < 200; ++job) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        job_with_worker([&] { cpu = sched_getcpu(); });
-        shared += cpu == callers;
-      }
-      CHECK(shared < 50);
+  Threads t(2);
+  int cpu = -1;
+  job_with_worker([&] { cpu = sched_getcpu(); });
+  for (int round = 0; round < 3; ++round) {
+    // The caller comes to where the worker is, which may take some jobs to notice.
+    const int callers = cpu;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(callers, &one);
+    REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+    int shared = 0;
+    for (int job = 0; job < 200; ++job) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      job_with_worker([&] { cpu = sched_getcpu(); });
+      shared += cpu == callers;
     }
-    sched_setaffinity(0, sizeof all, &all);
+    CHECK(shared < 50);
   }
-  set_parallel_clock(nullptr);
+  sched_setaffinity(0, sizeof all, &all);
 }
 #endif
+
+namespace {
+
+// A series of jobs of eight chunks, one after another.
+struct Jobs {
+  SharingAccount account;
+  std::int64_t time = 0;
+
+  // The caller does `own` chunks in 30 us and waits that long. Returns whether sharing still pays.
+  bool job(std::uint32_t own, std::int64_t waited) {
+    const std::int64_t worked = time + 30'000, end = worked + waited;
+    account.enter(time, worked, end, own, 8);
+    time = end;
+    return account.pays(time);
+  }
+  // Jobs of which each costs 10 ms of waiting, until sharing does not pay.
+  void spoil() {
+    for (int i = 0; i < 100; ++i)
+      if (!job(7, 10 * SharingAccount::kMs)) return;
+    FAIL("sharing goes on");
+  }
+};
+
+}  // namespace
+
+TEST_CASE("jobs are shared for as long as that pays") {
+  constexpr std::int64_t kMs = SharingAccount::kMs;
+  Jobs jobs;
+  // What a worker saves covers short waits, and a long one for many jobs.
+  for (int i = 0; i < 10000; ++i) REQUIRE(jobs.job(4, 5'000));
+  for (int i = 0; i < 10; ++i) {
+    REQUIRE(jobs.job(4, 3 * kMs));
+    for (int k = 0; k < 100; ++k) REQUIRE(jobs.job(4, 0));
+  }
+  // The same waits after each job do not pay; the pauses double.
+  for (std::int64_t pause = SharingAccount::kShortest; pause < SharingAccount::kLongest;
+       pause *= 2) {
+    jobs.spoil();
+    jobs.time += pause - 1;
+    CHECK_FALSE(jobs.account.pays(jobs.time));
+    CHECK(jobs.account.pays(++jobs.time));
+  }
+  for (int i = 0; i < 3; ++i) {
+    jobs.spoil();
+    CHECK_FALSE(jobs.account.pays(jobs.time + SharingAccount::kLongest - 1));
+    jobs.time += SharingAccount::kLongest;
+    CHECK(jobs.account.pays(jobs.time));
+  }
+  // A calm time later they are short again.
+  for (const std::int64_t end = jobs.time + SharingAccount::kCalm + kMs; jobs.time < end;)
+    REQUIRE(jobs.job(4, 0));
+  jobs.spoil();
+  CHECK(jobs.account.pays(jobs.time + SharingAccount::kShortest));
+  // A caller that had lost its own processor for a second has not saved anything by it.
+  Jobs late;
+  late.account.enter(0, 1000 * kMs, 1000 * kMs, 4, 8);
+  late.time = 1000 * kMs;
+  late.spoil();
+}
 
 TEST_CASE("the exception of the lowest chunk arrives, always the same") {
   for (int threads : {1, 2, 4}) {
