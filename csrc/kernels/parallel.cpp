@@ -58,7 +58,7 @@ inline void relax() {
 constexpr int kFinishSpins = 200;
 // A worker that has just worked looks for more for up to this long before it sleeps, as waking
 // costs 5 to 50 us (most in virtual machines) and parallel steps follow one another closely. The
-// time halves with each fruitless look, so that rare calls cost next to nothing, and doubles with
+// time halves with each fruitless look, so that rare calls cost next to nothing, and grows with
 // each look that found work and each sleep that was so short that a look would have been better.
 constexpr int kLingerSpins = 1024;  // some 30 us
 constexpr int kLeastLinger = 16;
