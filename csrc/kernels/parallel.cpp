@@ -276,6 +276,9 @@ class Pool {
   void resize(int n) {
     std::lock_guard<std::mutex> lock(resize_mutex_);
     wanted_.store(n, std::memory_order_seq_cst);
+    // Not left by new ones, nor by others while they were too many.
+    callers_cpu_.store(-1, std::memory_order_relaxed);
+    next_turn_ = 0;
     if (static_cast<int>(workers_.size()) > n) {
       epoch_.fetch_add(1, std::memory_order_seq_cst);
       wake(epoch_, kAll);
@@ -289,8 +292,6 @@ class Pool {
       while (static_cast<int>(workers_.size()) < n) {
         const int index = static_cast<int>(workers_.size());
         workers_.emplace_back([this, index] { worker(index); });
-        callers_cpu_.store(-1, std::memory_order_relaxed);  // not left by the new one
-        next_turn_ = 0;
       }
     } catch (const std::system_error&) {
       // The system refuses more threads. That is no reason to fail, nor to try again at each call:

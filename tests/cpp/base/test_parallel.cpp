@@ -182,6 +182,10 @@ TEST_CASE("a worker leaves its caller's processor" * doctest::skip(g_one_cpu)) {
     CPU_ZERO(&one);
     CPU_SET(callers, &one);
     REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+    {
+      Threads many(64);  // too many to leave a processor to anyone
+      sum_to(100);
+    }
     int shared = 0;
     for (int job = 0; job < 200; ++job) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
