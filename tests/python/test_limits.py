@@ -266,8 +266,10 @@ def test_default_timeout_from_the_environment():
 # --- Ctrl-C --------------------------------------------------------------------------------------
 
 INTERRUPTED = """
-import sys, time
+import signal, sys, time
 import numpy as np
+# A shell's background jobs inherit an ignored SIGINT, for which Python installs no handler.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, sys.argv[1])
 from test_limits import long_function
 f, w, x = long_function()
