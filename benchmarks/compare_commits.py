@@ -57,38 +57,52 @@ def arguments() -> argparse.Namespace:
     return options
 
 
-def package_of(text: str, python: Path) -> tuple[str, str]:
-    """The folder to import from, and a name for it."""
-    if (Path(text) / "phintys" / "__init__.py").exists():
-        return str(Path(text).resolve()), text
-    git = ["git", "-C", str(ROOT)]
+GIT = ["git", "-C", str(ROOT)]
+
+
+def is_package(text: str) -> bool:
+    return (Path(text) / "phintys" / "__init__.py").exists()
+
+
+def commit_of(text: str) -> str:
+    """The commit that `text` names."""
     done = subprocess.run(
-        [*git, "rev-parse", "--verify", "--quiet", f"{text}^{{commit}}"],
+        [*GIT, "rev-parse", "--verify", "--quiet", f"{text}^{{commit}}"],
         capture_output=True,
         text=True,
     )
     if done.returncode:
         raise SystemExit(f"{text} is neither a commit nor a folder that has phintys")
-    commit = done.stdout.strip()
+    return done.stdout.strip()
+
+
+def package_of(text: str, python: Path) -> tuple[str, str]:
+    """The folder to import from, and a name for it."""
+    if is_package(text):
+        return str(Path(text).resolve()), text
+    commit = commit_of(text)
     target = cache_folder() / f"commit-{commit[:16]}"
     if not (target / "phintys").exists():
         print(f"building {text} ({commit[:10]})", flush=True)
         source = cache_folder() / f"source-{commit[:16]}"
         shutil.rmtree(source, ignore_errors=True)
         source.mkdir(parents=True)
-        archive = subprocess.run([*git, "archive", commit], check=True, capture_output=True)
+        archive = subprocess.run([*GIT, "archive", commit], check=True, capture_output=True)
         subprocess.run(["tar", "-x", "-C", str(source)], input=archive.stdout, check=True)
         pip = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--target", target]
         subprocess.run([*map(str, pip), str(source)], check=True)
         shutil.rmtree(source)
     subject = subprocess.run(
-        [*git, "show", "--no-patch", "--format=%h %s", commit], capture_output=True, text=True
+        [*GIT, "show", "--no-patch", "--format=%h %s", commit], capture_output=True, text=True
     )
     return str(target), f"{text}: {subject.stdout.strip()}"
 
 
 def main() -> None:
     options = arguments()
+    for text in (options.A, options.B):  # before minutes of installing
+        if not is_package(text):
+            commit_of(text)
     python = prepare_environment(options)
     found = [package_of(text, python) for text in (options.A, options.B)]
     command = [python, "-m", "harness.compare", "--packages", *(package for package, _ in found)]
